@@ -1,7 +1,7 @@
-"""Staff accept differences, and incidents that only an action on billing records ends (`accept`; contract 3.9, 13 and
+"""Staff accept differences, and incidents that end only by an action on billing records (`accept`; contract 3.9, 13 and
 14).
 
-Our records take the partner's state as it was shown. Accepted differences and incidents stay listed.
+Our records take the partner's state that was shown to staff. Accepted differences and incidents stay listed.
 """
 
 import datetime
@@ -70,10 +70,10 @@ def accept(
 ) -> Order | None:
     """Accepts differences, and incidents in BOOKS_ONLY. Our records get the partner's state.
 
-    `incident` is an incident code, a key of BY_NAME, or an incident id; if empty, everything acceptable is accepted.
-    For `held` and `look` see `take`; the partner is called only if billing records are affected. If `named` is false,
-    differences that must be accepted by a key of BY_NAME are refused. For an unknown number, its differences are
-    accepted and None is returned. Raises OrderUnknownError and NotAllowedError.
+    `incident` is an incident code, a key of BY_NAME, or an incident id. If `incident` is empty, everything acceptable
+    is accepted. For `held` and `look`, see `take`. The partner is called only if billing records are affected. If
+    `named` is false, differences that must be accepted by a key of BY_NAME are refused. If the number is unknown, its
+    differences are accepted and None is returned. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():
@@ -113,8 +113,8 @@ def accept(
 
 
 def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
-    """Returns the comparison with the partner's records; calls the partner only if billing records are affected.
-    Raises BooksSilentError and NotAllowedError."""
+    """Returns the comparison with the partner's records. Calls the partner only if billing records are affected. Raises
+    BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
     manual = Look.read(look)
     check_look(manual, timezone.now())
@@ -147,8 +147,8 @@ def names_needed(order: Order) -> dict[str, list[str]]:
 
 
 def differences_of(order: Order) -> QuerySet[Difference]:
-    """Returns the open differences that are accepted with an order: its own and, for a change, those of its trial in
-    which both sides agree."""
+    """Returns the open differences that are accepted with an order. These are the order's own differences. For a
+    change, they include the differences of its trial in which both sides agree."""
     about = Q(order=order)
     if order.kind == Order.Kind.CHANGE:
         about |= Q(order=order.trial_id, kind=Difference.Kind.NOT_MEANT)
@@ -156,7 +156,8 @@ def differences_of(order: Order) -> QuerySet[Difference]:
 
 
 def check_named(order: Order, codes: Collection[str]) -> None:
-    """Raises NotAllowedError if incidents of these codes include something that only a key of BY_NAME accepts."""
+    """Raises NotAllowedError if incidents of these codes include something that can be accepted only by a key of
+    BY_NAME."""
     needed = names_needed(order) if DIFFERENCE in codes else {}
     name = next(iter(needed), BILLED_NOT_ACTIVE if BILLED_NOT_ACTIVE in codes else "")
     if name:
@@ -166,8 +167,8 @@ def check_named(order: Order, codes: Collection[str]) -> None:
 
 
 def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:
-    """Raises NotAllowedError for an activation's create whose records are not live at the partner: nobody would bill
-    the customer."""
+    """Raises NotAllowedError for an activation's create whose records are not live at the partner, since nobody would
+    bill the customer."""
     if row.step == Step.CREATE_BILLING and not as_meant(row, list(load_records(row.records).values()), held):
         raise NotAllowedError("step_not_there", step=row.step)
 
@@ -186,8 +187,8 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
-    """Returns the order's steps with unknown outcome (`unknown`: {step: error code}) that an incident covers: its own
-    `step` and, for a doubt, the steps of the same call, which share it (contract 7.2)."""
+    """Returns the order's steps with unknown outcome (`unknown`: {step: error code}) that an incident covers. These are
+    the incident's own `step` and, for a doubt, the steps of the same call, which share the incident (contract 7.2)."""
     return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
 
 
@@ -206,8 +207,8 @@ def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:
 
 
 def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now: datetime.datetime) -> None:
-    """Closes the order's part of accepted incidents; it stays listed with reason and user. Ends incidents that no
-    longer stop any order."""
+    """Closes the order's part of accepted incidents. The order stays listed with reason and user. Ends incidents that
+    no longer stop any order."""
     ids = [row.pk for row in troubles]
     lock_incidents({(row.incident.partner, row.incident.code) for row in troubles})
     AffectedOrder.objects.filter(pk__in=ids).update(closed_at=now, accepted_by=by[:160], reason=reason)
@@ -259,7 +260,7 @@ def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
 
 
 def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: datetime.datetime) -> None:
-    """Accepts the differences, as they were shown, of a number that only BBOSS or the partner knows."""
+    """Accepts the differences, as they were shown, of a number that is known only to BBOSS or the partner."""
     before = unknown_shown(number)
     if not before:
         raise OrderUnknownError("number_unknown", number=number)

@@ -22,7 +22,7 @@ SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTim
 
 
 class ReasonForm(forms.Form):
-    """Form with a required reason. `seen`: id of the newest event on the page from which the user came."""
+    """Form with a required reason. `seen`: the id of the newest event on the page from which the user came."""
 
     reason = reason_field(help_text=gettext_lazy("It enters the order's history with your name."))
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
@@ -83,19 +83,20 @@ class Action:
 
     `label`: the button's text. `done`: the success message, unless `became` returns one. `danger`: the action removes
     something. `guarded`: the user must confirm again if the order has changed since the page was shown. `four_eyes`:
-    the action's word in FOUR_EYES, empty if it never needs a second person.
+    the action's word in FOUR_EYES, or empty if the action never needs a second person.
 
-    `why_not` returns why the present state does not allow the action, by the service's own guard. It queries the
-    database only if the order's loaded facts do not rule the action out. `offered`: returns True if an incident's page
-    has a button for the action in this state; other obstacles are shown on the action's own page. `service` gets the
-    arguments that `given` reads from the facts, `by`, `reason`, `now`, the form's values, and `held`.
+    `why_not` returns the reason why the present state does not allow the action, by the service's own guard. If the
+    order's loaded facts rule the action out, `why_not` makes no database query. `offered` returns True if an incident's
+    page has a button for the action in this state. Other obstacles are shown on the action's own page. `service` gets
+    the arguments that `given` reads from the facts, `by`, `reason`, `now`, the form's values, and `held`.
 
-    The expected effects: `follows`, a sentence that is the same for every order; `preview_effects`, computed from the
-    order; or `says`, computed from the facts. `must_read`: codes of sentences of `preview_effects` that the user must
-    have read; they depend on the form's values. `preview`: returns the text that the action would send now for `by`.
+    The expected effects come from one of three attributes: `follows` is a sentence that is the same for every order,
+    `preview_effects` computes sentences from the order, and `says` computes sentences from the facts. `must_read`: the
+    codes of those sentences of `preview_effects` that the user must have read. The sentences depend on the form's
+    values. `preview` returns the text that the action would send now for `by`.
 
-    `ask_partner` is called with the order, `by` and the form's values before the action, outside any transaction. The
-    service gets its result as `held`. `bulk`: how the action is applied to many rows of a list.
+    Before the action, `ask_partner` is called with the order, `by` and the form's values, outside any transaction. The
+    service gets the result of `ask_partner` as `held`. `bulk`: how the action is applied to many rows of a list.
     """
 
     key: str
@@ -129,8 +130,8 @@ class Action:
         return bool(self.says or self.preview_effects or self.follows)
 
     def will(self, facts: Any, **asked: object) -> list[str]:
-        """Returns the action's effects as sentences. `asked`: the form's values except the reason, once it is filled
-        in. Raises OrderError."""
+        """Returns the action's effects as sentences. `asked`: the form's values except the reason, once the form is
+        filled in. Raises OrderError."""
         if self.says:
             return self.says(facts, **asked)
         return (
@@ -140,7 +141,8 @@ class Action:
         )
 
     def warnings(self, facts: Any, **asked: object) -> list[str]:
-        """Returns the sentences that the user must have read; none before the form is filled in. Raises OrderError."""
+        """Returns the sentences that the user must have read. Before the form is filled in, there are none. Raises
+        OrderError."""
         if not (self.must_read and self.preview_effects and asked):
             return []
         return sentences(

@@ -1,6 +1,6 @@
-"""Previews of staff actions: their effects as sentences, for pages and dry runs of commands. Read-only.
+"""Previews of staff actions: the effects of the actions as sentences, for pages and dry runs of commands. Read-only.
 
-Each function mirrors the service of its action. tests/model/test_dry_runs.py compares the two.
+Each function mirrors the service of its action. tests/model/test_dry_runs.py compares the function with the service.
 """
 
 import datetime
@@ -205,7 +205,8 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
 
 
 def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], list[dict[str, str] | None]]:
-    """Returns the open differences as a fix would find them, and for each the reason why it would be left, or None."""
+    """Returns the open differences as a fix would find them. Each difference has the reason why a fix would leave it,
+    or None."""
     rows = list(open_record_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
     found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]

@@ -1,4 +1,5 @@
-"""All staff actions on an order, in the order of the menu, and on many rows. Incidents: incident_acts.py."""
+"""All staff actions on an order, in the sequence of the menu, and all staff actions on many rows. The actions on
+incidents are in incident_acts.py."""
 
 from collections.abc import Callable
 
@@ -54,7 +55,7 @@ BULK_ACTS: dict[str, Bulk] = {
 
 
 def label_of(row: AskedAct) -> str:
-    """Returns the label of the action's button. The action may be unknown here if another version asked for it."""
+    """Returns the label of the action's button. If another version asked for the action, it may be unknown here."""
     return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
 
 

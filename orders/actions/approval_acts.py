@@ -21,8 +21,8 @@ from orders.replanning.staff_decision import decide, why_not_count, why_not_deci
 
 
 class DecideForm(ReasonForm):
-    """Form that chooses which finished record of BPM counts from now on. If BPM has sent no such record, the record was
-    lost, and the field is removed."""
+    """Form that chooses which finished record of BPM counts from now on. If BPM has sent no finished record, the record
+    was lost, and the field is removed."""
 
     result: ClassVar[str]
     lost: ClassVar[str | Promise]
@@ -55,7 +55,8 @@ class RejectForm(DecideForm):
 
 
 def _in_bpms_place(form: type[DecideForm], **own: Any) -> Action:
-    """Returns the action that decides the form's `result`: by a record of BPM, or by staff alone if that was lost."""
+    """Returns the action that decides the form's `result`: by a record of BPM or, if that record was lost, by staff
+    alone."""
 
     def service(*, record: str = "", **about: Any) -> Order:
         return decide(record=record or form.result, **about)

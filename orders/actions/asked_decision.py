@@ -22,10 +22,11 @@ OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
 
 @dataclass(frozen=True)
 class EffectsPreview:
-    """The present effects of a decision, in the reader's language. `told`: their digest, which the confirmation form
-    sends back.
+    """The present effects of a decision, in the reader's language. `told`: the digest of the effects, which the
+    confirmation form sends back.
 
-    `before`: the effects at the time of the request, if they were different. `news`: the order's events since then.
+    `before`: the effects at the time of the request, if they were different. `news`: the order's events since the
+    request.
     """
 
     will: list[str] = field(default_factory=list)

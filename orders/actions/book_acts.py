@@ -31,12 +31,13 @@ def _look_at_books(order: Order, **_asked: object) -> OrderComparison:
 
 
 def failed_billing(facts: Facts) -> list[Dispatch]:
-    """Returns the failed billing steps, except repeats of accepted ones."""
+    """Returns the failed billing steps, except repeats of accepted steps."""
     return facts.of(lambda row: row.channel == Dispatch.Channel.BILLING and row.state == FAILED and not row.repeat)
 
 
 def _say_found(_facts: Facts, found: list[Difference]) -> str:
-    """Returns a message with the result of a comparison and the next step; empty if there are no differences."""
+    """Returns a message with the result of a comparison and the next step. The message is empty if there are no
+    differences."""
     fixes = [row for row in found if row.fix_id]
     left = [row for row in found if row.state == Difference.State.OPEN and not row.fix_id]
     sentences = []
@@ -75,7 +76,8 @@ COMPARE = Action(
 
 
 def _why_not_fix(facts: Facts) -> NotAllowedError | None:
-    """Returns why the fix is not offered, for example because it would leave every difference as it is."""
+    """Returns the reason why the fix is not offered, for example because the fix would leave every difference as it
+    is."""
     if facts.open.mending:
         return NotAllowedError("fix_under_way")
     if not facts.differs and not _again(facts):
@@ -87,8 +89,8 @@ def _why_not_fix(facts: Facts) -> NotAllowedError | None:
 
 
 def _again(facts: Facts) -> bool:
-    """Returns True if records of the order were left as they are: accepted, or by giving up the step that removes
-    them."""
+    """Returns True if staff left records of the order as they are. Staff accepted the records, or gave up the step that
+    removes them."""
     given_up = any(row.code == BILLED_NOT_ACTIVE and not row.beside for row in facts.troubles)
     return bool(facts.marks.accepted) or given_up and is_over(facts.order)
 
@@ -120,8 +122,8 @@ class TakeForm(StepForm):
 
 
 def _why_not_take(facts: Facts) -> NotAllowedError | None:
-    """Returns why `take` is not offered; None if it is. Passes `billed=False`: for a customer who is still billed, a
-    comparison finds out if the records are gone."""
+    """Returns the reason why `take` is not offered, or None if it is offered. Passes `billed=False`, since for a
+    customer who is still billed, a comparison finds out if the records are gone."""
     start = any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
     if not (start or has_look_up()):
         return NotAllowedError("look_up_by_person")

@@ -17,7 +17,7 @@ from orders.texts.error_messages import say_why
 
 
 class BulkForm(forms.Form):
-    """Confirmation form of a bulk run. `draft`: id of the draft whose rows the page showed."""
+    """Confirmation form of a bulk run. `draft`: the id of the draft whose rows the page showed."""
 
     reason = reason_field(autofocus=False)
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
@@ -33,8 +33,8 @@ class BulkForm(forms.Form):
 
 @dataclass(frozen=True)
 class Judged:
-    """The dry run's result for a row of a bulk run. Rows are counted by `kind`; `words` is about this row. `acts`: the
-    run would change the row."""
+    """The dry run's result for a row of a bulk run. Rows are counted by `kind`. `words` is about this row alone.
+    `acts`: the run would change the row."""
 
     row: Any
     kind: str | Promise
@@ -44,14 +44,14 @@ class Judged:
 
 @dataclass(kw_only=True, eq=False)
 class Bulk:
-    """A bulk action on rows of `model`. `key`: used in `BulkRun.act` and URLs; by default the action's key.
+    """A bulk action on rows of `model`. `key`: used in `BulkRun.act` and URLs, by default the action's key.
 
-    `chooser` is a form that filters the rows; `narrow` applies its values, which are in the URL and are stored in the
-    run's details. `judge` returns the dry run of rows. For each row, `service` (by default the action's) is called with
-    the arguments that `given` makes from the row, the run and the id of its maker. `ended` notifies the people
-    concerned when a run is done or stopped; a stopped run may be continued, and ends again. `say_why`: returns why a
-    row was not carried out, in the reader's language; empty if it was. `large`: columns that neither preview nor action
-    reads.
+    `chooser` is a form that filters the rows. `narrow` applies the form's values, which are in the URL and are stored
+    in the run's details. `judge` returns the dry run of rows. For each row, `service` (by default the action's service)
+    is called with the arguments that `given` makes from the row, the run and the id of the run's maker. `ended`
+    notifies the people concerned when a run is done or stopped. A stopped run may be continued, and then ends again.
+    `say_why` returns the reason why a row was not carried out, in the reader's language. The reason is empty if the row
+    was carried out. `large`: columns that neither preview nor action reads.
     """
 
     model: type[Model]
@@ -99,6 +99,6 @@ def each(judge_one: Callable[[Any], Judged]) -> Callable[[Sequence[Any], dict], 
 
 
 def asked_of(run: Any) -> dict:
-    """Returns the values of the run's `chooser` form, as `judge` takes them."""
+    """Returns the values of the run's `chooser` form in the form that `judge` accepts."""
     since = run.details.get("since")
     return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

@@ -1,5 +1,5 @@
-"""Staff actions that release a held order: waive its files, choose its attribution, enter its domains, proceed although
-its trial is closed. Also corrects the attribution of other orders."""
+"""Staff actions that release a held order: waive its files, choose its attribution, enter its domains, or proceed
+although its trial is closed. An action for the attribution of other orders is here too."""
 
 import re
 from collections import Counter
@@ -33,7 +33,7 @@ from orders.texts.incident_texts import cause_of
 
 
 def _waiving(facts: Facts) -> list[str]:
-    """Returns the effects, after the findings that are waived."""
+    """Returns the waived findings, followed by the effects."""
     found = facts.of(lambda row: row.step == Dispatch.Step.CHECK_FILES and row.error_code)
     return [
         *(_say(one) for row in found for one in findings_of(row) if one["code"]),

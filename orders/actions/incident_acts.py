@@ -1,6 +1,8 @@
-"""Staff actions on an incident: note, resolve, ignore, let sleep, wake. Its owner: assign_owner.py.
+"""Staff actions on an incident: note, resolve, ignore, let sleep, wake. The actions on its owner are in
+assign_owner.py.
 
-Those that end it or put it to sleep require a reason, and show first how many orders it still stops.
+The actions that end an incident or put it to sleep require a reason. They first show how many orders the incident still
+stops.
 """
 
 import datetime
@@ -35,9 +37,9 @@ PARTLY = _("It is over for the orders that have gone on, and stays for the other
 
 @dataclass(frozen=True)
 class IncidentFacts:
-    """The facts that an incident's actions depend on. `whole`: the user may see every order that it stops. `own`: why
-    the user may not act on it: it reports their own emergency. `going`, `standing`: the numbers of its orders that have
-    gone on, and that it still stops."""
+    """The facts that an incident's actions depend on. `whole`: the user may see every order that the incident stops.
+    `own`: the reason why the user may not act on the incident, which reports the user's own emergency action. `going`:
+    the number of its orders that have continued. `standing`: the number of orders that the incident still stops."""
 
     incident: Incident
     now: datetime.datetime

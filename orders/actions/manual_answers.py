@@ -1,8 +1,8 @@
 """A person's answers in place of the big-data side's, if it has no look-up (contract 7.2).
 
 A step that needs a look-up has failed with the code `look_up`, and its trial's line waits. A person's answer ends the
-step as the partner's answer would have. Records that were called less than ten minutes before the answer, or later, are
-not covered.
+step as the partner's answer would have. If a call for a record was made less than ten minutes before the answer, or
+after the answer, the record is not covered.
 """
 
 import datetime
@@ -21,8 +21,8 @@ from orders.sending.record import record_read_again
 
 
 def questions_of(order: Order) -> list[Dispatch]:
-    """Returns the order's billing steps that wait for a manual look-up, in order. If two look-ups follow the same step,
-    only the first has failed."""
+    """Returns the order's billing steps that wait for a manual look-up, in their sequence. If two look-ups follow the
+    same step, only the first look-up has failed."""
     rows = order.dispatches.current().filter(
         state=Dispatch.State.FAILED, error_code=LOOK_UP, channel=Dispatch.Channel.BILLING
     )
@@ -32,7 +32,8 @@ def questions_of(order: Order) -> list[Dispatch]:
 def answer_questions(
     number: str, rows: Iterable[Dispatch], held: Collection[HeldRecord], *, now: datetime.datetime, by: str
 ) -> None:
-    """Ends the steps as the partner's answer would have. In the caller's transaction, with the order locked."""
+    """Ends the steps as the partner's answer would have ended them. Runs in the caller's transaction, with the order
+    locked."""
     for pk in [row.pk for row in rows]:
         order = lock_order(number)  # reload: the previous answer may have changed it
         row = (
@@ -53,7 +54,7 @@ def answer_questions(
 
 
 def _end_later_looks(row: Dispatch) -> None:
-    """Supersedes a second look-up of the same step: no earlier call can take effect any more."""
+    """Supersedes a second look-up of the same step, since no earlier call can take effect any more."""
     if row.step not in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
         return
     same = Dispatch.objects.current().filter(order=row.order_id, step=row.step, undo=row.undo, state__in=NOT_FINISHED)
@@ -75,8 +76,8 @@ def _delete_again(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
-    """Returns the outcome that the step's last attempt would have had with this answer. A question gets the records; a
-    step that was refused, or that was sent with other bytes before, gets them as the partner's present state."""
+    """Returns the outcome that the step's last attempt would have had with this answer. A question gets the records. A
+    step that was refused, or that was sent with other bytes before, gets the records as the partner's present state."""
     attempt = row.tries.order_by("-pk").first()
     assert attempt is not None
     about: dict = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.key, "channel": row.channel}
@@ -96,8 +97,9 @@ def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
 
 
 def records_in_question(order: Order) -> list[BillingRecord]:
-    """Returns the records that a person must look up: those of the order's failed billing steps, and all others of its
-    jobId that may exist at the partner; if a step on the trial has failed, those of the trial too."""
+    """Returns the records that a person must look up. These are the records of the order's failed billing steps, and
+    all other records of its jobId that may exist at the partner. If a step on the trial has failed, the trial's records
+    are included."""
     failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     rows = list(failed.values_list("records", "lane"))
     owners = {order.trial_id if order.kind == Order.Kind.CHANGE else order.pk, *(lane for _records, lane in rows)}

@@ -1,4 +1,4 @@
-"""A person enters the records that the big-data side holds, if it has no look-up (contract 7.2)."""
+"""A person enters the big-data side's records if the big-data side has no look-up (contract 7.2)."""
 
 import datetime
 
@@ -44,7 +44,8 @@ class TimeField(forms.DateTimeField):
 
 
 class LookForm(ReasonForm):
-    """Form that asks, for each record in question, whether it exists and its times, and when the person looked."""
+    """Form that asks whether each record in question exists, and for the record's times. Also asks when the person
+    looked."""
 
     look = forms.CharField(label=LOOKED_AT, widget=forms.HiddenInput, required=False)
     as_of = forms.DateTimeField(

@@ -1,4 +1,4 @@
-"""Staff notes about an order: add a note, be reminded of it, or mark a conflict as seen to."""
+"""Staff notes about an order: add a note, be reminded of a note, or mark a conflict as handled."""
 
 import datetime
 from collections.abc import Sequence
@@ -28,7 +28,8 @@ class NoteForm(ReasonForm):
 
 
 def with_mentions(done: object, found: Mentions) -> str:
-    """Returns the confirmation of a note, with the people who were mailed, and those who were not and why."""
+    """Returns the confirmation of a note. It names the people who were mailed, and the people who were not mailed, with
+    the reasons."""
     comma = _(", ")
     sentences = [
         (_("Told by mail: %(names)s."), found.told),
@@ -104,7 +105,7 @@ REMIND = Action(
 
 
 class ConflictForm(ReasonForm):
-    """Form that confirms conflicts. `newest`: id of the last message that the page showed."""
+    """Form that confirms conflicts. `newest`: the id of the last message that the page showed."""
 
     newest = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 

@@ -1,4 +1,4 @@
-"""Bulk actions on owners: take incidents up, or hand orders, incidents or differences over to one person."""
+"""Bulk actions on owners: take incidents, or hand orders, incidents or differences over to one person."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -100,8 +100,8 @@ def _account(chosen: str):
 
 @transaction.atomic
 def _tell(kind: Kind, run: Any) -> None:
-    """Sends each person one mail and one message instead of one per row. After a continued run, they cover only the
-    rows since the stop. A run without a chosen person is one in which the maker takes the rows."""
+    """Sends each person one mail and one message for all rows. After a continued run, mail and message cover only the
+    rows since the stop. In a run without a chosen person, the maker takes the rows."""
     maker, told = run.maker_id, run.details.get("told", {})
     to = _account(str(run.details.get("to", maker or 0)))
     who, now, path = actor_of(run.by, maker, run.created_at)[0], timezone.now(), reverse("admin:index")

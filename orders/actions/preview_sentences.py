@@ -1,4 +1,5 @@
-"""The sentences of orders.actions.action_previews: the effects of a staff action, in the reader's language."""
+"""The sentences of orders.actions.action_previews, which describe the effects of a staff action in the reader's
+language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -201,7 +202,7 @@ def _difference(name: str, kind: str) -> str:
 
 @dataclass(frozen=True)
 class PreviewSentence:
-    """An effect of a staff action. `params`: the sentence's parameters; `step` is a step's code."""
+    """An effect of a staff action. `params`: the sentence's parameters. Among them, `step` is a step's code."""
 
     code: str
     params: Mapping[str, object] = field(default_factory=dict)

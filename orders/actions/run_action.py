@@ -57,11 +57,11 @@ def carry_out(
 ) -> str:
     """Carries out an action after checking its guard again under the order's lock. Returns the result message.
 
-    `last_event_id`: id of the newest event that was shown; `acknowledged`: digest of the warnings that were read; both
-    are None if no page was shown. `more`: the form's values except the reason. `before` is called before the action, in
-    the same transaction, and returns the actor of the action; `by` is then used only for the call to the partner.
-    Raises ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and service;
-    nothing is changed then.
+    `last_event_id`: the id of the newest event that was shown. `acknowledged`: the digest of the warnings that were
+    read. Both are None if no page was shown. `more`: the form's values except the reason. `before` is called before the
+    action, in the same transaction, and returns the actor of the action. With `before`, `by` is used only for the call
+    to the partner. Raises ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and
+    service. After an error nothing is changed.
     """
     answered: dict[str, object] = {}
     if decision.ask_partner:  # check the guard first, to avoid a needless call to the partner
@@ -88,7 +88,7 @@ def ask_second(
     via: str = "",
     **more: object,
 ) -> AskedAct:
-    """Asks a second person to confirm the action, if it is allowed now. Raises the same errors as `carry_out`.
+    """Asks a second person to confirm the action, if the action is allowed now. Raises the same errors as `carry_out`.
 
     An action that calls no partner is tried and rolled back, so that no one is asked to confirm an impossible action.
     """
@@ -115,10 +115,10 @@ def ask_second(
 
 
 def confirm_second(row: AskedAct, *, judge, last_event_id: int, digest: str, now: datetime.datetime) -> str:
-    """Carries out the requested action as the second person confirms it. Returns the result message.
+    """Carries out the requested action when the second person confirms it. Returns the result message.
 
-    `digest`: digest of the effects that the page showed. Raises PreviewChangedError if the effects have changed, and
-    the same errors as `carry_out`.
+    `digest`: the digest of the effects that the page showed. Raises PreviewChangedError if the effects have changed,
+    and the same errors as `carry_out`.
     """
     decision = DECISIONS.get(row.decision)
     if decision is None:
@@ -143,7 +143,7 @@ def confirm_second(row: AskedAct, *, judge, last_event_id: int, digest: str, now
 
 
 def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
-    """Returns the form's values except the reason, as the service takes them: dates are strings in JSON."""
+    """Returns the form's values except the reason, converted for the service, since dates are strings in JSON."""
     fields = decision.form.base_fields
     return {
         name: datetime.date.fromisoformat(value) if isinstance(fields.get(name), forms.DateField) else value
@@ -162,7 +162,7 @@ def digest_of(sentences: list[str]) -> str:
 
 
 def digest_of_warnings(decision: Action, facts: Facts, asked: Mapping[str, object]) -> str:
-    """Returns the digest of the warnings that must be read; empty if there are none. Raises OrderError."""
+    """Returns the digest of the warnings that must be read, or an empty string if there are none. Raises OrderError."""
     with override(LANGUAGE):
         warnings = decision.warnings(facts, **asked)
     return digest_of(warnings) if warnings else ""
@@ -185,7 +185,7 @@ def account_named(by: str | None):
 
 
 def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | None:
-    """Returns why an account may not request an action: its permissions or its attributions."""
+    """Returns the reason why an account may not request an action: its permissions or its attributions."""
     limits = limits_of(staff_actor(account), timezone.now())
     if account.has_perm(decision.permission) and (limits is None or order.attribution_id in limits):
         return None

@@ -48,7 +48,8 @@ class DayForm(ReasonForm):
         return day
 
     def why_not_day(self, day: datetime.date, now: datetime.datetime) -> NotAllowedError | None:
-        """Returns the error if the day is wrong; None also if no day is possible, which the act says."""
+        """Returns the error if the day is wrong. If no day is possible, also returns None, since the action reports
+        this case."""
         return None if why_not_move(self.order, now) else why_not_on(self.order, day, now)
 
 

@@ -52,8 +52,8 @@ VERDICTS = {
 
 
 def _why_not_sent(facts: Facts) -> NotAllowedError | None:
-    """Returns why a resend would send nothing. Queries the database only for an undone activation, which a resend would
-    plan anew."""
+    """Returns the reason why a resend would send nothing. Queries the database only for an undone activation, since a
+    resend would plan it again."""
     order = facts.order
     sent = [row for row in facts.steps if _is_sent(row, order, facts.now)]
     left = any(row.undo and is_left(row) for row in facts.steps)
@@ -75,8 +75,8 @@ def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
 
 
 def why_not_resend(order: Order) -> NotAllowedError | None:
-    """Returns why a page does not offer a resend. Stricter than `resend`: orders held for their files are not sent, and
-    of an undone order only steps that staff gave up."""
+    """Returns the reason why a page does not offer a resend. The page is stricter than `resend`. Orders held for their
+    files are not sent. For an undone order, only steps that staff gave up are sent."""
     if order.state == Order.State.WITHDRAWN:
         return NotAllowedError("resend_withdrawn")
     if _is_undone(order):
@@ -113,7 +113,7 @@ def say_judgement(row: Judgement) -> str:
 
 
 class StepsForm(forms.Form):
-    """Filters failed steps. Its values are in the URL, so that a colleague can open the same page."""
+    """Form that filters failed steps. Its values are in the URL, so that a colleague can open the same page."""
 
     partner = forms.ChoiceField(
         label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
@@ -152,7 +152,8 @@ def _judge_many(rows: Sequence[Order], asked: dict) -> list[Judged]:
 
 
 def _judged(row: Order, steps: dict[str, list[Judgement]]) -> Judged:
-    """Returns the order's dry run. `kind` is the verdict on the first step that would be sent, or on the first step."""
+    """Returns the order's dry run. `kind` is the verdict on the first step that would be sent. If no step would be
+    sent, `kind` is the verdict on the first step."""
     if why := why_not_resend(row):
         return Judged(row, why.words(), why.words(), acts=False)
     judged = steps[row.number]
@@ -174,7 +175,7 @@ def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
 
 
 def _why_nothing_was_sent(judged: list[Judgement]) -> NotAllowedError:
-    """Returns an error with verdicts instead of texts, which are made in the reader's language."""
+    """Returns an error with verdicts. The texts are made later, in the reader's language."""
     [first, *_others] = judged
     if first.refusal:
         return first.refusal

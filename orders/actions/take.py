@@ -1,4 +1,4 @@
-"""Staff adopt the big-data side's records as ours (`take`; contract 3.9, 13 and 14).
+"""Staff adopt the big-data side's records as our records (`take`; contract 3.9, 13 and 14).
 
 The partner is called first, outside any transaction. Then the order is locked and compared with the answer. No billing
 step may be under way.
@@ -57,9 +57,9 @@ LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SC
 
 
 def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
-    """Returns the records that the big-data side holds, or that a person saw there (`look`: a Look's text). If
-    differences are taken, also compares the records with ours. Makes no call for a BPM start. Raises BooksSilentError
-    and NotAllowedError."""
+    """Returns the big-data side's records as it answers, or as a person saw them (`look`: a Look's text). If
+    differences are taken, also compares these records with our records. Makes no call for a BPM start. Raises
+    BooksSilentError and NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
     manual = Look.read(look)
@@ -70,8 +70,8 @@ def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> A
 
 
 def ask_books(number: str, *, by: str = "", look: str = "") -> Answer:
-    """Calls `ask_all` for the order with this number. Raises OrderUnknownError, and NotAllowedError also if the partner
-    does not answer."""
+    """Calls `ask_all` for the order with this number. Raises OrderUnknownError and NotAllowedError. If the partner does
+    not answer, also raises NotAllowedError."""
     try:
         return ask_all(find_order(number), by=by, look=look)
     except BooksSilentError as error:
@@ -89,13 +89,14 @@ def take(
     by: str,
     now: datetime.datetime,
 ) -> Order:
-    """Adopts the partner's records as ours. For a BPM start in doubt, records that BPM has the process (`process`: its
-    number, if known).
+    """Adopts the partner's records as our records. For a BPM start in doubt, stores that BPM has the process
+    (`process`: the process number, if known).
 
     If steps stopped because the partner had acted before, the records of these steps are taken. Otherwise the order's
     differences are taken, as they were shown. `held` is the partner's answer. If it is None, the partner is called now,
-    so the caller must not be in a transaction. `look` holds the records that a person saw instead: it answers the steps
-    that wait for a manual look-up first. Records that were called too recently are left out, and listed in the event.
+    so the caller must not be in a transaction. `look` holds the records that a person saw instead. These records first
+    answer the steps that wait for a manual look-up. Records with a call too near to the look-up are left out, and
+    listed in the event.
 
     A cancel or delete is taken only if the partner's records are not live. A create is taken only if they are live.
     Raises OrderUnknownError and NotAllowedError.
@@ -179,7 +180,7 @@ def _note_taken(
 
 @transaction.atomic
 def take_process(*, number: str, process: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Marks a BPM start in doubt as done, since BPM has the process (contract 7.2). Its incident stays open until a
+    """Marks a BPM start in doubt as done, since BPM has the process (contract 7.2). The incident stays open until a
     callback or `accept`."""
     order = lock_order(number)
     row = starts_in_doubt(order).first()
@@ -201,14 +202,14 @@ def is_about_start(order: Order) -> bool:
 
 
 def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why the records of an unfinished move of the start can't be taken."""
+    """Returns the reason why the records of an unfinished move of the start can't be taken."""
     if not differs(move):
         return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("move_send_again", number=order.number) if may_send_again(move, order, now) else None
 
 
 def _take_move(move: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Sets the start to the partner's earliest createTime. Records with a later one are left as they are."""
+    """Sets the start to the partner's earliest createTime. Records with a later createTime are left as they are."""
     order = move.order
     take_move(move, of_job(order, held), now=now, by=by)
     later = order.billing_records.filter(pk__in=move.records).exclude(create_time=order.start_at)
@@ -216,13 +217,13 @@ def _take_move(move: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
 
 
 def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) -> NotAllowedError | None:
-    """Returns None if there is something to take: a step that stopped because the partner had acted before, an open
-    difference, or a customer who is still billed but should not be."""
+    """Returns None if there is something to take. This is a step that stopped because the partner had acted before, an
+    open difference, or a customer who is still billed but should not be billed."""
     return None if stopped or differs or billed else NotAllowedError("same_books", number=order.number)
 
 
 def check_quiet(order: Order) -> None:
-    """Raises NotAllowedError while a billing step is under way: the partner's answer may be out of date."""
+    """Raises NotAllowedError while a billing step is under way, since the partner's answer may be out of date."""
     steps = Dispatch.objects.current().open().filter(channel=Dispatch.Channel.BILLING)
     lane = order.trial_id or order.pk
     if why := why_not_quiet(order, steps.filter(order=order).exists() or steps.filter(lane=lane).exists()):
@@ -230,12 +231,14 @@ def check_quiet(order: Order) -> None:
 
 
 def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
-    """Returns None unless a billing step of the order, or in its trial's line, is under way (`moving`)."""
+    """Returns an error if a billing step of the order, or in its trial's line, is under way (`moving`). Otherwise
+    returns None."""
     return NotAllowedError("billing_under_way", number=order.number) if moving else None
 
 
 def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
-    """Closes given-up removals if the partner no longer has any of their records. Returns True if it closed any."""
+    """Closes given-up removals if the partner no longer has any of their records. Returns True if a removal was
+    closed."""
     there = by_identity(held)
     ids = {pk for row in given_up_removals(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
@@ -280,7 +283,8 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Returns True for a cancel or delete (no fix) with nothing left to do: none of its records is live there."""
+    """Returns True for a cancel or delete (no fix) with nothing left to do, since none of its records is live at the
+    partner."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
@@ -321,7 +325,8 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
 
 
 def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
-    """Returns the records (productId, domain) that must be live. Empty if the customer is not being served."""
+    """Returns the records (productId, domain) that must be live. The result is empty if the customer is not being
+    served."""
     if order.kind == Order.Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
         meant = meant_of([order], now=now)[order.pk] if runs else None
@@ -331,7 +336,8 @@ def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
 
 
 def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
-    """Sets a trial's last day to that of the partner's live records (contract 3.9, 19). Raises NotAllowedError."""
+    """Sets a trial's last day to the last day of the partner's live records (contract 3.9, 19). Raises
+    NotAllowedError."""
     shape, endless = shape_of(trial), Shape()
     if trial.state != Order.State.TRIALING or all(shape.fits(one.create_time, one.cancel_time) for one in live):
         return
@@ -347,7 +353,8 @@ def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by:
 
 
 def _check_ends(order: Order, live: list[HeldRecord], now: datetime.datetime) -> None:
-    """Raises NotAllowedError if a record has ended or ends before ours: the customer would not be billed after that."""
+    """Raises NotAllowedError if a record at the partner has ended or ends before our record, since the customer would
+    not be billed after that end."""
     ours = dict(order.billing_records.values_list("domain_key", "cancel_time"))
     for one in live:
         ends, known = one.cancel_time, ours.get(one.key)
@@ -373,8 +380,8 @@ def _repair_command(order: Order) -> str:
 
 
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
-    """Returns the records (productId, domain) that may be live: those of the order's domains, and those that our
-    records show as live, unless a difference says that they must not be."""
+    """Returns the records (productId, domain) that may be live. These are the records of the order's domains, and the
+    records that are live on our side. If a difference says that a record must not be live, it is left out."""
     trial = order.kind == Order.Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
@@ -390,7 +397,7 @@ def _may_be_live(order: Order) -> set[tuple[str, str]]:
 def adopt(order: Order, held: list[HeldRecord], *, unsure: bool = False) -> None:
     """Sets our records of the order to the partner's state, and adds the records that we lack.
 
-    `unsure`: an unanswered call may still act on unknown records, so they stay unknown, as in a comparison.
+    `unsure`: an unanswered call may still act on unknown records, so these records stay unknown, as in a comparison.
     """
     there = by_name(of_job(order, held))
     records = list(order.billing_records.all())

@@ -40,7 +40,7 @@ def _is_in_doubt(row: Dispatch) -> bool:
 
 
 def _counts(row: Dispatch, order: Order) -> bool:
-    """Returns True for a billing call of the present plan that changes records, as in `acts_of`."""
+    """Returns True for a billing call of the present plan that changes records, as `acts_of` does."""
     plan = row.plan == order.plans and not row.undo
     return plan and row.channel == Dispatch.Channel.BILLING and row.step != Dispatch.Step.ASK_BILLING
 
@@ -59,7 +59,7 @@ COMPENSATE = Action(
 
 
 class WithdrawForm(ReasonForm):
-    """Form that asks how a late undoing is done. The field is removed for other withdrawals."""
+    """Form that asks how a late undoing is done. For other withdrawals the field is removed."""
 
     how = forms.ChoiceField(
         label=gettext_lazy("how it is undone"),

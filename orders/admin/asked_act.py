@@ -1,4 +1,5 @@
-"""Actions that need the approval of a second person (待复核): the list, and the page that confirms or cancels one."""
+"""Actions that need the approval of a second person (待复核): the list, and the page that confirms or cancels an
+action."""
 
 from collections.abc import Callable
 

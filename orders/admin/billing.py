@@ -20,7 +20,7 @@ from orders.search.list_search import CustomerFilter, OrderSearch, customer_anch
 
 @undoubted_parts.register
 def _parts(row: BillingRecord) -> ChipParts:
-    """Shows a live record that begins later as not begun: nobody is billed for it yet."""
+    """Shows a live record that begins later as not begun, since nobody is billed for the record yet."""
     later = row.state == row.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
     return ("grey", _("not begun yet"), "") if later else parts_of(row.State(row.state))
 
@@ -99,7 +99,8 @@ class BillingRecordAdmin(OrderSearch, Scoped, ReadOnlyAdmin):
 
     @admin.display(description=_("made so by"))
     def made_so_by(self, obj):
-        """Returns the call whose response set the present state. For a deleted record it proves the deletion."""
+        """Returns the call whose response set the present state. For a deleted record, this call proves the
+        deletion."""
         if obj.dispatch is None:
             return "-"
         link = row_link("orders_dispatch", obj.dispatch_id, obj.dispatch.get_step_display())

@@ -19,7 +19,7 @@ def advised_cell(obj) -> str:
 
 
 class AdvisedPage:
-    """The page of a row that gives advice. A subclass says which, with the acts that the reader can do."""
+    """The page of a row that gives advice. A subclass provides the advice, with the acts that the reader can do."""
 
     def advise(self, request, obj) -> Advised:
         raise NotImplementedError

@@ -85,7 +85,8 @@ def sender_of(message: InboundMessage) -> Sender:
 
 
 def first_sender(order: Order) -> Sender:
-    """Returns the sender of the stored order and the time. If the message has been pruned, the time is the order's."""
+    """Returns the sender of the stored order and the time. If the message has been pruned, the time is the time of the
+    order."""
     kept = InboundMessage.objects.filter(order_number=order.number, rsp_code=ACCEPTED).order_by("pk").first()
     if kept:
         return sender_of(kept)
@@ -159,7 +160,7 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
 
 
 def members_of(body) -> dict:
-    """Returns the members of a dict or of a JSON object in a text, {} for anything else."""
+    """Returns the members of a dict or of a JSON object in a text, or {} for any other value."""
     if isinstance(body, str):
         try:
             body = untrusted_text.load(body)

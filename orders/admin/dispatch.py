@@ -92,7 +92,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, ReadOnlyAdmin
 
     @admin.display(description=_("latest attempts"))
     def latest_attempts(self, obj):
-        """Shows the latest FEW attempts. A step may have thousands, for which there is a list."""
+        """Shows the latest FEW attempts. A step may have thousands of attempts, which have a list of their own."""
         rows = list(obj.tries.order_by("-pk")[:FEW])
         return render_to_string("includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW})
 

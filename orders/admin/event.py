@@ -39,8 +39,8 @@ SUBJECTS = {
 
 
 def seen_with_its_subject(user) -> Q:
-    """Returns the condition for the events that the user may see: their own, those of orders, and those whose subject
-    they may view. For commands it excludes nothing."""
+    """Returns the condition for the events that the user may see: the user's own events, events of orders, and events
+    whose subject the user may view. For commands, the condition excludes nothing."""
     if user.pk is None:
         return Q()
     mine = seen_views(user).order_by().values("pk")

@@ -158,7 +158,8 @@ class IncidentAdmin(TickedList, IncidentPages, ScopedByAffected, ReadOnlyAdmin):
         return title_of(obj.code, obj.words)
 
     def get_object(self, request, object_id, from_field=None):
-        """Sets `letters`, the user's attributions, and `others`: the incident also stopped orders outside them."""
+        """Sets `letters`, the user's attributions, and `others`, which is true if the incident also stopped orders
+        outside them."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
             letters = attributions_of(request.user)

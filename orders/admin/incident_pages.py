@@ -53,8 +53,8 @@ def _has_failed(incident: Incident, rows: QuerySet[AffectedOrder]) -> bool:
 
 
 def stopped_by(request: HttpRequest, incident: Incident) -> dict:
-    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and the URL for resending all: `failed` if any of them has
-    failed, `resend_many` if the user may do that too."""
+    """Returns the latest MAX_ORDERS_SHOWN stopped orders, and the URL for resending all stopped orders. `failed` is the
+    URL if one of the orders has failed. `resend_many` is the URL if, in addition, the user may resend the orders."""
     rows = limit(incident.affected.unresolved(), request.user)
     some = list(rows.select_related("order").order_by("-pk")[: MAX_ORDERS_SHOWN + 1])
     mark_orders(row.order for row in some)
@@ -69,8 +69,8 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
 
 
 class IncidentWays(Ways):
-    """The acts on an incident and on the orders that it stops. Only a resend is checked for the orders: the pages of
-    their other acts say why one is not possible. `stopped`: the context of `stopped_by`."""
+    """The acts on an incident and on the orders that it stops. For the orders, only a resend is checked. The page of
+    any other act says why that act is not possible. `stopped`: the context of `stopped_by`."""
 
     def __init__(self, user: Any, about: IncidentFacts, stopped: dict):
         super().__init__(user, row=about.incident)
@@ -122,7 +122,7 @@ class IncidentPages:
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):
-        """GET shows the action's form, or redirects to the incident if it has none. POST runs the action."""
+        """GET shows the action's form, or redirects to the incident if the action has no form. POST runs the action."""
         incident, act = self.get_object(request, str(pk)), INCIDENT_ACTS.get(key)
         if not (incident and act and request.user.has_perm(act.permission)):
             raise PermissionDenied

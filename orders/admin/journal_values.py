@@ -1,8 +1,8 @@
 """Old and new values in the admin's log entries, for accounts, roles, attributions, service types and contacts.
 
 Django stores only the names of the changed fields, in English. Here each `changed` part also has `values`: the field's
-name with the old and new value; for long lists, the items added and removed. Phones, mail addresses and names of people
-are stored masked. A password is never stored, only the fact that it was changed.
+name with the old and new value. For long lists, `values` has the items added and removed. Phones, mail addresses and
+names of people are stored masked. A password is never stored, only the fact that it was changed.
 """
 
 import functools
@@ -90,7 +90,8 @@ def entry_words(entry: LogEntry) -> str:
 
 
 def words_of_change(model: type[Model] | None, message: str) -> str:
-    """Returns an entry's message as text: `启用：是 → 否`. Empty if the message is not Django's, or has no fields."""
+    """Returns an entry's message as text: `启用：是 → 否`. The text is empty if the message is not Django's, or has no
+    fields."""
     try:
         parts = json.loads(message)
         changed = [part["changed"] for part in parts if part != {"added": {}}]
@@ -105,7 +106,7 @@ def words_of_change(model: type[Model] | None, message: str) -> str:
 
 
 def _old_entry(model: type[Model], part: dict) -> list[dict]:
-    """Returns the fields of an entry without values, which has only their English labels."""
+    """Returns the fields of an entry without values. Such an entry has only the English labels of the fields."""
     with override(None):
         known = {str(capfirst(field.verbose_name)): field.name for field in _fields(model)}
     return [{"field": known.get(label, label)} for label in part.get("fields", [])]

@@ -171,7 +171,8 @@ def recipients_of(rule: MailRule) -> str:
 
 
 def overlaps(rule: MailRule, every: Iterable[MailRule] | None = None) -> list[str]:
-    """Returns a sentence for each other rule that matches some of the same mails: which of the two applies to them."""
+    """Returns a sentence for each other rule that matches some of the same mails. The sentence says which of the two
+    rules applies to these mails."""
     every = MailRule.objects.select_related("attribution") if every is None else every
     decides = _("%(other)s fits some of these mails too; this rule decides there.")
     gives_way = _("%(other)s fits some of these mails too, and decides there.")

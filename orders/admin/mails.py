@@ -1,7 +1,7 @@
 """Contacts, which staff edit, and mails, which are read-only. A mail that was not sent can be sent at once.
 
 Phones, mail addresses and names are masked for users without `orders.see_personal_data`. Users who may change contacts
-also see those of contacts, who are colleagues. Each view of unmasked data is recorded.
+also see the data of contacts, who are colleagues. Each view of unmasked data is recorded.
 """
 
 from django.contrib import admin, messages
@@ -61,7 +61,7 @@ class ContactAdmin(NotesValues, Scoped, DeskAdmin):
 
     def may_read(self, request) -> bool:
         """Returns True if the user sees contacts unmasked. `?personal=1` is not needed, because a form must show the
-        values that it saves; each view is recorded."""
+        values that it saves. Each view is recorded."""
         return may_open(request.user) or self.has_change_permission(request) or self.has_add_permission(request)
 
     def get_search_fields(self, request):
@@ -106,7 +106,7 @@ MailStateFilter = word_filter(
 
 
 def kind_of(kind: str) -> str | Promise:
-    """Returns the label of a mail's kind. All mails to staff share one, since their subjects are more precise."""
+    """Returns the label of a mail's kind. All mails to staff share one label, since their subjects are more precise."""
     return Dispatch.Step(kind).label if kind in Dispatch.Step.values else _("Mail to staff")
 
 
@@ -207,8 +207,8 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin):
         return redirect("admin:notifications_mail_change", row.pk)
 
     def get_queryset(self, request):
-        """Hides mails without an order, which may mention any order or account, unless the user has no limit and may
-        view notices."""
+        """Shows mails without an order only to users who have no limit and may view notices, since such mails may
+        mention any order or account."""
         rows = super().get_queryset(request)
         may = request.user.has_perm("notifications.view_notice") and is_unlimited(request.user)
         return rows if may else rows.exclude(order=None)

@@ -64,7 +64,8 @@ class StartFilter(day_filter("biz_start", _("start day"), parameter="start", cho
 
 
 def overdue() -> Q:
-    """Matches activations that are not live after their start day, unless they wait for a paused partner."""
+    """Matches activations that are not live after their start day. Activations that wait for a paused partner do not
+    match."""
     return IS_NOT_LIVE & Q(biz_start__lt=today()) & ~waits_for_paused(timezone.now())
 
 
@@ -75,7 +76,8 @@ def is_past(order: Order) -> bool:
 
 
 def starts_today() -> Q:
-    """Matches activations that are due to start today or started today; not failed, rejected or withdrawn ones."""
+    """Matches activations that are due to start today or started today. Failed, rejected or withdrawn activations do
+    not match."""
     return Q(kind=Order.Kind.ACTIVATION, state__in=STARTING, biz_start=today())
 
 

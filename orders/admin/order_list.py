@@ -104,7 +104,7 @@ are left out, because sorting a million empty values is slow and useless."""
 
 class OrderChangeList(DeskChangeList):
     def leave_out(self, request, rows):
-        if reads_of(request) == NUMBER:  # files have all rows, whatever their order
+        if reads_of(request) == NUMBER:  # files have all rows, however they are sorted
             return rows
         for more in self._sorted_steps():
             rows = rows.filter(pk__in=stopped_steps(**more).values("order_id"))
@@ -163,7 +163,7 @@ class OrderChangeList(DeskChangeList):
 
 def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
     """Returns the orders' failed and retried steps, their finished BPM steps, and the blocking steps whose partner is
-    paused (`is_paused`). One query."""
+    paused (`is_paused`). Makes one query."""
     is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
     explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE) | is_paused
     rows = Dispatch.objects.current().filter(explains, order__in=order_ids).order_by("pk")
@@ -176,7 +176,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
-    """Returns the worst step of each order. Blocking steps come first, then failed steps, then retried ones."""
+    """Returns the worst step of each order. Blocking steps come first, then failed steps, then retried steps."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == Dispatch.State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
@@ -184,7 +184,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 def set_service_now(rows: Iterable[Order]) -> None:
     """Sets `service_now`, the service type as in `orders.trials.trial_state_reads.SERVICE_NOW`.
 
-    Runs one query if a change modified a service type, otherwise none.
+    Runs one query if a change modified a service type, otherwise no query.
     """
     rows = list(rows)
     meant = {order.pk: shape.service for order in rows if (shape := shape_row(order)) and shape.service}
@@ -195,7 +195,8 @@ def set_service_now(rows: Iterable[Order]) -> None:
 
 
 def add_domains(orders: list) -> None:
-    """Sets `named`, the first MAX_NAMED domains, and `domains_in_all`, their total number. Two queries."""
+    """Sets `named`, the first MAX_NAMED domains, and `domains_in_all`, the total number of domains. Makes two
+    queries."""
     ids = [order.pk for order in orders]
     shapes = dict(TrialShape.objects.filter(trial__in=ids).values_list("trial_id", "domains"))
     others = OrderDomain.objects.filter(order__in=[pk for pk in ids if pk not in shapes])
@@ -368,13 +369,14 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
 
     @admin.display(description=_("days waited"), empty_value="")
     def waited(self, order):
-        """Returns the whole days in its state of an order that waits for a person."""
+        """For an order that waits for a person, returns the number of whole days in its state."""
         waits = order.state in WAITING and order.state_since
         return (timezone.now() - order.state_since).days if waits else None
 
     @admin.display(description=_("deadlines"), empty_value="")
     def due(self, order):
-        """Returns how late the order is: over its time limit, past its start day, and for how long it has waited."""
+        """Returns how late the order is: the time over its time limit, the time past its start day, and the time that
+        it has waited."""
         days = ((_("%(n)s days overdue"), self.late(order)), (_("waiting for %(n)s days"), self.waited(order)))
         marks = [overtime_mark(order.overtime), *(words % {"n": number} for words, number in days if number)]
         return format_html_join(" ", "<span>{}</span>", ((mark,) for mark in marks if mark))
@@ -400,14 +402,15 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
 
     @admin.display(description=_("last day of a trial"), ordering="shape__ends_on", empty_value="-")
     def trial_end(self, order):
-        """Returns the trial's last day after changes, not the one in its own message."""
+        """Returns the trial's last day after changes, instead of the last day in its own message."""
         shape = shape_row(order)
         return shape and shape.ends_on
 
     received = ago_field("received_at", _("received"), ordering="received_at")
 
     def changelist_view(self, request, extra_context=None):
-        """Takes PREVIEW out of the query: it is no filter, and not a part of the list's links or its version."""
+        """Takes PREVIEW out of the query, since PREVIEW is no filter, and not a part of the list's links or its
+        version."""
         request.GET = request.GET.copy()
         previewed = request.GET.pop(PREVIEW, [""])[-1]
         response = super().changelist_view(request, extra_context)
@@ -420,7 +423,8 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         return answer_page(self, request, object_id)
 
     def get_preserved_filters(self, request):
-        """Marks links from an unfiltered list with its page, so that the order's page can link to the neighbours."""
+        """Marks links from an unfiltered list with the list's page, so that the order's page can link to the
+        neighbours."""
         found = super().get_preserved_filters(request)
         there = request.path == reverse("admin:orders_order_changelist")
         return found or (urlencode({FROM_LIST: "p=1"}) if there else "")
@@ -434,7 +438,8 @@ class OrderAdmin(TickedList, Scoped, ReadOnlyAdmin):
         return self.admin_site.admin_view(view)
 
     def order_or_404(self, request, pk: int | str) -> Order:
-        """Returns the order with the related rows of the page header. `entered_by`: the staff member who entered it."""
+        """Returns the order with the related rows of the page header. `entered_by`: the staff member who entered the
+        order."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if not is_id(str(pk)):

@@ -41,7 +41,7 @@ def _moment_field(label: Promise, help_text: Promise) -> forms.DateTimeField:
 
 
 class PauseForm(forms.Form):
-    """The reason and the end of a pause, and its begin if it is planned.
+    """The reason and the end of a pause, and the begin of a planned pause.
 
     `known`: the version of the pause when the page was opened.
     """
@@ -180,7 +180,7 @@ class PauseAdmin(ReadOnlyAdmin):
 
 
 def version_of(stands: Pause | None) -> str:
-    """Returns a hash of the pause, its end and its reason; an empty string without a pause."""
+    """Returns a hash of the pause, its end and its reason. Without a pause, returns an empty string."""
     text = f"{stands.pk} {stands.until} {stands.reason}" if stands else ""
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 

@@ -1,6 +1,6 @@
 """Reference data that a site may correct (contract 3.1), the working-day calendar and the time limits.
 
-Administrators maintain them. They apply to the orders of all attributions.
+Administrators maintain these data, which apply to the orders of all attributions.
 """
 
 import datetime
@@ -36,7 +36,8 @@ NO_LIMIT = gettext_lazy("No limit in time: nothing is shown as late.")
 
 
 class KeyStays:
-    """Makes the primary key read-only on existing rows, since Django would save a changed key as a second row."""
+    """Makes the primary key read-only on existing rows, since Django would save a row with a changed key as a second
+    row."""
 
     def get_readonly_fields(self, request, obj=None):
         return [*super().get_readonly_fields(request, obj), *([self.opts.pk.name] if obj else [])]
@@ -101,7 +102,8 @@ class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, DeskAdmin):
 
 
 class CalendarDayForm(NamesForm):
-    """A calendar day. A new one may have `until`, the last day of a holiday; each day up to it is stored as a row."""
+    """A calendar day. A new day may have `until`, the last day of a holiday. Then each day up to `until` is stored as a
+    row."""
 
     until = forms.DateField(
         label=gettext_lazy("last day"),

@@ -1,9 +1,10 @@
 """Checks an order's info-security files (contract 3.7). Uses no database, since delivery calls it from threads.
 
 Cheap checks run here: name, type, size and first bytes. `orders.attachments.xlsx` unpacks the file in a separate
-process with limits. It gets the same open descriptor, so that the file can't be exchanged in between. Its limits
-(unpacked size, entries, memory, CPU time) are defined there; the file size and the time for all files here. Lack of
-resources on this machine (time, memory, descriptors, a disk that does not respond) is no finding: ProbeError.
+process with limits. That process gets the same open descriptor, so that the file can't be exchanged in between. The
+limits of the process (unpacked size, entries, memory, CPU time) are defined in that module. The limits for the file
+size and for the time of all files are defined here. Lack of resources on this machine (time, memory, descriptors, a
+disk that does not respond) is no finding, but raises ProbeError.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ VERDICTS = {
 class FileProblem:
     """A fault of one file. `code`: missing, bad_name, too_large, not_xlsx, encrypted or empty, or NOT_LOOKED_AT.
 
-    `why`: its message as a code with parameters; `message`: the same in English.
+    `why`: the message about the fault as a code with parameters. `message`: the same in English.
     """
 
     code: str
@@ -57,7 +58,7 @@ class FileProblem:
 
     @property
     def never_cured(self) -> bool:
-        """Returns True if no file can fix it, since the name that BBOSS gave is wrong."""
+        """Returns True if no file can fix the fault, since the name that BBOSS gave is wrong."""
         return self.why.get("code") == WRONG_NAME
 
 
@@ -71,12 +72,14 @@ class _WrongError(Exception):
 
 
 def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem]:
-    """Returns the faults of an order's files in ATTACHMENT_DIR (contract 3.7). Empty if all are right.
+    """Returns the faults of an order's files in ATTACHMENT_DIR (contract 3.7). The result is empty if all files are
+    right.
 
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
-    "busi_info": name}, without those that the order does not name; they are checked in this order. A symbolic link is
-    `bad_name`. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes at most ten seconds.
-    If this machine could not check a file, it is NOT_LOOKED_AT if another file is wrong; otherwise raises ProbeError.
+    "busi_info": name}, without files that the order does not name. The files are checked in this sequence. A symbolic
+    link is `bad_name`. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes at most ten
+    seconds. If this machine could not check a file and another file is wrong, the unchecked file is NOT_LOOKED_AT. If
+    no other file is wrong, raises ProbeError.
     """
     deadline, found, trouble = time.monotonic() + SECONDS_FOR_ALL, [], None
     for kind in FILE_TYPES:
@@ -154,7 +157,7 @@ def _check_beginning(start: bytes, size: int, *, old: bool) -> None:
 def why_never_right(start: bytes, size: int) -> dict | None:
     """Returns why a file of this size with these first four bytes can't pass the check, as a code with parameters.
 
-    None if the full check has to decide.
+    Returns None if the full check has to decide.
     """
     try:
         _check_beginning(start, size, old=OLD in settings.PARTNERS.files.extensions)
@@ -165,7 +168,8 @@ def why_never_right(start: bytes, size: int) -> dict | None:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[int]:
-    """Yields the file's descriptor, opened once for all checks. Does not follow links. Does not wait for a pipe."""
+    """Yields the file's descriptor, which is opened once for all checks. Does not follow links. Does not wait for a
+    pipe."""
     try:
         path = Path(settings.ATTACHMENT_DIR) / name
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -31,8 +31,8 @@ SAYS_NOTHING = [Attempt.Outcome.OPEN, Attempt.Outcome.HANDED_BACK, Attempt.Outco
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order and mails its SA at once. If a later check has new findings, mails the latest ones, at most once
-    per MAILED_AGAIN.
+    """Holds the order and mails its SA at once. If a later check has new findings, mails the latest findings, at most
+    once per MAILED_AGAIN.
 
     Only right files or a waiver end the hold.
     """
@@ -63,7 +63,7 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
 def _mail(order: Order, cause: str, *, now: datetime.datetime, again: bool, **about) -> None:
     """Writes the mail about the findings.
 
-    `again`: replaces a waiting mail and is sent MAILED_AGAIN after the previous one.
+    `again`: the mail replaces a waiting mail, and is sent MAILED_AGAIN after the previous mail.
     """
     if not again:
         queue_mail(order, Step.MAIL_HELD, cause=cause, now=now, **about)
@@ -151,8 +151,9 @@ def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, no
     """Stores a file uploaded by staff in place of the order's file, keeps the old one, and has all files checked now.
 
     `field` is one of FILE_TYPES. Only the check decides if the order proceeds. The result of a check that is running is
-    ignored, since it saw the old file. Raises OrderUnknownError and NotAllowedError: not held for its files, the order
-    names no file of this type, the name from BBOSS is wrong, the file can't be right, or it can't be written.
+    ignored, since it saw the old file. Raises OrderUnknownError and NotAllowedError (the order is not held for its
+    files, the order names no file of this type, the name from BBOSS is wrong, the file can't be right, or the file
+    can't be written).
     """
     _check_place(find_order(number), field)
     with upload_beside(chunks) as part, transaction.atomic():
@@ -181,7 +182,8 @@ def _check_place(order: Order, field: str) -> None:
 
 
 def can_be_cured(order: Order) -> bool:
-    """Returns True if better files let the order proceed: it is held for them, and each has a valid name."""
+    """Returns True if better files let the order proceed. The order must be held for its files, and each file must have
+    a valid name."""
     names = {kind: getattr(order, kind) for kind in FILE_TYPES}
     return why_not_waive(order) is None and all(
         is_named_right(name, order.number, kind) for kind, name in names.items() if name
@@ -199,7 +201,8 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
 
 
 def recheck_files(*, numbers: Collection[str] | None = None, now: datetime.datetime) -> list[str]:
-    """Has the files of held orders (None: all) checked now. Returns the numbers of those that will be checked."""
+    """Has the files of held orders (None: all) checked now. Returns the numbers of the orders whose files will be
+    checked."""
     held = Dispatch.objects.current().filter(
         step=Step.CHECK_FILES,
         state=Dispatch.State.RETRYING,
@@ -221,7 +224,8 @@ def recheck_files(*, numbers: Collection[str] | None = None, now: datetime.datet
 def watch_unchecked(*, now: datetime.datetime) -> None:
     """Opens the incident if files could not be checked on this system for UNCHECKED_FOR, or closes it.
 
-    Nobody else is notified: the order is not held for it, and its files may be right. The sweep calls it each minute.
+    Nobody else is notified, since the order is not held for this reason, and its files may be right. The sweep calls
+    this function each minute.
     """
     ended = Attempt.objects.exclude(outcome__in=SAYS_NOTHING).order_by("-pk")
     mine = ended.filter(dispatch=OuterRef("pk"))

@@ -39,7 +39,7 @@ class NamedFile:
 
 
 def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
-    """Returns the named files in the message's order, with `there` set if the file exists."""
+    """Returns the named files in the sequence of the message, with `there` set if the file exists."""
     return [
         replace(
             _named(order, field, check, waived),
@@ -79,12 +79,14 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:
-    """Returns {file, code, message, why} for each file of the last check; [] before the first check has ended."""
+    """Returns {file, code, message, why} for each file of the last check. Before the first check has ended, returns
+    []."""
     return check.findings or []
 
 
 def first_rows(name: str) -> list[list[str]] | None:
-    """Returns the first 20 rows of a file that passed the check, unmasked. None if it can't be read now."""
+    """Returns the first 20 rows of a file that passed the check, unmasked. Returns None if the file can't be read
+    now."""
     try:
         with opened(name) as handle:
             return ask("first_rows", handle, seconds=SECONDS).get("rows")
@@ -93,12 +95,13 @@ def first_rows(name: str) -> list[list[str]] | None:
 
 
 def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:
-    """Returns a descriptor of the order's file of this type. Raises OSError, also if the name breaks the rule."""
+    """Returns a descriptor of the order's file of this type. Raises OSError if the file can't be opened or its name
+    breaks the rule."""
     return opened(own_name(order, field))
 
 
 def own_name(order: Order, field: str) -> str:
-    """Returns the name of the order's file. Raises OSError if it breaks the rule (contract 3.7)."""
+    """Returns the name of the order's file. Raises OSError if the name breaks the rule (contract 3.7)."""
     name = getattr(order, field) if field in FILE_TYPES else ""
     if not name or not is_named_right(name, order.number, field):
         raise OSError(f"{name!r} is no file of order {order.number}")
@@ -109,7 +112,7 @@ def own_name(order: Order, field: str) -> str:
 def opened(name: str) -> Iterator[int]:
     """Yields a descriptor of a regular file in ATTACHMENT_DIR.
 
-    Raises OSError, also for links and for names with a path.
+    Raises OSError. Links and names with a path raise OSError too.
     """
     handle = open_attachment(name)
     try:
@@ -119,7 +122,7 @@ def opened(name: str) -> Iterator[int]:
 
 
 def open_attachment(name: str) -> int:
-    """Opens the file as `opened` does, without a context manager: the caller closes it."""
+    """Opens the file as `opened` does, but without a context manager, so the caller closes the file."""
     if Path(name).name != name or name in {"", ".", ".."}:
         raise OSError(f"{name!r} is no plain file name")
     path = Path(settings.ATTACHMENT_DIR) / name

@@ -36,10 +36,10 @@ class Upload:
     sha256: str
 
     def replaced_name(self, name: str, now: datetime.datetime) -> str:
-        """Returns the name for the present file: `NAME.replaced-YYYYMMDDHHMMSS` (Asia/Shanghai), with a number if it
-        exists.
+        """Returns the name for the present file: `NAME.replaced-YYYYMMDDHHMMSS` (Asia/Shanghai). If this name exists, a
+        number is added.
 
-        Empty if there is no present file.
+        The name is empty if there is no present file.
         """
         folder = settings.ATTACHMENT_DIR
         if not os.path.lexists(folder / name):
@@ -52,8 +52,8 @@ class Upload:
         return kept
 
     def put_in_place(self, name: str, kept: str) -> None:
-        """Renames the present file to `kept` and this one to `name`. The caller has checked the name and holds the
-        lock.
+        """Renames the present file to `kept` and the upload to `name`. The caller must have checked the name and hold
+        the lock.
 
         Raises NotAllowedError.
         """
@@ -67,10 +67,10 @@ class Upload:
 
 @contextlib.contextmanager
 def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
-    """Writes the bytes to a temporary file in ATTACHMENT_DIR, which is deleted unless it is put in place.
+    """Writes the bytes to a temporary file in ATTACHMENT_DIR. If the file is not put in place, it is deleted.
 
-    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, does not begin as an xlsx file, or disk
-    space is low.
+    Raises NotAllowedError if the file can't be written, is larger than MAX_BYTES or does not begin as an xlsx file, or
+    if disk space is low.
     """
     check_free_space()
     with _told_as_error():
@@ -90,7 +90,7 @@ def remove_parts(*, now: datetime.datetime) -> int:
     """Removes temporary files of killed uploads after a day. Returns their number."""
     removed = 0
     for path in settings.ATTACHMENT_DIR.glob(f"{PART}*"):
-        with contextlib.suppress(FileNotFoundError):  # another worker removed it meanwhile
+        with contextlib.suppress(FileNotFoundError):  # another worker removed the file meanwhile
             if path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
                 path.unlink()
                 removed += 1

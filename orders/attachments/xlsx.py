@@ -1,12 +1,12 @@
 """Reads untrusted xlsx and xls files in a separate process, so that a hostile file can't affect a worker.
 
-`ask` starts this file as a program with one of four verbs. The program uses no Django and gets no environment (which
-has secrets) and no descriptor except the file's. Its limits: 8 s of CPU time, 300 MiB of address space (Python with
-openpyxl takes 33 MiB), no writing, a few open files. The program itself reports a file that exceeds CPU time or memory
-as too_large, which does not depend on the machine's load. A program that timed out or was killed gives no verdict.
-openpyxl opens the package (its XML through defusedxml). The rows and the shared strings may be a hundred MiB of XML, so
-`probe` reads them with expat. openpyxl needs 5 s for a million empty rows and keeps every shared string in memory;
-expat takes a second and hardly any memory.
+`ask` starts this file as a program with one of four verbs. The program uses no Django. It gets no environment, since
+the environment has secrets, and no descriptor except the file's descriptor. Its limits: 8 s of CPU time, 300 MiB of
+address space (Python with openpyxl takes 33 MiB), no writing, a few open files. The program itself reports a file that
+exceeds CPU time or memory as too_large, which does not depend on the machine's load. A program that timed out or was
+killed gives no verdict. openpyxl opens the package (its XML through defusedxml). The rows and the shared strings may be
+a hundred MiB of XML, so `probe` reads them with expat. openpyxl needs 5 s for a million empty rows and keeps every
+shared string in memory; expat takes a second and hardly any memory.
 """
 
 import copy
@@ -43,7 +43,7 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
 LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
 MACROS = ("macroenabled", "vbaproject", "macrosheet")
 FIRST_ROWS, FIRST_COLUMNS, FIRST_CHARACTERS = 20, 20, 200
-MAX_LINES = 10_000  # of the sheet, empty ones too
+MAX_LINES = 10_000  # of the sheet, including empty lines
 MAX_COLUMNS = 100
 MAX_CHARACTERS = 10_000_000  # in all cells: the caller holds them in memory
 MAX_STYLES = 4000  # of one kind: openpyxl creates an object for each, used or not
@@ -70,7 +70,8 @@ STYLES = _named("xf", "font", "fill", "border", "cellStyle", "numFmt", "dxf")
 
 
 class ProbeError(Exception):
-    """The program gave no verdict, for lack of time or memory or by an error of ours. Says nothing about the file."""
+    """The program gave no verdict, for lack of time or memory or because of an error of ours. This says nothing about
+    the file."""
 
 
 class VerdictError(Exception):
@@ -78,7 +79,7 @@ class VerdictError(Exception):
 
 
 def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dict[str, Any]:
-    """Runs the program and returns its answer; {"verdict": WORD} if the file can't be read. Raises ProbeError."""
+    """Runs the program and returns its answer, or {"verdict": WORD} if the file can't be read. Raises ProbeError."""
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", PROGRAM, verb, *map(str, arguments)],
@@ -91,7 +92,7 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
         )
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"no verdict within {seconds:.1f} s") from error
-    except OSError as error:  # no memory or no process for it
+    except OSError as error:  # no memory or no process for the program
         raise ProbeError(f"it can't be started: {error.strerror}") from error
     try:
         return json.loads(ended.stdout)
@@ -102,7 +103,7 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
 def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
     """Answers as `ask` does, in this process and without limits.
 
-    Any error of openpyxl but lack of memory gives `not_xlsx`.
+    Any error of openpyxl, except lack of memory, gives `not_xlsx`.
     """
     try:
         return VERBS[verb](file, *arguments)
@@ -137,7 +138,7 @@ def probe(file: BinaryIO) -> dict[str, str]:
 
 
 def _blank_strings(archive: zipfile.ZipFile, part: str) -> set[int]:
-    """Returns the indexes of shared strings that are empty or blank. A cell with one of them has no data."""
+    """Returns the indexes of shared strings that are empty or blank. A cell with such a string has no data."""
     found, number = set(), -1
     for name, _attributes, text in _elements(archive, part):
         if name == STRING:
@@ -173,7 +174,7 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
     if not reader.wb.worksheets:
         raise VerdictError("not_xlsx")
     sheet = reader.wb.worksheets[0]
-    sheet.reset_dimensions()  # some programs write wrong ones
+    sheet.reset_dimensions()  # some programs write wrong dimensions
     rows, characters = [], 0
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if number > MAX_LINES:
@@ -271,14 +272,14 @@ VERBS = {"probe": probe, "probe_old": probe_old, "first_rows": first_rows, "cell
 
 
 def check_package(file: BinaryIO) -> None:
-    """Checks the zip without parsing XML. Raises VerdictError, and zipfile's errors if it is no zip."""
+    """Checks the zip without parsing XML. Raises VerdictError. If the file is no zip, raises zipfile's errors."""
     with zipfile.ZipFile(file) as archive:
         _check_entries(archive.infolist())
         _check_sizes(archive)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    """Checks only the zip's directory. The compression ratio is not checked: empty rows reach 500:1."""
+    """Checks only the zip's directory. The compression ratio is not checked, since empty rows reach 500:1."""
     names = [entry.filename for entry in entries]
     if len(entries) > ENTRIES:
         raise VerdictError("too_large")
@@ -328,10 +329,11 @@ def _opened(file: BinaryIO, *, macros: str) -> ExcelReader:
 
 
 def _elements(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Yields a part's elements in order, each with the beginning of its text up to the next one; blank text is "".
+    """Yields a part's elements in order. Each element comes with the beginning of its text up to the next element.
+    Blank text is "".
 
-    The part is read in chunks, without building a tree. A document type is refused: entity bombs need one, and the
-    format has none.
+    The part is read in chunks, without building a tree. A document type is refused, since entity bombs need a document
+    type, and the format has none.
     """
     found: list[tuple[str, dict[str, str], str]] = []
 

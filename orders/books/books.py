@@ -1,5 +1,5 @@
-"""The interface between the big-data side's answers and the core: its records as data classes (contract 3.3,
-look-up)."""
+"""The interface between the big-data side's answers and the core: the big-data side's records as data classes (contract
+3.3, look-up)."""
 
 import datetime
 import json
@@ -57,7 +57,7 @@ class HeldRecord:
 class Look:
     """A manual look-up in place of the big-data side's answer: rows under our names, as of a time (contract 7.2).
 
-    Fields that a row lacks were not checked. Pages and commands keep it as `text`.
+    Fields that a row lacks were not checked. Pages and commands keep the look-up as `text`.
     """
 
     rows: list[dict[str, str]]
@@ -65,7 +65,7 @@ class Look:
 
     @classmethod
     def read(cls, text: str) -> "Look | None":
-        """Parses a text; None for an empty one."""
+        """Parses a text. Returns None for an empty text."""
         found = json.loads(text) if text else None
         return found and cls(rows=found["rows"], as_of=datetime.datetime.fromisoformat(found["as_of"]))
 
@@ -74,7 +74,8 @@ class Look:
         return json.dumps({"as_of": self.as_of.isoformat(), "rows": self.rows}, ensure_ascii=False)
 
     def of_job(self, job_id: str) -> list[dict[str, str]]:
-        """Returns the records of a jobId. For a partner without a delete some rows count as absent (contract 7.1)."""
+        """Returns the records of a jobId. If the partner has no delete call, some rows count as absent (contract
+        7.1)."""
         rows = [row for row in self.rows if row["jobId"] == job_id]
         return list(client.present(rows))
 
@@ -85,9 +86,9 @@ class Discrepancy:
 
     `ours` and `theirs` are live, cancelled, missing and the like. `fields` is {name: [ours, theirs]}. `record` is the
     id of our record, if there is one. `remedy` is `create` (send our record again, live or cancelled), `delete` (delete
-    their record given in `named`), `settle` (ours was unknown and becomes `theirs`, with their times if we have none)
-    or empty (a record that can't be identified exactly can't be deleted). `times` are their creation and cancellation
-    times, None if they can't be parsed.
+    the partner's record given in `named`), `settle` (our record was unknown and becomes `theirs`, with the partner's
+    times if we have none) or empty (a record that can't be identified exactly can't be deleted). `times` are the
+    partner's creation and cancellation times, or None if the times can't be parsed.
     """
 
     kind: str
@@ -111,8 +112,8 @@ class Discrepancy:
 class OrderComparison:
     """A comparison of one order's records with the big-data side's.
 
-    `our_snapshot`: the state of our records at that time (`results.snapshot`). `records`: the larger of the two record
-    counts. `held`: the records of the big-data side.
+    `our_snapshot`: the state of our records at the time of the comparison (`results.snapshot`). `records`: the larger
+    of the two record counts. `held`: the records of the big-data side.
     """
 
     discrepancies: list[Discrepancy]
@@ -125,8 +126,8 @@ class OrderComparison:
 class Client:
     """Functions that query the big-data side. `integrations`, a higher layer, sets them when the app starts.
 
-    `held`: converts rows under our names to records. `present`: filters rows that do not count as absent. `read_file`:
-    the rows of these jobIds in a file (RecordFileError).
+    `held`: converts rows under our names to records. `present`: returns the rows that do not count as absent.
+    `read_file`: returns the rows of the given jobIds in a file (RecordFileError).
     """
 
     compare_now: Callable[[int, Look | None], OrderComparison] | None = None
@@ -154,7 +155,7 @@ def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
 
 
 def fetch_records(job_id: str, look: Look | None = None) -> list[HeldRecord]:
-    """Returns the records that the big-data side has for an order. Same conditions as `compare_now`."""
+    """Returns the records that the big-data side has for an order. The conditions are the same as for `compare_now`."""
     _check_can_ask(look)
     return client.held(look.of_job(job_id)) if look else client.fetch_records(job_id)
 

@@ -27,9 +27,10 @@ Shown = frozenset[tuple]
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
-    """Returns orders for which a comparison must write something even if it finds nothing. Two queries.
+    """Returns orders for which a comparison must write something even if it finds nothing. Makes two queries.
 
-    They have an open difference, a corrected one that was not checked since, or an incident that a comparison ends.
+    These orders have an open difference, a corrected difference that was not checked after the correction, or an
+    incident that a comparison ends.
     """
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=Difference.State.OPEN, job_id__in=list(numbers)).exclude(
@@ -48,7 +49,7 @@ def troubled(orders: Collection[Order]) -> set[int]:
 
 
 def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list[Discrepancy]:
-    """Returns the discrepancies without those that staff accepted and for which we have no record.
+    """Returns the discrepancies. Leaves out discrepancies that staff accepted, if we have no record for them.
 
     For a discrepancy with a record of ours, the acceptance is stored in that record.
     """
@@ -65,7 +66,7 @@ def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list
 
 
 def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
-    """Returns the identity of a difference, without what was done about it."""
+    """Returns the identity of a difference. Actions on the difference do not change its identity."""
     return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
 
 
@@ -76,7 +77,7 @@ def shown_of(order: Order) -> Shown:
 
 
 def unknown_shown(number: str) -> Shown:
-    """Returns the same as `shown_of` for a number without an order."""
+    """Returns the same as `shown_of`, for a number without an order."""
     rows = Difference.objects.filter(job_id=number, order=None, state=Difference.State.OPEN)
     held = [(row, canonical_json(row.detail.get("held"))) for row in rows]
     return frozenset((row.kind, row.product_id, row.domain, row.detail.get("theirs"), there) for row, there in held)
@@ -94,7 +95,8 @@ def is_over(order: Order) -> bool:
 
 
 def name_needed(order: Order, row: Difference) -> str:
-    """Returns the name, one of BY_NAME, that is required to accept this difference; empty if none is required."""
+    """Returns the name in BY_NAME that is required to accept this difference, or an empty string if no name is
+    required."""
     ours, theirs = row.detail.get("ours"), row.detail.get("theirs")
     if theirs == "live" and is_over(order):
         return BILLED_NOT_ACTIVE
@@ -143,14 +145,15 @@ def note_checked(order: Order, *, now: datetime.datetime) -> None:
 
 
 def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.datetime) -> int:
-    """Closes these open differences: they were not found again, or will be stored again."""
+    """Closes these open differences, since they were not found again, or will be stored again."""
     return rows.filter(state=Difference.State.OPEN).update(
         state=Difference.State.OVER, closed_at=now, closed_by=by[:160]
     )
 
 
 def of_order(order: Order) -> QuerySet[Difference]:
-    """Returns the differences that a comparison of this order closes, also those from before the order arrived."""
+    """Returns the differences that a comparison of this order closes, including differences from before the order
+    arrived."""
     return Difference.objects.filter(job_id=order.number).exclude(kind=Difference.Kind.NOT_LISTED)
 
 
@@ -168,7 +171,8 @@ def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool
 
 
 def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends what a comparison of the (locked) order settles: failed fixes, and unknown records once none is left."""
+    """Ends what a comparison of the (locked) order settles. This includes failed fixes and, once no unknown record is
+    left, the incident about unknown records."""
     failed = order.dispatches.current().filter(step__in=FIXES, state=Dispatch.State.FAILED)
     for step in set(failed.values_list("step", flat=True)):
         failed.filter(step=step).update(superseded=True)
@@ -192,7 +196,8 @@ def _summary(row: Difference) -> str:
 
 
 def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> None:
-    """Closes the differences for which these finished fixes were planned. With the last one, the incident ends."""
+    """Closes the differences for which these finished fixes were planned. With the last difference, the incident
+    ends."""
     done = {row.pk: row.order for row in rows if row.step in FIXES}
     for pk, order in done.items():
         if close_differences(Difference.objects.filter(fix=pk), by=by, now=now):

@@ -1,7 +1,8 @@
-"""Compares our records with what the orders say (contract 3.9, 14 and 19): a separate kind of difference.
+"""Compares our records with the orders (contract 3.9, 14 and 19). The results are a separate kind of difference.
 
-Both sides may agree and be wrong. A trial's live records are compared with its shape, a live commercial record's
-createTime with its order's start, and the domains of a served order with its live records.
+The records of both sides may agree and be wrong. A trial's live records are compared with its shape. A live commercial
+record's createTime is compared with its order's start. The domains of a served order are compared with its live
+records.
 """
 
 import datetime
@@ -42,10 +43,10 @@ def not_meant(
     now: datetime.datetime,
     accepted: bool = False,
 ) -> dict[int, list[Discrepancy]]:
-    """Returns the deviations of our records from what the orders say, by order.
+    """Returns the deviations of our records from the orders, by order.
 
-    Unknown records, and trials with a step under way, are skipped. With `accepted` also includes deviations accepted by
-    staff, and live records of undone activations.
+    Unknown records, and trials with a step under way, are skipped. With `accepted`, the result also includes deviations
+    accepted by staff, and live records of undone activations.
     """
     trials = [order for order in orders if order.kind == Order.Kind.TRIAL and order.state in MADE]
     moving = _moving([trial.pk for trial in trials])
@@ -102,9 +103,8 @@ def of_activation(
     now: datetime.datetime,
     accepted: bool = False,
 ) -> list[Discrepancy]:
-    """Returns the differences between an activation's records and its target state: each domain billed from the
-    start on.
-    """
+    """Returns the differences between an activation's records and its target state. In the target state, each domain is
+    billed from the start on."""
     rows = {(record.product_id, record.domain_key): record for record in records}
     found = []
     for key, name in domains:
@@ -151,7 +151,7 @@ def _day(moment: datetime.datetime | None) -> str | None:
 def note_not_meant(
     trial: Order, *, now: datetime.datetime, by: str, beside: Order | None = None, opens: bool = True
 ) -> None:
-    """Updates a (locked) trial's differences from its shape. With `opens=False` they are only closed."""
+    """Updates a (locked) trial's differences from its shape. With `opens=False`, differences are only closed."""
     if _moving([trial.pk]):
         return
     rows = not_meant([trial], {trial.pk: list(trial.billing_records.all())}, now=now).get(trial.pk, [])

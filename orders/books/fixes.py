@@ -1,7 +1,7 @@
-"""The rules of `reconcile --fix`, and the steps that carry it out (contract 3.9, What --fix may do).
+"""The rules of `reconcile --fix`, and the steps that carry out a fix (contract 3.9, What --fix may do).
 
-A fix is a normal dispatch. It precedes the order's other steps and is first in its trial's line, so that nothing
-overtakes it. It is created under the order's lock, and only while no billing step is under way.
+A fix is a normal dispatch. A fix precedes the order's other steps and is first in its trial's line, so that no step
+overtakes the fix. A fix is created under the order's lock, and only while no billing step is under way.
 """
 
 import datetime
@@ -29,9 +29,9 @@ Left = dict[str, str]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """The reason why an order's or its trial's records can't be corrected now.
+    """The reason why the records of an order or its trial can't be corrected now.
 
-    `moving`: they can't be compared either.
+    `moving`: the records can't be compared either.
     """
 
     code: str
@@ -47,7 +47,7 @@ UNDOING = Obstacle("undoing")
 
 
 def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, Obstacle]:
-    """Returns the orders that have an obstacle, with it. Three queries, whatever the number of orders."""
+    """Returns the orders that have an obstacle, with that obstacle. Makes three queries for any number of orders."""
     orders = list(orders)
     ids = [order.pk for order in orders]
     rows = OF_ORDERS(ids=ids, until=now + SOON) + IN_LINES_OF_OTHERS(ids=ids, until=now + SOON)
@@ -68,10 +68,11 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
 
 
 def _open_steps() -> QuerySet[Dispatch]:
-    """Returns billing steps that are under way, will be before `until`, or have failed.
+    """Returns billing steps that are under way, will be under way before `until`, or have failed.
 
-    Excludes failed fixes, since the next fix replaces them; steps after one that staff gave up; a start day's cancel or
-    an undo step that is blocked by an earlier step; and failed forward steps of an order that is being undone.
+    Excludes failed fixes, since the next fix replaces them, and steps after a step that staff gave up. Also excludes a
+    start day's cancel or an undo step that is blocked by an earlier step, and failed forward steps of an order that is
+    being undone.
     """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
     soon = Q(undo=True) & ~Exists(given_up.current()) & ~is_blocked_by_others()
@@ -96,14 +97,15 @@ def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
 
 
 class FixPlan:
-    """Decides which of a (locked) order's differences are corrected, and gives the reason for the others."""
+    """Decides which differences of a (locked) order are corrected, and gives the reason why the other differences are
+    not corrected."""
 
     def __init__(self, order: Order, obstacle: Obstacle | None, *, reason: str, now: datetime.datetime):
         self.order, self.obstacle, self.reason, self.now = order, obstacle, reason, now
         self.restored = is_from_before_restore(order)
 
     def judge(self, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord]) -> list[Left | None]:
-        """Returns for each discrepancy the reason why it is not corrected, or None if it is."""
+        """Returns for each discrepancy the reason why it is not corrected, or None if it is corrected."""
         self.claim = self._started_claim()
         self.elsewhere = self._billed_elsewhere(discrepancies)
         return [self._why_left(one, records.get(one.record)) for one in discrepancies]
@@ -127,7 +129,8 @@ class FixPlan:
         return self._why_not_live(record) if makes_live else None
 
     def _why_not_live(self, record: BillingRecord) -> Left | None:
-        """Returns why this record must not be made live at the big-data side; None if it may."""
+        """Returns the reason why this record must not be made live at the big-data side, or None if it may be made
+        live."""
         order = self.order
         if record.info_type == BillingRecord.Type.COMMERCIAL:
             return None if order.state in BILLED else {"code": "not_to_be_billed", "state": order.state}
@@ -139,7 +142,8 @@ class FixPlan:
         return {"code": "billed_elsewhere", "number": number} if number else None
 
     def _started_claim(self) -> TrialClaim | None:
-        """Returns the claim of an activation that has started, or that starts as soon as it is carried out."""
+        """Returns the claim of an activation that has started, or that starts as soon as the activation is carried
+        out."""
         if self.order.kind != Order.Kind.TRIAL:
             return None
         claim = TrialClaim.objects.filter(trial=self.order, released_at=None).select_related("activation").first()
@@ -165,7 +169,7 @@ def is_fully_undone(order: Order) -> bool:
 def plan_fix(
     row: Reconciliation, order: Order, discrepancies: Iterable[Discrepancy], *, now: datetime.datetime
 ) -> dict[str, Dispatch]:
-    """Plans the steps that correct these differences, by remedy. They replace an earlier failed fix."""
+    """Plans the steps that correct these differences, by remedy. These steps replace an earlier failed fix."""
     again = [one.record for one in discrepancies if one.remedy == CREATE]
     meant = [one.record for one in discrepancies if one.remedy == CREATE and one.kind == Difference.Kind.NOT_MEANT]
     gone = [one.named for one in discrepancies if one.remedy == DELETE]

@@ -1,7 +1,7 @@
 """Compares the big-data side's records of a jobId with the step that queried them (contract 3.5, 409).
 
-The partner had processed the step's key before, with other bytes. This happens after a restore from a backup. If the
-partner's records match the step's target state, the step is done, and our records get the partner's times.
+The partner had processed the step's key before, with other bytes. This case occurs after a restore from a backup. If
+the partner's records match the step's target state, the step is done, and our records get the partner's times.
 """
 
 from collections.abc import Collection, Iterable
@@ -19,8 +19,9 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
     """Returns True if all records of a step are at the big-data side in the step's target state: live, cancelled or
     absent.
 
-    If the step changes ends or starts, these must match too; our records have the times that the step gives them. A
-    trial's create also matches if its records are cancelled at the partner: then a lost order has cancelled them.
+    If the step changes ends or starts, these must match too. Our records have the times that the step gives them. A
+    trial's create also matches if its records are cancelled at the partner, since a lost order has then cancelled the
+    records.
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
@@ -48,7 +49,7 @@ def records_of(row: Dispatch) -> list[int]:
 
 
 def owner(row: Dispatch, record: BillingRecord) -> Order:
-    """Returns the order whose jobId a record has: the dispatch's own order or its trial."""
+    """Returns the order whose jobId a record has. This is the dispatch's own order or the trial of that order."""
     return row.order if record.order_id == row.order_id else row.order.trial
 
 

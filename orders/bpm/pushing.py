@@ -1,4 +1,5 @@
-"""Mails the SAs about an order that awaits BPM's approval, so that they get it decided; once a day per order."""
+"""Mails the SAs about an order that awaits BPM's approval, so that the SAs get a decision. At most one mail a day is
+sent per order."""
 
 import datetime
 
@@ -26,7 +27,7 @@ def whom_to_push(order: Order) -> list[ContactFacts]:
 
 
 def whom_to_mail(order: Order) -> list[ContactFacts]:
-    """Returns those of them who get the mail. Raises NotAllowedError if there is none."""
+    """Returns the contacts who get the mail. Raises NotAllowedError if there is no such contact."""
     people = [one for one in whom_to_push(order) if is_address(one.mail.strip())]
     if not people:
         raise NotAllowedError("nobody_to_push")
@@ -39,7 +40,7 @@ def pushed_today(order: Order, now: datetime.datetime) -> OrderEvent | None:
 
 
 def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | None:
-    """Returns the error if the SAs can't be mailed now; None if they can. `pushed`: today's event, if any."""
+    """Returns the error if the SAs can't be mailed now, or None if they can. `pushed`: today's event, if any."""
     if order.state != Order.State.AWAITING_APPROVAL:
         return NotAllowedError("not_awaiting", state=order.get_state_display())
     if pushed is not None:
@@ -49,10 +50,10 @@ def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | N
 
 
 def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Mails the SAs, and adds an event to the order's history. `reason` is a remark for them, and may be empty.
+    """Mails the SAs, and adds an event to the order's history. `reason` is a remark for the SAs, and may be empty.
 
-    Raises OrderUnknownError and NotAllowedError: the order does not wait for approval, somebody has done it today, or
-    there is no contact with a mail address.
+    Raises OrderUnknownError and NotAllowedError (the order does not wait for approval, the SAs were mailed today
+    already, or there is no contact with a mail address).
     """
     with transaction.atomic():
         order = lock_order(number)

@@ -52,7 +52,7 @@ def receive_approval(
     finished: bool,
     body_hash: str,
 ) -> bool:
-    """Stores a record of BPM and acts on it. Returns True if it was new.
+    """Stores a record of BPM and acts on the record. Returns True if the record was new.
 
     Raises OrderUnknownError and RecordConflictError.
     """
@@ -94,7 +94,7 @@ def receive_approval(
 
 
 def add_staff_record(order: Order, act: str, *, now: datetime.datetime, **fields) -> ApprovalRecord:
-    """Adds a decision or waiver of staff to the approval history. Its record id begins with `act`."""
+    """Adds a decision or waiver of staff to the approval history. The record's id begins with `act`."""
     fields |= {"record_id": f"{act}-{uuid.uuid4().hex}", "source": ApprovalRecord.Source.STAFF}
     digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
     return add_record(ApprovalRecord(order=order, time=now, received_at=now, body_hash=digest, **fields))[0]
@@ -125,18 +125,20 @@ def _attempted(order: Order) -> QuerySet[Dispatch]:
 
 
 def _decided_process(order: Order) -> Dispatch | None:
-    """Returns the BPM step of a decision: the one sent last, or one held since a restore, which BPM evidently has."""
+    """Returns the BPM step of a decision. This is the step that was sent last, or a step that is held since a restore
+    and that BPM evidently has."""
     held = order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=Dispatch.State.FAILED)
     return _attempted(order).first() or held.first()
 
 
 def _start_in_doubt(order: Order) -> Dispatch | None:
-    """Returns a BPM start in doubt: any callback shows that BPM has the process (contract 7.2)."""
+    """Returns a BPM start in doubt. Any callback shows that BPM has the process of this start (contract 7.2)."""
     return starts_in_doubt(order).first() if order.undo_since is None else None
 
 
 def _is_rejected(order: Order) -> bool:
-    """Returns True if the order is undone because of BPM's reject, not of a later withdrawal or compensation."""
+    """Returns True if the order is undone because of BPM's reject. Returns False after a later withdrawal or
+    compensation."""
     return order.decision == Order.Decision.REJECT and Order.State.REJECTED in {order.state, order.undo_to}
 
 
@@ -147,7 +149,7 @@ def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) 
 
 
 def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) -> None:
-    """Completes the BPM step, since BPM has the process, whatever our call returned. Closes the step's replacement."""
+    """Completes the BPM step whatever our call returned, since BPM has the process. Closes the step's replacement."""
     waiting = order.dispatches.current().filter(step=Step.START_BPM, repeat=False, attempts=0)
     other = waiting.exclude(pk=process.pk).exclude(state=Dispatch.State.CLOSED).first()
     if other:
@@ -193,7 +195,8 @@ def counting_records(order: Order) -> list[ApprovalRecord]:
 
 
 def decision_in_force(order: Order) -> str:
-    """Returns the effective decision on an order's process: pass, reject or empty. It may not be applied yet."""
+    """Returns the effective decision on an order's process: pass, reject or empty. The decision may not be applied
+    yet."""
     if order.decision:
         return order.decision
     records = counting_records(order)
@@ -212,9 +215,8 @@ def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: dateti
 
 
 def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
-    """Stops a rejected order and undoes its calls, unless the customer has been live for long: then staff must
-    decide.
-    """
+    """Stops a rejected order and undoes its calls. If the customer has been live for long, staff must decide
+    instead."""
     said: dict = {"detail": record.opinion, "operator": record.operator}
     queue_mail(order, Step.MAIL_REJECTED, cause=f"record {record.pk}", now=now, **said)
     if is_late(order, now):
@@ -225,14 +227,16 @@ def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.date
 
 
 def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Applies decisions received before the (locked) orders' BPM steps were done. Usually there are none."""
+    """Applies decisions that were received before the (locked) orders' BPM steps were done. Usually there are no such
+    decisions."""
     by_id = {order.pk: order for order in orders}
     for pk in dict.fromkeys(DECIDED(orders=by_id)):
         apply_decisions(by_id[pk], now=now)
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
-    """Applies the first finished decision to a (locked) order whose BPM step is done. Later ones open incidents."""
+    """Applies the first finished decision to a (locked) order whose BPM step is done. Later decisions open
+    incidents."""
     bpm = order.dispatches.current().filter(step=Step.START_BPM, repeat=False).order_by("-pk").first()
     records = counting_records(order)
     if not records or order.decision or order.undo_since or bpm is None or bpm.state != Dispatch.State.DONE:

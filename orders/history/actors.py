@@ -1,7 +1,7 @@
-"""Actors: the stored form of who did something, their display names, and the leave of accounts.
+"""Actors: the stored form of who did something, the display names of actors, and the leave of accounts.
 
-A row stores an actor (`staff:ACCOUNT`) and, for staff, the account's id. A row without an id belongs to the account of
-that name only if the account was created before the row.
+A row stores an actor (`staff:ACCOUNT`) and, for staff, the account's id. If a row has no id, it belongs to the account
+of that name only if the account was created before the row.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def actor_kept(actor: str, account_id: int | None) -> str:
 
 
 def account_id_of(actor: str) -> int | None:
-    """Returns the id of the actor's account, for a row's column; None if the actor is not staff."""
+    """Returns the id of the actor's account, for a row's column, or None if the actor is not staff."""
     return actor.account_id if isinstance(actor, Actor) else None
 
 
@@ -68,7 +68,8 @@ def is_of(user, actor: str, account_id: int | None, at: datetime.datetime) -> bo
 
 
 def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
-    """Returns two conditions for the user's rows: with an account id, and without one.
+    """Returns two conditions for the user's rows: one for rows with an account id, and one for rows without an account
+    id.
 
     Each condition uses an index of its own. A query that joins them by OR would scan the table.
     """
@@ -142,7 +143,7 @@ def names_read_once() -> Iterator[None]:
 
 
 def name_of(account: str, account_id: int | None = None, at: datetime.datetime | None = None) -> str:
-    """Returns the display name of an account, or its user name if it has none.
+    """Returns the display name of an account, or its user name if it has no display name.
 
     `account_id`, `at`: the account id and the time of the row that names the account.
     """
@@ -155,12 +156,12 @@ def name_of(account: str, account_id: int | None = None, at: datetime.datetime |
 
 
 def user_name(account_id: int | None) -> str | None:
-    """Returns the user name of an account, which never changes; None if there is no such account."""
+    """Returns the user name of an account, or None if there is no such account. The user name never changes."""
     return _accounts.get()().ids.get(account_id) if account_id is not None else None
 
 
 def leave_of(account_id: int, day: datetime.date) -> Leave | None:
-    """Returns the leave of an account on that day; None if the person is not away."""
+    """Returns the leave of an account on that day, or None if the person is not away."""
     found = _accounts.get()().leaves.get(account_id)
     return found if found and found.holds(day) else None
 
@@ -204,9 +205,8 @@ def actor_of(
 
 
 def find_account(actor: str, account_id: int | None, at: datetime.datetime):
-    """Returns the account of a row with these columns, created at `at`; None if the actor is not staff or the account
-    is gone.
-    """
+    """Returns the account of a row with these columns, created at `at`. Returns None if the actor is not staff or the
+    account no longer exists."""
     accounts = get_user_model().objects
     if account_id is not None:
         return accounts.filter(pk=account_id).first()
@@ -215,15 +215,14 @@ def find_account(actor: str, account_id: int | None, at: datetime.datetime):
 
 
 def account_of(actor: str, account_id: int | None, at: datetime.datetime):
-    """Returns the account that `find_account` finds, if it may log in; else None."""
+    """Returns the account that `find_account` finds, or None if that account may not log in."""
     found = find_account(actor, account_id, at)
     return found if found is not None and found.is_active and found.is_staff else None
 
 
 def limits_of(actor: str, now: datetime.datetime) -> list[str] | None:
-    """Returns the letters of the attributions to which the actor is limited; None if there is no limit or no such
-    account.
-    """
+    """Returns the letters of the attributions to which the actor is limited, or None if there is no limit or no such
+    account."""
     account = account_of(actor, account_id_of(actor), now)
     if account is None or not account.limited:
         return None

@@ -67,15 +67,15 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
 def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) -> list[Dispatch]:
     """Lock steps until the transaction ends, after their trials and orders, and return the steps.
 
-    With `among`, only the steps that this query still matches once their orders are locked are locked and returned. All
-    code that locks these rows follows the order below; any other order can deadlock.
+    With `among`, locks and returns only the steps that this query still matches once their orders are locked. All code
+    that locks these rows follows the sequence below, since any other sequence can deadlock.
     """
     # 1. Trials by id, since planning one order can change the steps of other orders of its trial.
     # 2. Other orders by id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they
-    #    change; a step that is locked first would wait for them while they wait for it.
+    #    change. Code that locked a step first would wait for them while they wait for that step.
     orders = lock_orders({pk for pair in ORDERS_OF(ids=ids) for pk in pair if pk})
-    # 3. Steps by id. A claim locks steps alone, but skips what is locked, so that it waits for nobody; it changes
-    #    `state` and may have taken a step meanwhile, so what was read of a step before is read again here.
+    # 3. Steps by id. A claim locks steps alone, but skips locked steps, so that the claim waits for nobody. A claim
+    #    changes `state` and may have taken a step meanwhile, so steps that were read before are read again here.
     rows = (
         LOCKED_STEPS(ids=ids)
         if among is None
@@ -83,8 +83,9 @@ def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) ->
     )
     for row in rows:
         row.order = orders[row.order_id]
-    # 4. The runs of refusals (`lock_refused`), which are counted for all orders, and at last incidents
-    #    (`lock_incidents`): all orders of a partner share one lock, so that it is held for as short a time as may be.
+    # 4. The runs of refusals (`lock_refused`), which are counted for all orders, and last of all incidents
+    #    (`lock_incidents`). All orders of a partner share one lock of incidents, so this lock is held for as short a
+    #    time as possible.
     return list(rows)
 
 
@@ -122,8 +123,8 @@ def noted_in_events(**facts) -> Iterator[None]:
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Returns an unsaved event. To save several in one INSERT, use `add_events`.
 
-    `data` must be serialisable as JSON. For an act of staff on a page, the event also stores the client's address
-    (contract 5, `audit`), unless a colleague confirms the act.
+    `data` must be serialisable as JSON. For an act of staff on a page that no colleague confirms, the event also stores
+    the client's address (contract 5, `audit`).
     """
     facts = data | _noted.get()
     if by.startswith(f"{STAFF}:"):

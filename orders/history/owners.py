@@ -1,7 +1,7 @@
 """Owners of orders, incidents and differences, and the accounts that may become owners (contract 5).
 
-An owner counts while the account is active staff, has the right `own_order` and may see the row. Otherwise every reader
-of this module treats the row as having no owner at once; the sweep records it later (`orders/people/ownership.py`).
+An owner counts while the account is active staff, has the right `own_order` and may see the row. Otherwise every caller
+of this module at once treats the row as having no owner. The sweep records this later (`orders/people/ownership.py`).
 """
 
 import datetime
@@ -24,7 +24,7 @@ def staff_with(right: str) -> QuerySet:
 
 
 def possible_people() -> QuerySet:
-    """Returns the accounts that may own some row, by name. An account that is limited to no attribution sees none."""
+    """Returns the accounts that may own some row, by name. A limited account without attributions sees no row."""
     some = Q(limited=False) | Q(attributions__isnull=False)
     return staff_with(OWN).filter(some).order_by("display_name", "username").distinct()
 
@@ -60,14 +60,14 @@ class Absent:
     """The accounts that are away on a day and not fully represented.
 
     `alone`: accounts without a deputy who can act. `limited`: accounts whose deputy is limited to some attributions,
-    each with the deputy.
+    with that deputy.
     """
 
     alone: list[int]
     limited: list[tuple[int, Any]]
 
     def alone_with(self, model: type[Model]) -> Q:
-        """Returns the condition for rows of these accounts on which no deputy can act."""
+        """Returns the condition for rows of these accounts that no deputy can act on."""
         found = Q(owner__in=self.alone)
         for owner, deputy in self.limited:
             found |= Q(owner=owner) & ~seen_by(model, deputy)
@@ -79,7 +79,7 @@ class Absent:
 
 
 def absent_on(day: datetime.date) -> Absent:
-    """Returns the accounts that are away on that day, by two queries.
+    """Returns the accounts that are away on that day. Makes two queries.
 
     A deputy can act if the account may log in, may own rows and is not away.
     """

@@ -1,8 +1,8 @@
 """Remove old inbound messages, old attempts of finished orders, and expired rows of the trail (contract section 5,
 `prune`; 4, AUDIT_DAYS).
 
-Rows by which a repeated order is recognised stay for good: the order with its content's hash and first transIDH, and
-the accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
+Rows that identify a repeated order are never removed: the order with its content's hash and first transIDH, and the
+accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
 transaction of its own. Ids rise with time, so the search ends at the first batch without old rows.
 """
 

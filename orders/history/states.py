@@ -16,7 +16,7 @@ SET_BY_SERVICES_ALONE = frozenset(
     {Order.State.CONVERTED, Order.State.ENDED, Order.State.REJECTED, Order.State.COMPENSATING, Order.State.WITHDRAWN}
 )
 
-# Orders whose records are to be live, and those of which none may be.
+# Orders whose records are to be live, and orders of which no record may be live.
 WITH_LIVE_RECORDS = frozenset(
     {
         Order.State.IN_PROGRESS,
@@ -112,7 +112,7 @@ MOVES: dict[str, dict[str, set[str]]] = {
 
 
 class ForbiddenMoveError(Exception):
-    """A programming error: the code tried to set a state that may not follow the order's present one."""
+    """A programming error: the code tried to set a state that may not follow the order's present state."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,8 @@ def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
 
 
 def set_held(order: Order, because: str) -> None:
-    """Set the reason why an order is held; an empty reason ends the hold. Raises ForbiddenMoveError if it can't be
-    held.
-    """
+    """Set the reason why an order is held. An empty reason ends the hold. Raises ForbiddenMoveError if the order can't
+    be held."""
     holds = not order.undo_since and (
         order.state == Order.State.HELD or may_move(order.kind, order.state, Order.State.HELD)
     )
@@ -150,17 +149,17 @@ def set_held(order: Order, because: str) -> None:
 
 
 def set_decision(order: Order, decision: str, *, at: datetime.datetime | None) -> None:
-    """Set BPM's decision in force (empty: none) and its time. Raises ForbiddenMoveError unless the order is an
-    activation.
-    """
+    """Set BPM's decision in force (empty: none) and its time. Raises ForbiddenMoveError if the order is not an
+    activation."""
     _check(not decision or order.kind == Order.Kind.ACTIVATION, order, "be decided about")
     order.decision, order.decided_at = decision, at
 
 
 def set_undo_mark(order: Order, since: datetime.datetime | None) -> None:
-    """Mark an order as being undone; None removes the mark, to open the order again.
+    """Mark an order as being undone. None removes the mark, to open the order again.
 
-    Raises ForbiddenMoveError if it is already marked, or if it is neither failed nor rejected when the mark is removed.
+    Raises ForbiddenMoveError if the order is already marked, or if the order is neither failed nor rejected when the
+    mark is removed.
     """
     if since:
         _check(order.undo_since is None, order, "be undone a second time")
@@ -198,7 +197,8 @@ def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.date
 def _activation_state(order: Order, blocking: list[StepFacts], moving: bool, now: datetime.datetime) -> str:
     """Returns the state of an activation from its blocking steps, its approval and its start.
 
-    `moving`: a move of its start is not finished. The order stays scheduled until then (contract 3.9, 18).
+    `moving`: a move of the order's start is not finished. The order stays scheduled until the move is finished
+    (contract 3.9, 18).
     """
     pending = [step for step in blocking if step.state not in ENDED_WELL]
     if any(step.gate == Dispatch.Gate.NONE or step.state != Dispatch.State.WAITING for step in pending):

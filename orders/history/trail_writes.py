@@ -13,7 +13,7 @@ ROWS_AT_ONCE = 1000
 def note_act(
     code: TrailEntry.Code, *, by: str, now: datetime.datetime, about: str = "", address: str = "", **data
 ) -> TrailEntry:
-    """Write a row in the caller's transaction. `by`: an actor; empty if the person is not authenticated."""
+    """Write a row in the caller's transaction. `by`: an actor, or empty if the person is not authenticated."""
     return TrailEntry.objects.create(
         at=now,
         keep_until=now + datetime.timedelta(days=settings.AUDIT_DAYS),
@@ -27,9 +27,10 @@ def note_act(
 
 
 def prune_trail(*, now: datetime.datetime) -> int:
-    """Remove, in batches, rows that are older than AUDIT_DAYS and past their own `keep_until`. Returns their number.
+    """Remove, in batches, rows that are older than AUDIT_DAYS and past their own `keep_until`. Returns the number of
+    removed rows.
 
-    Rows go a day later than allowed, since the database's guard compares with its own clock.
+    Rows are removed a day later than allowed, since the database's guard compares with the database's clock.
     """
     removed, now = 0, now - datetime.timedelta(days=1)
     old = TrailEntry.objects.filter(at__lt=now - datetime.timedelta(days=settings.AUDIT_DAYS), keep_until__lt=now)

@@ -1,6 +1,6 @@
-"""Incidents of this system itself, which stop no order: low disk space, refused BBOSS calls, failed deliveries.
+"""Incidents of this system itself: low disk space, refused BBOSS calls, failed deliveries. They stop no order.
 
-The sweep opens and closes them each minute.
+The sweep opens and closes these incidents each minute.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
 
 
 def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """Opens or updates the incident if there are `params`, ends it otherwise."""
+    """Opens or updates the incident if there are `params`. Otherwise ends the incident."""
     if params:
         open_desk_incident(code, params=params, now=now)
     else:
@@ -64,9 +64,8 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
 
 
 def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """Does the same as `keep_desk_incident` for a condition of this machine: only the machine that reported it ends
-    it.
-    """
+    """Does the same as `keep_desk_incident` for a condition of this machine. Only the machine that reported the
+    condition ends the incident."""
     here = {"machine": socket.gethostname()[:64]}
     if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
         keep_desk_incident(code, params and params | here, now=now)
@@ -77,7 +76,7 @@ def _standing(code: str) -> QuerySet[Incident]:
     return Incident.objects.filter(partner=DESK, step="", code=code, state__in=states)
 
 
-# --- free disk: below EXPORT_MIN_FREE_MB postponable work of staff is refused, to keep space for orders (contract 4)
+# --- free disk: below EXPORT_MIN_FREE_MB, postponable work of staff is refused, to keep space for orders (contract 4)
 
 
 def check_free_space() -> None:
@@ -93,7 +92,8 @@ def watch_free_space(*, now: datetime.datetime) -> None:
 
 
 def _too_little() -> dict[str, int]:
-    """Returns the free and the required MiB if too little is free; {} otherwise, or if the disk can't be queried."""
+    """Returns the free and the required MiB if too little is free. Otherwise, or if the disk can't be queried, returns
+    {}."""
     folder, least = settings.EXPORT_DIR, settings.EXPORT_MIN_FREE_MB
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -115,9 +115,10 @@ def watch_refused_calls(*, now: datetime.datetime) -> None:
 
 
 def refused_calls(*, now: datetime.datetime) -> dict | None:
-    """Returns the response code (`answer`) that refused all calls of 2 minutes or more than half of 10, or None.
+    """Returns the response code (`answer`) that refused all calls within 2 minutes or more than half of the calls
+    within 10 minutes, or None.
 
-    `number` of `total` calls in `minutes` were refused with it.
+    `number` of `total` calls in `minutes` were refused with this code.
     """
     return _worst_answer(_count_answers(now))
 
@@ -145,7 +146,7 @@ def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
 
 
 def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
-    """Returns True if there were calls within the last 2 minutes and none of them got this code."""
+    """Returns True if there were calls within the last 2 minutes and no call got this code."""
     lately = [row[0] for row in counts if row[2]]
     return bool(lately) and code not in lately
 
@@ -159,10 +160,10 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
-    """Returns the `number` of drains and sweeps that failed within `minutes`, and the newest `error`; None if none
-    failed.
+    """Returns the `number` of drains and sweeps that failed within `minutes`, and the newest `error`. Returns None if
+    no task failed.
 
-    Tasks that began before the newest migration was applied are ignored, since they ran against another schema.
+    Tasks that began before the newest migration was applied are ignored, since these tasks ran against another schema.
     """
     lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
     rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)

@@ -1,4 +1,5 @@
-"""Actions of staff on an incident: ignore, resolve, add a note. Each writes an event. Owners: ownership.py."""
+"""Actions of staff on an incident: ignore, resolve, add a note. Each action writes an event. The owners of incidents
+are in ownership.py."""
 
 import datetime
 from collections.abc import Collection
@@ -32,9 +33,9 @@ TOLD_BY = {"emergency_act": "act_in_emergency", "emergency_login": "emergency_lo
 def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
     """Marks an incident as ignored. Its end is not mailed.
 
-    It stays ignored for its orders, however often they fail with the same cause. Stopped orders do not change. Another
-    order with this cause opens a new incident. Raises NotAllowedError (no reason, it has ended, only `accept` or a
-    comparison ends it, it is about an emergency action of the actor).
+    The incident stays ignored for its orders, however often these orders fail with the same cause. Stopped orders do
+    not change. Another order with this cause opens a new incident. Raises NotAllowedError (no reason, the incident has
+    ended, only `accept` or a comparison ends the incident, the incident is about an emergency action of the actor).
     """
     check_reason(reason, "ignoring an incident")
     incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True, by=by)
@@ -44,12 +45,12 @@ def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.dat
 
 @transaction.atomic
 def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.datetime) -> Incident:
-    """Ends an incident for those of its orders that have proceeded.
+    """Ends an incident for its orders that have proceeded.
 
-    If no order is still stopped, the incident ends and its end is mailed. Otherwise it stays open for the stopped ones
-    and nobody is mailed. Orders do not change: a failed step must be resent. Mails that were given up are closed too.
-    Raises NotAllowedError (no reason, it has ended, only `accept` or a comparison ends it, all its orders are still
-    stopped, it is about an emergency action of the actor).
+    If no order is still stopped, the incident ends and its end is mailed. Otherwise the incident stays open for the
+    stopped orders and nobody is mailed. Orders do not change: a failed step must be resent. Mails that were given up
+    are closed too. Raises NotAllowedError (no reason, the incident has ended, only `accept` or a comparison ends the
+    incident, all its orders are still stopped, the incident is about an emergency action of the actor).
     """
     check_reason(reason, "resolving an incident")
     incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True, by=by)
@@ -70,9 +71,8 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
 
 
 def is_of_mails(incident: Incident) -> bool:
-    """Returns True if the incident is about mails that were given up, not about a mail server that is down or
-    paused.
-    """
+    """Returns True if the incident is about mails that were given up. Returns False for a mail server that is down or
+    paused."""
     return incident.partner == Partner.MAIL and incident.code not in PARTNERS_OWN
 
 
@@ -90,7 +90,7 @@ class Parts:
 
 
 def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
-    """Returns the affected rows except those of orders that the incident still stops."""
+    """Returns the affected rows, without the rows of orders that the incident still stops."""
     kept = dict(standing.values_list("pk", "order__trial"))
     trials, named, gone, number = {*kept.values()}, [], [], 0
     for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
@@ -105,7 +105,8 @@ def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
 
 
 def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
-    """Closes the incident for all orders not in `standing`, and returns their number. The caller holds the lock."""
+    """Closes the incident for all orders that are not in `standing`, and returns the number of these orders. The caller
+    must hold the lock."""
     parts = parts_but(incident, standing)
     for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
         for start in range(0, len(ids), ORDERS_AT_ONCE):  # databases limit the length of an IN list
@@ -130,9 +131,8 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
 
 
 def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
-    """Returns the error if staff can't end an incident by this action, whatever its orders' states; None if they
-    can.
-    """
+    """Returns the error if staff can't end an incident by this action in any state of its orders, or None if staff
+    can."""
     about_it = {"incident": incident.pk, "act": act, "state": incident.state, "code": incident.code}
     if incident.state not in states:
         return NotAllowedError("incident_state", **about_it)
@@ -142,9 +142,10 @@ def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAll
 
 
 def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
-    """Returns the error if the incident is about the actor's own emergency action; None if the actor may change it.
+    """Returns the error if the incident is about the actor's own emergency action, or None if the actor may change the
+    incident.
 
-    Compares account names, also those that commands got by `--by`.
+    Compares account names, including names that commands got by `--by`.
     """
     names = [f"{kind}:{by.partition(':')[2]}" for kind in (STAFF, COMMAND)]
     kind, since = TOLD_BY.get(incident.code), incident.first_at
@@ -159,8 +160,8 @@ def lock_incident(
 ) -> Incident:
     """Returns the locked incident. Raises NotAllowedError if its state does not allow the action.
 
-    `by_hand`: the action ends the incident, which some codes do not allow. `by`: the actor, who may not be the one
-    whose emergency action the incident is about.
+    `by_hand`: the action ends the incident, which some codes do not allow. `by`: the actor. If the incident is about an
+    emergency action, the actor may not be the person who carried it out.
     """
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
@@ -176,9 +177,8 @@ def lock_incident(
 
 
 def _has_unknown_outcome(incident: Incident) -> bool:
-    """Returns True if a step of its orders has an unknown outcome: only a comparison or `accept` then ends the
-    incident.
-    """
+    """Returns True if a step of the incident's orders has an unknown outcome. Then only a comparison or `accept` ends
+    the incident."""
     steps = Dispatch.objects.current().filter(order__in=incident.affected.unresolved().values("order"))
     failed = steps.filter(
         step__in=shared_by(incident.step, incident.code), channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED

@@ -1,7 +1,7 @@
-"""Opens and closes incidents: one per cause, listing every order that it stopped.
+"""Opens and closes incidents. There is one incident per cause, which lists every order stopped by that cause.
 
-Each attribution gets one mail when the incident stops its first order and one when the incident ends, each about such
-an order; never one mail per failure.
+Each attribution gets one mail when the incident stops its first order, and one mail when the incident ends. Each mail
+is about one of these orders. There is never one mail per failure.
 """
 
 import datetime
@@ -36,7 +36,7 @@ LOCKS = 0x1D5C  # first key of the advisory locks (arbitrary)
 SIMILAR_WITHIN = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
 """Lock timeout for an incident's lock and all later locks of the transaction."""
-MAX_GROUPS = 20  # incidents of one code; further refusals share one with the words OTHERS
+MAX_GROUPS = 20  # incidents of one code; further refusals share one incident with the words OTHERS
 CODES_WITH_PARTNERS_WORDS = (
     "code_",
     "http_",
@@ -58,15 +58,16 @@ def open_incident(
     params: dict | None = None,
     beside: Order | None = None,
 ) -> Incident:
-    """Opens or updates the incident of this cause that stops the order. Each attribution gets one mail, for its
-    first order.
+    """Opens or updates the incident of this cause, which stops the order. Each attribution gets one mail, for its first
+    order.
 
-    Doubts about answers (contract 7.2): all steps of one call share an incident, which lists an order once. `beside`:
-    the trial on whose records the order is stopped; the incident lists it too (contract 3.9, 14). `detail` is logged;
-    `params` hold the same as a code with parameters, if pages have a message for it (`error_messages.py`), and are the
-    default of `detail`. With `mail=False` neither start nor end is mailed, until the cause is reported again with mail;
-    used for held orders, which have a mail of their own, and for comparisons that staff started. A sleeping incident
-    stays the same one. Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
+    For doubts about answers (contract 7.2), all steps of one call share an incident, which lists an order once.
+    `beside`: the trial on whose records the order is stopped. The incident lists this trial too (contract 3.9, 14).
+    `detail` is logged. If pages have a message for the detail (`error_messages.py`), `params` hold its content as a
+    code with parameters. `params` are the default of `detail`. With `mail=False`, neither start nor end is mailed until
+    the cause is reported again with mail. This is used for held orders, which have a mail of their own, and for
+    comparisons that staff started. A sleeping incident is updated too. Failed mails cause no mail. Raises
+    OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
@@ -128,7 +129,7 @@ def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
     """Locks the incidents of these causes (partner, code) until the end of the transaction.
 
     All incidents of a partner share one lock: a batch of answers may stop orders for several causes, and two batches
-    could deadlock. Our own incidents have one lock per code, since an arriving order needs only the one of its hold.
+    could deadlock. Our own incidents have one lock per code, since an arriving order needs only the lock of its hold.
     Locks are always taken in the same order, partners first. Does nothing on SQLite, which has a single writer.
     """
     if connection.vendor != "postgresql":
@@ -151,7 +152,7 @@ def reference_of(incident: Incident) -> dict:
 def _incident(order: Order, partner: str, step: str, code: str, said: dict, now: datetime.datetime) -> Incident:
     """Returns the incident of this cause with its count increased, or a new one.
 
-    Ignored ones stay ignored for their orders.
+    Ignored incidents stay ignored for their orders.
     """
     same = Incident.objects.filter(partner=partner, code=code, step__in=shared_by(step, code))
     words = words_of(code, said["detail_params"], order.number)
@@ -170,7 +171,8 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
 
 
 def shared_by(step: str, code: str) -> list[str]:
-    """Returns the steps whose failures with this code share an incident: for a doubt, all steps of the same call."""
+    """Returns the steps whose failures with this code share an incident. For a doubt, these are all steps of the same
+    call."""
     return steps_of_call(step) if code in DOUBTS else [step]
 
 
@@ -220,9 +222,8 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 
 def _told_lately(order: Order, now: datetime.datetime) -> bool:
-    """Returns True if a mail about another cause of this order was just written: the order page shows this cause
-    too.
-    """
+    """Returns True if a mail about another cause of this order was just written. The order page shows the new cause
+    too."""
     since = now - SIMILAR_WITHIN
     return Mail.objects.filter(order=order, kind=Dispatch.Step.MAIL_INCIDENT, written_at__gt=since).exists()
 
@@ -254,8 +255,8 @@ def close_troubles(
 ) -> None:
     """Closes troubles of an order that proceeds, and ends the incidents that then stop no order.
 
-    Closes all, only those of one step or code, or all except the codes in `but`. Incidents about a partner are left:
-    they end when the partner responds or is resumed.
+    Closes all troubles, only the troubles of one step or code, or all except the codes in `but`. Incidents about a
+    partner are left unchanged, since they end when the partner responds or is resumed.
     """
     rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
@@ -275,10 +276,11 @@ def close_troubles(
 
 
 def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> None:
-    """Ends incidents about steps of (locked) orders that ended by another way than their own answer (contract 3.9, 14).
+    """Ends incidents about steps of (locked) orders if these steps ended without an answer of their own (contract 3.9,
+    14).
 
-    Called by every function that settles, replaces or closes steps, after it has planned the replacements. The incident
-    of a failed move of the start day ends when the order is undone or its start day was carried out.
+    Every function that settles, replaces or closes steps calls this function after it has planned the replacements. The
+    incident of a failed move of the start day ends when the order is undone or its start day was carried out.
     """
     by_id = {order.pk: order for order in orders}
     left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("stopped_by"))
@@ -308,7 +310,7 @@ def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetim
 
 
 def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail: bool = True) -> None:
-    """Ends these incidents; the caller holds the lock.
+    """Ends these incidents. The caller must hold the lock.
 
     Attributions that got a mail about an incident get a mail about its end.
     """
@@ -321,9 +323,8 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
 
 
 def _mailed_about(incident: Incident) -> list[tuple[Order, int, list[int]]]:
-    """Returns an order for each attribution that was mailed, its number of affected orders, and the ids of these
-    mails.
-    """
+    """Returns an order for each attribution that was mailed, the attribution's number of affected orders, and the ids
+    of the mails."""
     about, affected = {"about__incident": incident.pk}, incident.affected.values("order")
     mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **about)
     rows = list(mails.order_by("-pk").values_list("order", "pk"))
@@ -361,7 +362,8 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, params: Mapping, number: str) -> str:
-    """Returns the error's text without the details of one order; empty for our own codes, which have fixed messages."""
+    """Returns the error's text without the details of one order. The text is empty for our own codes, which have fixed
+    messages."""
     if not code.startswith(CODES_WITH_PARTNERS_WORDS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))
@@ -379,9 +381,8 @@ def common_words(text: str) -> str:
 
 
 def _run(found: re.Match) -> str:
-    """Returns `#` for a run with a digit, an @ or an inner dot; NUL if it continues the text before it, as in
-    `例子.com`.
-    """
+    """Returns `#` for a run with a digit, an @ or an inner dot. If the run continues the text before it, as in
+    `例子.com`, returns NUL."""
     run = found[0]
     core = run.rstrip(".-%+_")
     if core.startswith("."):

@@ -1,7 +1,8 @@
-"""Decides which orders have warnings, that is, are not fine (contract 3.9, 14).
+"""Decides which orders have warnings. These orders are called not fine (contract 3.9, 14).
 
-An order is not fine if it is in `open_troubles`, `failed_steps`, `failed_mails`, `open_differences`, or waits for a
-stopped step of another order. `stuck` describes these; lists, pages, the API, `status` and `/metrics` show them.
+An order is not fine if it is in `open_troubles`, `failed_steps`, `failed_mails` or `open_differences`, or if it waits
+for a stopped step of another order. `stuck` describes these orders. Lists, pages, the API, `status` and `/metrics` show
+them.
 """
 
 import datetime
@@ -43,8 +44,8 @@ UNBILLED = Q(kind=Difference.Kind.NOT_BILLED, order__state__in=SERVED)
 class Open:
     """The number of open differences, and the time of the oldest.
 
-    `unbilled`: orders of served customers without a record. `unlisted`: differences that only say that an order is
-    missing in BBOSS's list. `not_meant`: records equal on both sides that differ from what the orders say. `mending`:
+    `unbilled`: orders of served customers without a record. `unlisted`: differences which say only that an order is
+    missing in BBOSS's list. `not_meant`: records that are equal on both sides but differ from their orders. `mending`:
     differences that a step is correcting.
     """
 
@@ -62,7 +63,8 @@ def open_differences(rows: QuerySet[Difference] | None = None) -> QuerySet[Diffe
 
 
 def open_troubles() -> QuerySet[AffectedOrder]:
-    """Returns open incidents of orders, without accepted ones and those about partners that are down or paused."""
+    """Returns open incidents of orders, without accepted incidents and incidents about partners that are down or
+    paused."""
     rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=UNRESOLVED)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
@@ -72,9 +74,8 @@ def failed_steps() -> QuerySet[Dispatch]:
 
 
 def failed_mails() -> QuerySet[Mail]:
-    """Returns given-up mails about orders, without those of withdrawn orders and those whose incident staff
-    resolved.
-    """
+    """Returns given-up mails about orders, without mails of withdrawn orders and mails whose incident staff
+    resolved."""
     affected = AffectedOrder.objects.filter(incident__partner=Partner.MAIL, incident__step=OuterRef("kind"))
     seen_to = affected.filter(order=OuterRef("order"), closed_at__isnull=False).exclude(accepted_by="")
     failed = Mail.objects.given_up().beside_steps().exclude(order__state=Order.State.WITHDRAWN)
@@ -82,10 +83,10 @@ def failed_mails() -> QuerySet[Mail]:
 
 
 def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """Filters stopped steps to those that still matter to their order.
+    """Returns the stopped steps that still matter to their order.
 
-    Excludes forward steps of an order that is being undone, all steps of a withdrawn order, and repeats of an accepted
-    call, which change nothing and have their own incident.
+    Excludes forward steps of an order that is being undone, and all steps of a withdrawn order. Also excludes repeats
+    of an accepted call, since these repeats change nothing and have their own incident.
     """
     forward = Q(undo=False, position__lt=Phase.AFTER)
     undone = Q(order__undo_since__isnull=False) & forward
@@ -93,7 +94,7 @@ def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
 
 
 def count_open(rows: QuerySet[Difference] | None = None) -> Open:
-    """Counts open differences in one query, which uses their index."""
+    """Counts open differences in one query, which uses the index of open differences."""
     facts = open_differences(rows).aggregate(
         number=Count("pk"),
         unbilled=Count("order", filter=UNBILLED, distinct=True),
@@ -117,9 +118,9 @@ def differs() -> Q:
 class Marks:
     """The warnings that lists show in addition to an order's state.
 
-    `doubt`: the kind of a difference, or the code of an incident or failed step, because of which the order is not
-    fine. `behind`: it waits for a failed order. `returned`: BPM's latest record is a return. `accepted`: the name
-    (`BY_NAME`) of an accepted deviation of its records that still exists.
+    `doubt`: the reason why the order is not fine, which is the kind of a difference, or the code of an incident or
+    failed step. `behind`: the order waits for a failed order. `returned`: BPM's latest record is a return. `accepted`:
+    the name (`BY_NAME`) of an accepted deviation of the order's records that still exists.
     """
 
     doubt: str = ""
@@ -179,9 +180,8 @@ def _marks_of_orders() -> QuerySet:
 
 
 def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
-    """Yields, by name (`BY_NAME`), accepted differences and troubles of orders with a record that staff left
-    unchanged.
-    """
+    """Yields accepted differences and troubles by name (`BY_NAME`), for orders with a record that staff left
+    unchanged."""
     left = BillingRecord.objects.filter(order=OuterRef("order"), accepted__has_key=LEFT)
     gone = left.filter(state__in=[BillingRecord.State.DELETED, BillingRecord.State.CANCELLED])
     live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))

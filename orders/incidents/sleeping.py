@@ -1,8 +1,9 @@
-"""Incidents that sleep until a time. Until then they cause no mails, and lists show them after the others.
+"""Incidents that sleep until a time. Until that time they cause no mails, and lists show them after the other
+incidents.
 
-They still count (contract 3.9, 14) in `stuck`, `status` and the dashboard, and their orders are not fine. Further
-orders with the same cause join without a mail. A refusal with another text opens another incident, which is awake. The
-end is mailed to those who got a mail about the beginning.
+Sleeping incidents still count (contract 3.9, 14) in `stuck`, `status` and the dashboard, and their orders are not fine.
+Further orders with the same cause join the incident without a mail. A refusal with another text opens another incident,
+which is awake. The end of an incident is mailed to the recipients of the mail about the beginning.
 """
 
 import datetime
@@ -25,10 +26,10 @@ BY_ITSELF = "system"
 def put_to_sleep(
     *, incident_id: int, until: datetime.datetime, reason: str, by: str, now: datetime.datetime
 ) -> Incident:
-    """Lets an incident sleep until `until`, or changes that time. It then wakes by itself.
+    """Lets an incident sleep until `until`, or changes that time. At that time the incident wakes by itself.
 
-    Raises NotAllowedError (no reason, `until` has passed or is too late, the incident has ended or is ignored, it is
-    about an emergency action of the actor).
+    Raises NotAllowedError (no reason, `until` has passed or is too late, the incident has ended or is ignored, the
+    incident is about an emergency action of the actor).
     """
     check_reason(reason, "letting an incident sleep")
     if until <= now:
@@ -46,7 +47,7 @@ def put_to_sleep(
 
 @transaction.atomic
 def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incident:
-    """Wakes an incident early. Raises NotAllowedError (it does not sleep, it has ended)."""
+    """Wakes an incident early. Raises NotAllowedError (the incident does not sleep, or it has ended)."""
     incident = lock_incident(incident_id, UNRESOLVED, "woken")
     if not incident.is_asleep(now):
         raise NotAllowedError("incident_awake")
@@ -54,13 +55,14 @@ def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incid
 
 
 def wake_slept(*, now: datetime.datetime) -> list[int]:
-    """Records the waking of incidents whose sleep has ended. They already count as awake from that moment."""
+    """Records the waking of incidents whose sleep has ended. These incidents count as awake from the end of their
+    sleep."""
     woken = []
     for pk in list(Incident.objects.unresolved().filter(asleep_until__lte=now).values_list("pk", flat=True)):
         with transaction.atomic():
             try:
                 incident = lock_incident(pk, UNRESOLVED, "woken")
-            except NotAllowedError:  # it has ended meanwhile
+            except NotAllowedError:  # the incident has ended meanwhile
                 continue
             if incident.asleep_until is not None and not incident.is_asleep(now):
                 _wake(incident, by=BY_ITSELF, now=now)

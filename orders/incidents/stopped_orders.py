@@ -1,4 +1,4 @@
-"""Selects the orders that an incident still stops, and counts the present states of all its orders."""
+"""Selects the orders that an incident still stops, and counts the present states of all orders of the incident."""
 
 from collections import Counter
 
@@ -28,10 +28,11 @@ APPROVAL = "approval"  # the `step` of incidents about BPM's decisions, which st
 
 
 def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
-    """Returns rows of orders that have not proceeded: held for it, failed, or with its step failed or not done yet.
+    """Returns rows of orders that have not proceeded. Such an order is held for the incident or failed, or the
+    incident's step is failed or not done yet.
 
-    Empty for mails, trial traffic and decisions, since no order waits for them. For a partner that is down or paused,
-    an order is stopped as long as it has a step to be sent there.
+    The result is empty for mails, trial traffic and decisions, since no order waits for these. For a partner that is
+    down or paused, an order is stopped as long as it has a step to be sent to that partner.
     """
     rows = incident.affected.unresolved().filter(beside=False)
     if incident.partner == Partner.MAIL or incident.step in {*STEPS_WITHOUT_STATE, APPROVAL}:
@@ -47,8 +48,8 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
 
 
 def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
-    """Returns the number of orders of this attribution (None: without one) by state, and True if a person ended the
-    incident for one of them.
+    """Returns the number of orders of this attribution by state, and True if a person ended the incident for one of
+    these orders. If the attribution is None, counts orders without an attribution.
 
     Counts the orders that the incident lists or listed.
     """

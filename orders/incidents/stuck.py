@@ -1,5 +1,5 @@
-"""Stuck orders with the reasons (contract section 5, `stuck`): the findings of order_warnings.py, and decisions of
-staff.
+"""Stuck orders with their reasons (contract section 5, `stuck`). The reasons are the findings of order_warnings.py, and
+decisions of staff.
 
 The number of queries is fixed. Each query uses its own index.
 """
@@ -33,7 +33,7 @@ class Reason:
     """A reason why an order is stuck. `kind` is one of URGENCY.
 
     `code`: the code of the incident, the step's error or the hold, or the kind of difference. `step`: the failed step
-    or the step concerned. `other`: the number of the order that it waits for.
+    or the step concerned. `other`: the number of the order that the stuck order waits for.
     """
 
     kind: str
@@ -61,8 +61,9 @@ class StuckOrder:
 def needs_somebody() -> QuerySet[Order]:
     """Returns the stuck orders.
 
-    These are orders that are held (even if they will proceed by themselves) or failed, that have an open incident,
-    failed step or open difference, that are to be undone late, or that wait for another order's stopped step.
+    These are orders that are held (even if they will proceed by themselves) or failed, and orders that have an open
+    incident, failed step or open difference. Orders that are to be undone late, or that wait for another order's
+    stopped step, are stuck too.
     """
     return Order.objects.filter(is_stuck())
 
@@ -83,9 +84,8 @@ def is_undone_late() -> Q:
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
-    """Returns all stuck orders and unknown numbers, or those since that day (Asia/Shanghai), the longest stuck
-    first.
-    """
+    """Returns all stuck orders and unknown numbers, the longest stuck first. With a day (Asia/Shanghai), returns only
+    those since that day."""
     reasons, unknown = _reasons()
     owners = dict(Order.objects.filter(counts(Order)).values_list("pk", "owner__username"))
     named = open_differences().filter(counts(Difference), order=None)
@@ -187,9 +187,8 @@ def blocker_of(order: Order) -> Dispatch | None:
 
 
 def _waiting_behind() -> Iterable[tuple[int, Reason]]:
-    """Yields orders that wait for another order's stopped step: since that stopped, or since their own step was
-    created.
-    """
+    """Yields orders that wait for another order's stopped step. The wait begins when the other step stopped, or when
+    the order's own step was created."""
     waiting = list(blocked_steps().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return

@@ -1,2 +1,2 @@
-"""Intake of orders: `facts` reads, `planning` plans, `write` saves; `receive` answers, or `duplicates` for known
-ones."""
+"""Intake of orders: `facts` reads, `planning` plans and `write` saves. `receive` answers new orders, and `duplicates`
+answers known orders."""

@@ -8,7 +8,8 @@ from orders.models import Order, OrderEvent
 
 
 def name_of(orders: QuerySet[Order]) -> str:
-    """Returns the name of a customer with these orders; empty if no order has one. At most two queries."""
+    """Returns the name of a customer with these orders, or an empty string if no order has a name. Makes at most two
+    queries."""
     sent, any_order = _names(orders)
     return sent.first() or any_order.first() or ""
 
@@ -19,8 +20,8 @@ def name_in(orders: QuerySet[Order]) -> Coalesce:
 
 
 def _names(orders: QuerySet[Order]) -> tuple[QuerySet, QuerySet]:
-    """Returns two querysets of names, newest first: those from BBOSS, and those from all orders (for customers that
-    only staff have entered)."""
+    """Returns two querysets of names, newest first. The first has the names from BBOSS, the second has the names from
+    all orders (for customers that only staff have entered)."""
     named = orders.exclude(enterprise_name="").order_by("-pk").values_list("enterprise_name", flat=True)
     by_hand = OrderEvent.objects.filter(order=OuterRef("pk"), kind=ENTERED)
     return named.filter(~Exists(by_hand)), named

@@ -13,7 +13,8 @@ from orders.texts.errors import OrderConflictError, RepeatCallError
 def answer_known(
     content: OrderContent, digest: str, hash_of: HashOf, trans_ido: str, message: InboundMessage
 ) -> Receipt | None:
-    """Returns the answer for a known order; None if it is unknown. Raises RepeatCallError and OrderConflictError.
+    """Returns the answer for a known order, or None if the order is unknown. Raises RepeatCallError and
+    OrderConflictError.
 
     Any message for a number that staff entered is accepted. If its content differs, staff decide (contract 3.10).
     """
@@ -34,7 +35,7 @@ def answer_known(
 
 
 def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
-    """Returns the first answer again. Stores only the message, and the transIDO if it is new."""
+    """Returns the first answer again. Stores only the message and, if it is new, the transIDO."""
     message.trans_idh, message.pk = order.trans_idh, None
     with transaction.atomic():
         if not known:

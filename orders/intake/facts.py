@@ -62,7 +62,7 @@ def read_facts(content: OrderContent) -> Facts:
     if content.attribution:
         asked[PROVINCE] = {"letters": content.attribution}
     facts, found = _ask(content, content.trial_number, asked)
-    code = content.service_type  # mostly that of the trial
+    code = content.service_type  # mostly the trial's service type
     if code and not (found.get(SERVICE_TYPE) or facts.shape.service == code or SERVICE_TYPE(code=code)):
         raise ContentError("content_service_type", field="BusinessType", given=shown(code))
     if content.attribution and not found[PROVINCE]:
@@ -72,7 +72,7 @@ def read_facts(content: OrderContent) -> Facts:
 
 
 def read_again(order: Order, content: OrderContent) -> Facts:
-    """Reads the facts for planning a known order again. It is locked, and its trial too."""
+    """Reads the facts for planning a known order again. The order and its trial must be locked."""
     facts, _ = _ask(content, order.trial.number if order.trial else "", {}, order=order)
     facts.order_id, facts.first, facts.proceeded = order.pk, order.first, order.proceeded
     return facts
@@ -81,7 +81,7 @@ def read_again(order: Order, content: OrderContent) -> Facts:
 def _ask(
     content: OrderContent, trial_number: str, asked: dict[Prepared, dict], *, order: Order | None = None
 ) -> tuple[Facts, dict]:
-    """Returns the facts about a trial, which is locked first, and the results of `asked`. Without a number, no trial is
+    """Locks a trial first. Returns the facts about the trial, and the results of `asked`. Without a number, no trial is
     read."""
     number, own = {"number": trial_number}, order.change_number if order else None
     if trial_number:
@@ -145,7 +145,8 @@ def content_of(order: Order, *, domains: list[str]) -> OrderContent:
 
 
 def given_domains(order: Order) -> list[str]:
-    """Returns the domains that the order's message or staff gave. Empty if the order takes its trial's."""
+    """Returns the domains that were given by the order's message or by staff. The result is empty if the order takes
+    its trial's domains."""
     return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
 
 

@@ -9,7 +9,7 @@ from orders.incidents.incidents import open_incident
 from orders.models import AcceptedCall, Order
 from orders.rules.content import OrderContent, domain_key
 
-ENTERED = "entered"  # the event that marks such a trial; its actor is who entered it
+ENTERED = "entered"  # the event that marks such a trial; its actor is the person who entered the trial
 COMPARED = [
     "kind",
     "enterprise_id",
@@ -33,8 +33,8 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
     """Returns the differences in meaning between a stored order and a content: {field, ours, theirs}, with personal
     data masked.
 
-    Empty if only the spelling differs. An attribution missing in the content is no difference, since ours may have been
-    derived or chosen.
+    The result is empty if only the spelling differs. If the content has no attribution, this is no difference, since
+    our attribution may have been derived or chosen.
     """
     pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
     pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
@@ -50,12 +50,13 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
 
 
 def _counted(names: set[str], only_here: set[str]) -> str:
-    """Returns the number of domains, and the domains that only this side has."""
+    """Returns the number of domains, and the domains that exist only on this side."""
     return f"{len(names)}: {', '.join(sorted(only_here))}" if only_here else str(len(names))
 
 
 def _shown(name: str, text: str, other: str) -> str:
-    """Returns a text, shortened around its first difference from the other one, with personal data masked."""
+    """Returns a text with personal data masked. The text is shortened around its first difference from the other
+    text."""
     if text and name in MASKED:
         return MASKED[name](text[:LONGEST])
     same = len(os.path.commonprefix([text, other]))
@@ -64,8 +65,8 @@ def _shown(name: str, text: str, other: str) -> str:
 
 
 def note_difference(order: Order, content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
-    """Opens an incident if BBOSS's message differs from what staff entered for this (locked) order. A repeated content
-    opens none, since staff may have accepted the difference."""
+    """Opens an incident if BBOSS's message differs from the content that staff entered for this (locked) order. A
+    repeated content opens no incident, since staff may have accepted the difference."""
     found = differences(order, content)
     if found and not AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
         params = {"code": "entered_differs_in", "differences": found}

@@ -1,4 +1,4 @@
-"""Decides the plan of an order, or why it is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
+"""Decides the plan of an order, or the reason why the order is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
 
 Takes a content and facts, and returns a plan. Nothing is read or written here, and time is an argument.
 """
@@ -21,8 +21,8 @@ FROM_TRIAL = (*SHOWN_WHILE_HELD, "cp_id", "user_id", "oper_user", "oper_tel", "o
 
 
 class ClaimFacts(NamedTuple):
-    """An open claim: the id of the activation that holds it, whether that is planned, and whether it is being
-    undone."""
+    """An open claim. It has the id of the activation that holds the claim, whether this activation is planned, and
+    whether it is being undone."""
 
     activation_id: int
     planned: bool
@@ -60,12 +60,12 @@ class Facts:
     defaults.
 
     `line_is_free`: the trial's line has no unfinished step. `line_moves`: no step in it makes a new step wait.
-    `undo_asked_by`: the id of the activation whose late undoing staff must decide. `attribution`: derived from the
-    enterprise's code. `change_number`: the number of a change among the entries of the trial's shape, which it has or
-    would get. `has_traffic` and `most`: values of the profile for the big-data side (contract 7.1).
+    `undo_asked_by`: the id of the activation whose late undoing staff must decide. `attribution`: the attribution
+    derived from the enterprise's code. `change_number`: the number that a change has or would get among the entries of
+    the trial's shape. `has_traffic` and `most`: values of the profile for the big-data side (contract 7.1).
 
-    For a known order: its id, whether it was a first activation, and whether staff let it proceed. For a new one: `ids`
-    that its rows may get, and whether others wait for it.
+    A known order has its id, whether it was a first activation, and whether staff let it proceed. A new order has the
+    `ids` that its rows may get, and whether other orders wait for it.
     """
 
     trial: Order | None = None
@@ -89,10 +89,11 @@ class Facts:
 
 @dataclass(kw_only=True)
 class Plan:
-    """The plan of an order, or why it is held. `write_plan` saves it. `why`: parameters of a hold's incident.
+    """The plan of an order, or the reason why the order is held. `write_plan` saves the plan. `why`: parameters of a
+    hold's incident.
 
     `fields` are columns of the order with their values. `old` are the ids of existing trial records to cancel, `new`
-    are the records to create, `staying` are the ids of those that get a new end. A trial's records are selected again
+    are the records to create, `staying` are the ids of records that get a new end. A trial's records are selected again
     when a step is first attempted (contract 3.9, 19). `domains` are the names of the order's own list. `claim`: the
     order takes the claim. `shape`: the target state of its trial, if the order is a trial or a change.
     """
@@ -126,20 +127,23 @@ def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -
     if plan.held:
         plan.fields |= {"in_effect": False, "change_number": None}  # a held change is not in the shape yet
         if facts.trial:
-            plan.fields |= _copied(facts.trial, SHOWN_WHILE_HELD)  # for lists and limits; planning copies them again
+            plan.fields |= _copied(
+                facts.trial, SHOWN_WHILE_HELD
+            )  # for lists and limits; planning copies these fields again
     return plan
 
 
 def _most_posted(plan: Plan) -> int:
-    """Returns how many records the largest call of a plan creates or changes, without cancels, which can be sent in
-    parts."""
+    """Returns how many records the largest call of a plan creates or changes. Cancels do not count, since they can be
+    sent in parts."""
     records: dict[str, Sized] = {Step.CANCEL_TRIAL: (), Step.EXTEND_TRIAL: plan.staying}
     billing = [one.step for one in plan.steps if STEPS[one.step].channel == Channel.BILLING]
     return max((len(records.get(step, plan.new)) for step in billing), default=0)
 
 
 def _held_for_number(content: OrderContent, plan: Plan, number: int, most: int) -> Plan:
-    """Returns the plan of an order held because its records exceed one call. It keeps its claim, as with any hold."""
+    """Returns the plan of an order that is held because its records exceed one call. The order keeps its claim, as with
+    any hold."""
     return Plan(
         held=Order.Held.TOO_MANY,
         why={"code": "too_many", "number": number, "most": most},
@@ -167,7 +171,7 @@ def _change_request(content: OrderContent, number: int) -> ChangeRequest:
 
 
 def _trial_trouble(content: OrderContent, facts: Facts) -> str:
-    """Returns why no order of its trial can be planned now; Held.NOT if one can."""
+    """Returns the reason why no order of the trial can be planned now, or Held.NOT if an order can be planned."""
     trial = facts.trial
     if trial is None:
         return Order.Held.TRIAL_UNKNOWN
@@ -184,21 +188,22 @@ def is_closed(trial: Order) -> bool:
 
 
 def is_withdrawn(trial: Order) -> bool:
-    """Returns True if a trial is closed for another reason than its end: its changes can't continue then (contract
-    3.10)."""
+    """Returns True if a trial is closed for another reason than its end. The changes of such a trial can't continue
+    (contract 3.10)."""
     return is_closed(trial) and (trial.state != Order.State.ENDED or bool(trial.undo_since))
 
 
 def _goes_on(content: OrderContent, facts: Facts) -> bool:
-    """Returns True if an order continues although its trial is closed: staff let it, or a change gives a later end."""
+    """Returns True if an order continues although its trial is closed: staff let the order continue, or a change gives
+    a later end."""
     if content.kind == Order.Kind.CHANGE:
         return not is_withdrawn(facts.trial) and _outlasts(content, facts)
     return facts.proceeded
 
 
 def _outlasts(content: OrderContent, facts: Facts) -> bool:
-    """Returns True if a change takes effect although its trial has ended: staff let it proceed, or its message gives a
-    later end."""
+    """Returns True if a change takes effect although its trial has ended: staff let the change proceed, or its message
+    gives a later end."""
     return facts.proceeded or facts.shape.names_later(content.biz_end)
 
 
@@ -240,23 +245,23 @@ def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.
         plan.staying = [
             row.pk for row in facts.records if row.domain_key in staying and row.product_id == shape.service
         ]
-    # Before the line's unfinished steps are done, the trial may end, and they may then create no records.
+    # Before the line's unfinished steps are done, the trial may end. Then these steps may create no records.
     unsure = not facts.line_is_free and bool(before.end or shape.end)
     added, extended = unsure or bool(come), unsure or bool(plan.staying)
     facts_of_plan = PlanFacts(kind=content.kind, removed=bool(plan.old), added=added, extended=extended)
-    if shape.is_over(_today(now)):  # its end has passed: all existing records are cancelled
+    if shape.is_over(_today(now)):  # the trial's end has passed: all existing records are cancelled
         facts_of_plan = PlanFacts(kind=content.kind, removed=True)
     plan.steps = build_plan(facts_of_plan)
     if not plan.steps and not facts.line_is_free:
-        # A cancel without records: they are known only when its turn has come.
+        # This cancel has no records yet, since the records are known only when the cancel's turn has come.
         plan.steps = [PlannedStep(Step.CANCEL_TRIAL)]
 
 
 def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
     """Returns the trial's domains that will have a live record when the steps of the change are sent.
 
-    After the trial's end some may have none. While its line has unfinished steps, this is unknown. Then no domain
-    counts as live, so that the plan has a create step.
+    After the trial's end some domains may have no live record. While the trial's line has unfinished steps, the live
+    domains are unknown. Then no domain counts as live, so that the plan has a create step.
     """
     had = facts.shape.domains.keys()
     if facts.trial.state != Order.State.ENDED and not facts.shape.is_over(_today(now)):
@@ -309,8 +314,8 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
 class PlanFacts:
     """All facts on which the steps of a plan depend.
 
-    `removed`, `added`: a change removes or adds domains; both if it changes the service type. `extended`: the records
-    that stay get another end.
+    `removed`, `added`: a change removes or adds domains. A change of the service type sets both. `extended`: the
+    records that stay get another end.
     """
 
     kind: str
@@ -349,7 +354,7 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
 
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
-    """Returns BizStart 00:00:00 if that day is in the future; None if the order starts when it is carried out."""
+    """Returns BizStart 00:00:00 if that day is in the future, or None if the order starts when it is carried out."""
     return midnight(day) if day > _today(now) else None
 
 
@@ -358,13 +363,13 @@ def _today(now: datetime.datetime) -> datetime.date:
 
 
 def _copied(trial: Order, names: tuple[str, ...]) -> dict[str, Any]:
-    """Returns these fields of the trial, which the order's message does not have."""
+    """Returns the given fields of the trial, since the order's message does not have them."""
     return {name: getattr(trial, name) for name in names}
 
 
 def _trial_records(facts: Facts, keys: Collection[str]) -> list[int]:
-    """Returns the ids of the trial's records of these domains (keys), oldest first: all records of the trial's service,
-    and the live or unknown records of other services."""
+    """Returns the ids of the trial's records of these domains (keys), oldest first. Includes all records of the trial's
+    service, and the live or unknown records of other services."""
     service, there = facts.shape.service, BillingRecord.THERE
     return [
         row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)

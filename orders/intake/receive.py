@@ -28,18 +28,19 @@ def receive_order(
     hash_of: HashOf = content_hash,
 ) -> Receipt:
     """Stores a new order with its plan, in one transaction with `message`. For a known order returns its first answer.
-    `raw`: its content as received, `digest`: the hash of its meaning; `hash_of`: computes that hash for a stored
-    content.
+    `raw` is the content as received, and `digest` is the hash of its meaning. `hash_of` computes such a hash for a
+    stored content.
 
     The database's constraints decide which call was first, so the same order sent fifty times at once becomes one
     order. The existing order is read only when a constraint has failed. A transaction that PostgreSQL ended to break a
     deadlock is retried.
 
-    Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). Nothing is stored then.
+    Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). After an error nothing is
+    stored.
     """
     digest = digest or content_hash(raw)
     for _ in range(3):
-        message.pk = None  # a rolled back try may have set it
+        message.pk = None  # a rolled back try may have set the key
         try:
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
@@ -64,7 +65,7 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     The caller stores the new numbers (`entered_numbers`) before the transaction commits.
 
     A known trial with a content of the same meaning gets its first answer, and nothing changes. Raises ContentError,
-    and OrderConflictError if the content differs. Nothing is stored then.
+    and OrderConflictError if the content differs. After an error nothing is stored.
     """
     order = Order.objects.filter(number=content.number).first()
     if order is None:
@@ -99,7 +100,8 @@ def _accept(
     *,
     by: str = "bboss",
 ) -> Receipt:
-    """Stores an order in two round trips: facts and ids, then the rows. Without a message, `by` entered it by hand."""
+    """Stores an order in two round trips: facts and ids, then the rows. Without a message, `by` entered the order by
+    hand."""
     now = timezone.now()
     # Not checked in the form, since an order from before the limit may be repeated.
     if (count := len(content.domains or ())) > MAX_DOMAINS:
@@ -110,7 +112,7 @@ def _accept(
     trans_idh = message.trans_idh if message else uuid.uuid4().hex
     order = new_order(content, trial=facts.trial, raw=raw, digest=digest, trans_idh=trans_idh, now=now)
     write_plan(order, plan, facts, now=now, by=by, trans_ido=trans_ido, message=message)
-    # After the plan, since the orders that waited for this one are planned on it.
+    # After the plan, since the orders that waited for this order are planned on that plan.
     if facts.followers:
         settle_followers(order, now=now, by=by)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)

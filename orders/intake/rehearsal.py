@@ -1,7 +1,7 @@
-"""Tests whether orders can be stored: intake writes some of each kind, and the transaction is rolled back.
+"""Tests whether orders can be stored: intake writes some orders of each kind, and the transaction is rolled back.
 
 Sequences, triggers, constraints, permissions and locks are used as by a real order. Some numbers of each sequence are
-used up; nothing else remains, no task, mark or file.
+used up. Nothing else remains: no task, no mark and no file.
 """
 
 import datetime
@@ -50,8 +50,8 @@ def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
 
 
 def _contents(today: datetime.date) -> Iterator[OrderContent]:
-    """Yields a trial, a change that replaces its domain, an activation that starts later, one that starts today, and
-    one that is held. The held one comes last, since it locks its incident."""
+    """Yields a trial, a change that replaces the trial's domain, an activation that starts later, an activation that
+    starts today, and an order that is held. The held order comes last, since it locks its incident."""
     tried = f"{BEGINS}{uuid.uuid4().hex}"
     trial, domain = f"{tried}-1", "a.desk-try.example"
     service = ServiceType.objects.values_list("code", flat=True).first() or ""

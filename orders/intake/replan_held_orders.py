@@ -1,4 +1,4 @@
-"""Held orders: plans them again when what they waited for has arrived, or staff decide (contract 2.4, 3.10)."""
+"""Plans held orders again when the reason for the hold has gone, or when staff decide (contract 2.4, 3.10)."""
 
 import datetime
 
@@ -50,8 +50,8 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Plans held orders again whose trial has arrived, changes whose trial runs again, and orders whose records now fit
-    into a call. Returns the number of trials plus the number of the latter orders."""
+    """Plans these held orders again: orders whose trial has arrived, changes whose trial runs again, and orders whose
+    records now fit into a call. Returns the number of trials plus the number of orders whose records now fit."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
@@ -66,7 +66,8 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 
 
 def _may_fit() -> list[str]:
-    """Returns the numbers of orders held for too many records, without those whose own domains are still too many."""
+    """Returns the numbers of orders held for too many records. Leaves out orders whose own domains are still too
+    many."""
     most = settings.PARTNERS.bigdata.post.most
     rows = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TOO_MANY, undo_since=None)
     if most:
@@ -92,11 +93,11 @@ def _running_again(now: datetime.datetime) -> QuerySet[Order]:
 
 
 def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Lets an order continue, for staff, although its trial is closed (contract 3.10).
+    """Lets an order continue although its trial is closed, for staff (contract 3.10).
 
-    An activation is the first one if nobody holds the claim, otherwise a subsequent one. A change continues if its
-    trial has ended, not if it is withdrawn: it takes effect in the shape, and nothing is sent until the trial runs
-    again. Raises OrderUnknownError and NotAllowedError.
+    An activation becomes the first activation if no other order holds the claim, otherwise a subsequent activation. A
+    change continues if its trial has ended, but not if the trial is withdrawn. The change takes effect in the shape,
+    and nothing is sent until the trial runs again. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
@@ -111,8 +112,8 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """Returns why the order can't proceed; None if it is held because its trial is closed. For a change, the trial must
-    not be withdrawn."""
+    """Returns the reason why the order can't proceed, or None if the order is held because its trial is closed. For a
+    change, the trial must not be withdrawn."""
     if order.held_because != Order.Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind == Order.Kind.CHANGE and is_withdrawn(order.trial):
@@ -121,10 +122,10 @@ def why_not_proceed(order: Order) -> NotAllowedError | None:
 
 
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
-    """Sets, for staff, the domains that the message of a subsequent activation lacked, and plans it again.
+    """Sets the domains that the message of a subsequent activation lacked, and plans the activation again. For staff.
 
-    `domains` are sent as they are given, and compared as keys. Raises OrderUnknownError and NotAllowedError (not held
-    for its domains, no domain, a duplicate, more than 20,000, an invalid host name, or a blank reason).
+    `domains` are sent as given, but compared by their keys. Raises OrderUnknownError and NotAllowedError (not held for
+    its domains, no domain, a duplicate, more than 20,000, an invalid host name, or a blank reason).
     """
     check_reason(reason, "naming domains")
     _check_domains(domains)
@@ -142,7 +143,7 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
 
 
 def why_not_name_domains(order: Order) -> NotAllowedError | None:
-    """Returns why domains can't be set; None if the order is held for its domains."""
+    """Returns the reason why domains can't be set, or None if the order is held for its domains."""
     if order.held_because == Order.Held.DOMAINS_MISSING and not order.undo_since:
         return None
     return NotAllowedError("not_held_for_domains", number=order.number, state=order.state)
@@ -163,7 +164,7 @@ def _check_domains(domains: list[str]) -> None:
 
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Sets, for staff, the attribution of a held order, and plans it again. Raises OrderUnknownError and
+    """Sets the attribution of a held order, and plans the order again. For staff. Raises OrderUnknownError and
     NotAllowedError."""
     letters = province_of(letters).letters
     with transaction.atomic():
@@ -189,7 +190,7 @@ def province_of(given: str) -> Province:
 
 
 def why_not_attribute(order: Order) -> NotAllowedError | None:
-    """Returns why no attribution can be set; None if the order is held for it."""
+    """Returns the reason why no attribution can be set, or None if the order is held for its attribution."""
     if order.held_because == Order.Held.ATTRIBUTION_UNKNOWN:
         return None
     return NotAllowedError("not_held_for_attribution", number=order.number, state=order.state)

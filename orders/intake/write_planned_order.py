@@ -1,4 +1,4 @@
-"""Writes the plan of an order: at intake, after a hold, after a resend. The only module that writes plans.
+"""Writes the plan of an order at intake, after a hold and after a resend. This is the only module that writes plans.
 
 Everything here runs inside the caller's transaction, with the order and its trial locked.
 """
@@ -79,8 +79,8 @@ def write_plan(
     """Saves an order and its plan, or its hold. Its first steps become due.
 
     A new order is saved in one statement, with its `message`, the message's transIDO, and the task that wakes a worker.
-    Without a message, `by` entered it by hand. An order that is held for a new reason gets event, mail and incident.
-    `kept`: dispatches of an earlier plan, by step, that the new one keeps.
+    Without a message, `by` entered the order by hand. An order that is held for a new reason gets event, mail and
+    incident. `kept`: dispatches of an earlier plan, by step, that the new plan keeps.
     """
     is_new, was, kept = order.pk is None, order.held_because, kept or {}
     _take_over(order, plan, kept, now)
@@ -147,10 +147,10 @@ def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: date
 
 
 def _save(order: Order, plan: Plan) -> dict[str, int]:
-    """Saves a known order, with its domains in the given order. Domains of an earlier plan only are removed.
+    """Saves a known order, with its domains in the given sequence. Domains that only an earlier plan has are removed.
 
-    The records of an activation's domains are used again, and reset unless they are live or unknown. Returns the ids of
-    the order's records, by domain key.
+    The records of an activation's domains are used again. They are reset if they are neither live nor unknown. Returns
+    the ids of the order's records, by domain key.
     """
     order.save()
     if list(order.domains.values_list("name", flat=True)) != plan.domains:
@@ -199,7 +199,7 @@ def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
 
 
 def _record(order: Order, name: str) -> BillingRecord:
-    """Returns the unsaved record of one of the order's domains; trials and changes create records of the trial."""
+    """Returns the unsaved record of one of the order's domains. Trials and changes create records of the trial."""
     own, service = order.kind == Order.Kind.ACTIVATION, order.service_type_id
     return BillingRecord(
         order=order if own else order.trial or order,
@@ -229,8 +229,8 @@ def _build_steps(
 def _build(
     order: Order, step: PlannedStep, position: int, records: list[int], domains: int, now: datetime.datetime
 ) -> Dispatch:
-    """Builds one step of the plan. Its size is the number of its records, or of the domains if its payload lists
-    them."""
+    """Builds one step of the plan. The step's size is the number of its records or, if its payload lists domains, the
+    number of domains."""
     place = {"position": position, "gate": step.gate}
     if step.gate == Dispatch.Gate.START:
         place["not_before"] = order.start_at
@@ -241,8 +241,8 @@ def _build(
 
 
 def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
-    """Moves a dispatch of an earlier plan into the new one. If it is neither done nor open, it will be sent again with
-    key and bytes."""
+    """Moves a dispatch of an earlier plan into the new plan. If the dispatch is neither done nor open, it will be sent
+    again with its key and bytes."""
     places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
     if row.state not in {Dispatch.State.DONE, *OPEN_STATES}:
         places |= {"state": Dispatch.State.WAITING, "next_try_at": None, "tries_left": None}

@@ -53,7 +53,7 @@ def time_limits() -> TimeLimits:
 
 
 def mark_overtime(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Sets `overtime` on orders: an Overtime, or None if the order is not late. At most one query."""
+    """Sets `overtime` on orders: an Overtime, or None if the order is not late. Makes at most one query."""
     orders = list(orders)
     limits = time_limits() if any(order.state in STATES_WITH_LIMIT for order in orders) else TimeLimits()
     for order in orders:
@@ -63,7 +63,7 @@ def mark_overtime(orders: Iterable[Order], *, now: datetime.datetime) -> None:
 
 
 def mark_late_conflicts(rows: Iterable[Conflict], *, now: datetime.datetime) -> None:
-    """Sets `overtime` on conflicts. At most two queries; none if all are handled."""
+    """Sets `overtime` on conflicts. Makes at most two queries, and no query if all conflicts are handled."""
     rows = list(rows)
     numbers = [row.order_number for row in rows if row.seen_id is None]
     limits = time_limits() if numbers else TimeLimits()
@@ -95,7 +95,7 @@ def became_late(limits: TimeLimits, *, since: datetime.datetime, until: datetime
 
 
 def _bounds(limits: TimeLimits, now: datetime.datetime, times: int) -> list[tuple[Q, datetime.datetime]]:
-    """Returns for each limit the condition of its orders and the time since which they are late.
+    """Returns for each limit the condition for its orders, and the time since which these orders are late.
 
     The first match counts.
     """
@@ -116,7 +116,7 @@ def _covered(limit: Limit) -> Q:
 def is_late_conflict(limits: TimeLimits, *, now: datetime.datetime, times: int = 1) -> Q:
     """Returns the condition for unhandled conflicts older than `times` their limit.
 
-    The attribution is that of the order with their number.
+    The attribution of a conflict is the attribution of the order with the same number.
     """
     found, before = Q(pk__in=[]), Q()
     for limit in limits.limits:
@@ -132,9 +132,9 @@ def _of_attribution(letters: str) -> Q:
 
 
 class LateCount(NamedTuple):
-    """The number of late orders of an attribution, and of very late ones among them.
+    """The number of late orders of an attribution, and the number of very late orders among them.
 
-    `letters`, `name`: the attribution, empty if the orders have none. `of_conflicts`: counts conflicts of all
+    `letters`, `name`: the attribution, or empty if the orders have none. `of_conflicts`: counts conflicts of all
     attributions.
     """
 
@@ -148,7 +148,8 @@ class LateCount(NamedTuple):
 def count_late(
     limits: TimeLimits, *, now: datetime.datetime, orders: QuerySet[Order], conflicts: QuerySet[Conflict]
 ) -> list[LateCount]:
-    """Counts late orders by attribution, most first, and late conflicts. One query; no rows if nothing is late."""
+    """Counts late orders by attribution, the largest number first, and late conflicts. Makes one query. Returns no rows
+    if nothing is late."""
     nothing = Value("", CharField())
     parts = [
         (orders, is_late, Coalesce("attribution_id", nothing), Coalesce("attribution__name", nothing), False),

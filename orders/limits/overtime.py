@@ -1,7 +1,7 @@
 """Time limits, and the overtime beyond them. Pure; times are aware.
 
-An order is late if it has stayed in its state for its limit in working time (orders/limits/working_days.py), and very
-late at twice the limit.
+An order is late if it has stayed in its state for its limit in working time (orders/limits/working_days.py). At twice
+the limit, the order is very late.
 """
 
 import datetime
@@ -48,7 +48,7 @@ class Overtime:
 
 @dataclass(frozen=True)
 class TimeLimits:
-    """All limits, those for an attribution first, then those for a kind: the first match counts."""
+    """All limits. The limits for an attribution come first, then the limits for a kind. The first match counts."""
 
     limits: tuple[Limit, ...] = ()
     days: WorkingDays = field(default_factory=WorkingDays)
@@ -62,8 +62,8 @@ class TimeLimits:
     def overtime(
         self, state: str, kind: str, attribution: str, *, since: datetime.datetime | None, now: datetime.datetime
     ) -> Overtime | None:
-        """Returns the overtime of an order; None if it is not late, has no limit, or entered its state before these
-        times were stored."""
+        """Returns the overtime of an order. Returns None if the order is not late, has no limit, or entered its state
+        before these times were stored."""
         limit = self.limit_of(state, kind, attribution)
         if limit is None or since is None or since > self.late_since(limit, now):
             return None

@@ -1,8 +1,8 @@
-"""The working-day calendar, and the working time between two times. Pure; days are those of Asia/Shanghai.
+"""The working-day calendar, and the working time between two times. Pure. Days are days in Asia/Shanghai.
 
-Days from Monday to Friday are working days unless the entered calendar says otherwise: a holiday that nobody entered is
-a working day. A working day has 24 hours of working time, from midnight to midnight; other days have none.
-`orders.limits.late_orders` loads the calendar.
+If the entered calendar does not say otherwise, days from Monday to Friday are working days. So a holiday that nobody
+entered is a working day. A working day has 24 hours of working time, from midnight to midnight. Other days have no
+working time. `orders.limits.late_orders` loads the calendar.
 """
 
 import datetime
@@ -44,7 +44,7 @@ class WorkingDays:
         return day
 
     def worked(self, since: datetime.datetime, until: datetime.datetime) -> datetime.timedelta:
-        """Returns the working time between two times; zero if `until` is not later."""
+        """Returns the working time between two times. The result is zero if `until` is not later."""
         total, moment = NO_TIME, since.astimezone(SHANGHAI)
         while moment < until:
             end = min(midnight(moment.date() + ONE_DAY), until)

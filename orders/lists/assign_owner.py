@@ -24,7 +24,7 @@ CLAIM, GIVE, BACK = "take", "give", "back"
 
 
 class OwnerForm(forms.Form):
-    """The new owner and the reason. `seen`: the id of the owner that the page showed, 0 for nobody."""
+    """The new owner and the reason. `seen`: the id of the owner that the page showed, or 0 for nobody."""
 
     to = PersonField(nobody=False)
     reason = reason_field(
@@ -65,8 +65,8 @@ def owned_pages(owned: Any) -> list[URLPattern]:
 
 
 def answer_own(owned: Any, request: HttpRequest, pk: int):
-    """GET shows the form, with the person `to` chosen. POST changes the owner by `act`, or shows the form again if the
-    owner has changed since."""
+    """GET shows the form, with the person `to` chosen. POST changes the owner by `act`. If the owner has changed
+    meanwhile, POST shows the form again."""
     row = owned.get_object(request, str(pk))
     if not request.user.has_perm(OWN) or not owned.has_view_permission(request, row):
         raise PermissionDenied

@@ -22,12 +22,12 @@ def clipped(text: object) -> str:
 
 
 def cut(text: str | Promise) -> str:
-    """Returns the first MAX_BYTES of the text as `clipped` does; `-` if it is empty."""
+    """Returns the first MAX_BYTES of the text as `clipped` does, or `-` if the text is empty."""
     return clipped(with_rest(*head(str(text), MAX_BYTES))) if text else "-"
 
 
 def json_block(value) -> str:
-    """Returns the value as an indented JSON block with unescaped Chinese; `-` if it is empty."""
+    """Returns the value as an indented JSON block with unescaped Chinese, or `-` if the value is empty."""
     return format_html('<pre class="payload">{}</pre>', pretty(value)) if value else "-"
 
 
@@ -37,8 +37,8 @@ def row_link(name: str, pk: int, text: str) -> str:
 
 
 def column(label, value: Callable[[Any], Any], cell: Callable[[Any], Any] | None = None, **display) -> Callable:
-    """Returns a column or a field of a page. `value` computes the row's value for files, and for pages unless `cell`
-    returns markup. `display`: arguments of `admin.display`."""
+    """Returns a column or a field of a page. `value` computes the row's value for files. Pages use `cell` if it is
+    given, since it returns markup, otherwise `value`. `display`: arguments of `admin.display`."""
     shown = admin.display(description=label, **display)(functools.partial(cell or value))
     shown.value = value
     return staticmethod(shown)
@@ -50,7 +50,7 @@ def cut_column(label, text: Callable[[Any], Any], cell: Callable[[Any], str] = c
 
 
 def actor_field(name: str, label, *, account: str = "", at: str = "") -> Callable:
-    """Returns a column or a field with the actor; `-` for nobody. `account`, `at`: names of fields for `name_of`."""
+    """Returns a column or a field with the actor, or `-` for nobody. `account`, `at`: names of fields for `name_of`."""
 
     def who(row):
         account_id, moment = getattr(row, account) if account else None, getattr(row, at) if at else None

@@ -5,7 +5,7 @@ Undeclared lookups in the URL are refused, because they could be used to guess p
 A value that the database does not accept is not a server error.
 
 `o=-received` does not depend on the columns shown, unlike Django's `o=-9`, which is a position. URLs with positions
-still work; links use names.
+still work, but links use names.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class DeskChangeList(ChangeList):
             raise
 
     def leave_out(self, request, rows):
-        """Returns the rows that the list shows in its order. Subclasses may leave out rows without a sort value."""
+        """Returns the rows that the list shows, sorted. Subclasses may leave out rows without a sort value."""
         return rows
 
     def get_results(self, request):
@@ -124,7 +124,7 @@ class DeskChangeList(ChangeList):
 
     def get_usual_ordering(self, request, queryset):
         """Returns the ordering if neither the URL nor a filter sets one."""
-        if self.params.get(ORDER_VAR):  # no part of it is valid; Django would read positions on the page
+        if self.params.get(ORDER_VAR):  # no part of the order is valid; Django would read positions on the page
             return [*queryset.query.order_by, "-pk"]
         return super().get_ordering(request, queryset)
 
@@ -153,8 +153,8 @@ class DeskChangeList(ChangeList):
         return shown_names(self.model_admin, names_in(self.params.get(COLUMNS, "")))
 
     def sorted_by(self, order: str | None = None) -> list[tuple]:
-        """Returns [(`-` or an empty string, column)] for the valid parts of the order, each column once. `order`: with
-        positions on the page; the default is the URL's."""
+        """Returns [(`-` or an empty string, column)] for the valid parts of the order, with each column once. `order`:
+        an order with positions on the page, by default the order in the URL."""
         found: dict = {}
         places = dict(enumerate(self._declared if order is None else self.list_display))
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):

@@ -1,4 +1,4 @@
-"""The columns of a list: those in its URL (`columns=number,state_chip`), otherwise the defaults.
+"""The columns of a list: the columns in its URL (`columns=number,state_chip`), otherwise the defaults.
 
 Users can choose columns only in exportable lists, from the columns of the export. The column that links to the row's
 page can't be removed.
@@ -104,7 +104,7 @@ def leading(model_admin: ModelAdmin) -> str:
 
 
 def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
-    """Returns the existing columns in `named`, with the link column; [] if these are the defaults."""
+    """Returns the existing columns in `named`, with the link column. Returns [] if these are the default columns."""
     known = _names(model_admin)
     found = [name for name in dict.fromkeys(named) if name in known]
     lead = leading(model_admin)
@@ -132,8 +132,9 @@ def shown_names(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
 def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callable]:
     """Returns the page's `list_display`. Personal data is always masked.
 
-    A ModelAdmin may set `joined_columns` ({column: the page's column that shows it with others}) and `first_columns`
-    (columns of the page that come first, whatever the order of the chosen ones). Files have one value a column.
+    A ModelAdmin may set `joined_columns` ({column: the page's column that shows this column with others}) and
+    `first_columns` (columns of the page that come first, whatever the order of the chosen columns). Files have one
+    value per column.
     """
     columns, joined = columns_of(model_admin), getattr(model_admin, "joined_columns", {})
     names = list(dict.fromkeys(joined.get(name, name) for name in shown_names(model_admin, named)))

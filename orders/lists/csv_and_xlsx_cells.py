@@ -21,7 +21,7 @@ FORMULA = ("=", "+", "-", "@")
 
 
 def plain(value: Any) -> Cell:
-    """Returns the value as a cell. Times are converted to Asia/Shanghai; `-` becomes an empty cell."""
+    """Returns the value as a cell. Times are converted to Asia/Shanghai. `-` becomes an empty cell."""
     if value is None or isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, bool):
@@ -35,7 +35,8 @@ def plain(value: Any) -> Cell:
 
 
 def as_number(cell: Cell) -> Cell:
-    """Converts a text with a number to a number. More than 15 digits stay text, since spreadsheets would round them."""
+    """Converts a text with a number to a number. Numbers of more than 15 digits stay text, since spreadsheets would
+    round them."""
     if not isinstance(cell, str) or not NUMBER.fullmatch(cell):
         return cell
     return float(cell) if "." in cell else int(cell)
@@ -65,7 +66,7 @@ def csv_cell(value: Cell) -> Cell:
 
 
 def _looks_like_formula(text: str) -> bool:
-    """Returns True if a spreadsheet may treat the text as a formula. Some skip invisible characters or accept
-    fullwidth signs."""
+    """Returns True if a spreadsheet may treat the text as a formula. Some spreadsheets skip invisible characters or
+    accept fullwidth signs."""
     first = next((one for one in text if unicodedata.category(one)[0] not in "ZC"), "")
     return unicodedata.normalize("NFKC", first).startswith(FORMULA)

@@ -21,7 +21,7 @@ from orders.models import Province
 from orders.rules.local_time import midnight
 
 DAY = datetime.timedelta(days=1)
-TO = ".."  # separates the first and the last day of a range; one of them may be missing
+TO = ".."  # separates the first and the last day of a range; one day may be missing
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
 LONGEST_SHOWN = 40
 BY_ID = ((), ("-pk",))
@@ -75,7 +75,8 @@ def today() -> datetime.date:
 
 
 class WrongDaysError(IncorrectLookupParameters):
-    """The value of a DayFilter is not a range of days. `parameter`: its name in the URL; `words`: the message."""
+    """The value of a DayFilter is not a range of days. `parameter`: the filter's name in the URL. `words`: the
+    message."""
 
     def __init__(self, parameter: str, words: str):
         super().__init__(words)
@@ -85,8 +86,8 @@ class WrongDaysError(IncorrectLookupParameters):
 class DayFilter(SimpleListFilter):
     """Filters `field` by a range of days: a key of `words`, a day such as `2026-11-25`, or two days.
 
-    `2026-11-01..2026-11-25` includes both days, `2026-11-01..` and `..2026-11-25` are open ranges. The filter's form
-    has two inputs with the same name; `DeskAdmin` (orders/lists/model_admin.py) joins their values in the URL.
+    `2026-11-01..2026-11-25` includes both days. `2026-11-01..` and `..2026-11-25` are open ranges. The filter's form
+    has two inputs with the same name. `DeskAdmin` (orders/lists/model_admin.py) joins their values in the URL.
     """
 
     template = "admin/day_filter.html"
@@ -99,8 +100,8 @@ class DayFilter(SimpleListFilter):
         return shown if given is None or given in self.words else [*shown, (given, self._in_words(given))]
 
     def queryset(self, request, queryset):
-        """Sorts rows of a DateTimeField with an index by that field. If they were sorted by id, PostgreSQL would scan
-        from the newest row for old ones."""
+        """If the field is a DateTimeField with an index, sorts rows by that field. If the rows were sorted by id,
+        PostgreSQL would scan from the newest row to find old rows."""
         if self.value() is None:
             return queryset
         rows = queryset.filter(**self.bounds(queryset.model))
@@ -140,7 +141,7 @@ class DayFilter(SimpleListFilter):
 
     @staticmethod
     def joined(values: Sequence[str]) -> str:
-        """Joins the values of the two inputs. Equal values are one day, two empty values are no filter."""
+        """Joins the values of the two inputs. Equal values mean one day. Two empty values mean no filter."""
         return values[0] if len(set(values)) == 1 else TO.join(values)
 
     @property
@@ -218,7 +219,7 @@ class DaysForm(forms.Form):
 
     @property
     def bounds(self) -> dict[str, datetime.datetime | None]:
-        """Returns the valid form's `since` and `until`, the first moment that is not included any more."""
+        """Returns `since` and `until` of the valid form. `until` is the first moment that is no longer included."""
         given = self.cleaned_data
         return {
             "since": given["since"] and midnight(given["since"]),
@@ -257,8 +258,8 @@ def names_of(letters: Iterable[str]) -> str:
 
 
 class PlacesFilter(SimpleListFilter):
-    """Filters the rows visible to a user limited to these attributions, such as `BJ,GD`. Only saved views of such users
-    set this filter."""
+    """Keeps the rows that are visible to a user limited to these attributions, such as `BJ,GD`. Only saved views of
+    limited users set this filter."""
 
     title, parameter_name = _("attribution"), "attribution"
 

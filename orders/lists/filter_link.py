@@ -16,7 +16,8 @@ from orders.lists.registration import address_of_list, admin_of, exported_lists
 
 
 def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
-    """Returns the filter as text, cut, and masked since it may name a person. `rows`: as in `query_words`."""
+    """Returns the filter as text. The text is cut, and masked since it may name a person. `rows`: as in
+    `query_words`."""
     return cut(mask_text_or_json(_filter_words(list_name, query, rows)))
 
 

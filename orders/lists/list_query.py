@@ -39,7 +39,7 @@ REFUSED = (IncorrectLookupParameters, ValidationError)
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition of the filter. `given`: the name as entered; `name`: the name in the URL."""
+    """A condition of the filter. `given`: the name as entered. `name`: the name in the URL."""
 
     given: str
     name: str
@@ -147,7 +147,7 @@ def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, r
 def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows) -> dict:
     """Returns {value: label} of a filter: its choices, and `value`.
 
-    Some filters have different choices for each user: labels of related rows come from `rows`; filters with a `word_of`
+    Some filters have different choices for each user. Labels of related rows come from `rows`. Filters with a `word_of`
     label only `value`.
     """
     if is_simple(entry):
@@ -193,7 +193,8 @@ def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
 
 
 def said_as(entry) -> str:
-    """Returns the short name of a filter. For a field it is the path, which is also the prefix of its URL names."""
+    """Returns the short name of a filter. For a field, this is the path, which is also the prefix of the filter's URL
+    names."""
     return entry.parameter_name if is_simple(entry) else entry if isinstance(entry, str) else entry[0]
 
 
@@ -215,8 +216,8 @@ def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads
 
 
 def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
-    """Returns the condition that the list refuses, by trying each one separately; the last one if each alone is
-    accepted."""
+    """Returns the condition that the list refuses, found by trying each condition separately. If each condition alone
+    is accepted, returns the last condition."""
     for one in conditions:
         try:
             _build(model_admin, [one], user, reads)
@@ -235,7 +236,8 @@ def _check_value(found: ChangeList, one: Condition) -> None:
 
 
 def unoffered(found: ChangeList) -> list[str]:
-    """Returns the titles of filters whose value is not offered to this user. No row visible to them has it."""
+    """Returns the titles of filters whose value is not offered to this user. No row visible to the user has such a
+    value."""
     given = (Condition(name, name, value) for name, values in found.get_filters_params().items() for value in values)
     specs = ((_spec_of(found, one), one) for one in given)
     values = ((spec, _values_of(spec, one.name), one.value) for spec, one in specs if spec)
@@ -255,7 +257,8 @@ def _spec_of(found: ChangeList, one: Condition):
 
 
 def _values_of(spec, full: str) -> list[str] | None:
-    """Returns the values that a filter offers. None: any value is possible, and the filter validates it."""
+    """Returns the values that a filter offers. None means that any value is possible, and that the filter validates the
+    value."""
     if full.endswith("__isnull"):
         return ["True", "False", "1", "0"]
     if isinstance(spec, SimpleListFilter | RelatedFieldListFilter):

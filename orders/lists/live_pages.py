@@ -1,8 +1,9 @@
-"""Live pages: an open page polls its own URL for changes. The response is 204 without changes, else the new content.
+"""Live pages: an open page polls its own URL for changes. Without changes the response is 204, otherwise the new
+content.
 
 A poll is a GET with the header `Desk-Poll` and `seen=VERSION` in the query string. The version is a signature of the
 page's fingerprint, the user, their permissions and attributions, and the URL. A lost permission changes the version.
-Since versions are signed, a client that sends one has been shown the page.
+Since versions are signed, a client that sends a version has been shown the page.
 
 A poll does not extend the session (project/accounts/session_expiry.py) and never shows personal data unmasked, not even
 with `personal=1`. project/static/desk/moving.js sends the polls; docs/architecture.md describes how to add a live page.
@@ -22,7 +23,7 @@ from orders.lists.scope import attributions_of
 from orders.mails.inbox import unread_words
 
 POLL_HEADER = "Desk-Poll"
-SEEN, OPENED = "seen", "opened"  # the version of the shown page; its newest event when it was opened
+SEEN, OPENED = "seen", "opened"  # the version of the shown page; the page's newest event when it was opened
 NOT_OF_THE_PAGE = (OPENED, "personal", "watch")
 FRAGMENT = "admin/moving.html"
 QUICK, CALM = 3, 15  # seconds until the next poll, while something is in progress and otherwise
@@ -32,8 +33,8 @@ VIEW_ORDERS = "orders.view_order"
 
 @dataclass(frozen=True)
 class Moving:
-    """The state of an open page. `needing`: the number of orders that need the user's action. `unread`: that of
-    messages."""
+    """The state of an open page. `needing`: the number of orders that need the user's action. `unread`: the number of
+    unread messages."""
 
     version: str
     pace: int
@@ -69,8 +70,8 @@ def answer_live_page(
 ) -> HttpResponseBase:
     """Returns the page of `show` with its version. Returns 204 to a poll with the current version.
 
-    `read` returns the page's fingerprint. It is called before `show`, so the next poll detects a change in between.
-    `whole_desk`: the version includes the figures of the whole desk, not only the page's own.
+    `read` returns the page's fingerprint. `read` is called before `show`, so the next poll detects a change in between.
+    `whole_desk`: the version includes the figures of the whole desk in addition to the page's own figures.
     """
     if request.method != "GET":
         return show()

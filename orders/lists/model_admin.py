@@ -102,7 +102,7 @@ def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
 
 def _without_wrong(request: HttpRequest) -> QueryDict | None:
     """Returns the query without undeclared names, or without the invalid value of an error with a `parameter`, and adds
-    a message. None if nothing was removed."""
+    a message. Returns None if nothing was removed."""
     query = request.GET.copy()
     if undeclared := getattr(request, "undeclared", None):
         text = _("These are not filters of this list, so they were left out: %(names)s")

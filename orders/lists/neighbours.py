@@ -1,7 +1,7 @@
 """The previous and next row of a row in a filtered and sorted list: two queries.
 
-Both are found by the row's sort values, not by counting. So both are correct even if the row no longer matches the
-filter after an action. `place` stores the sort values from before such an action.
+Both neighbours are found by the row's sort values, without counting. So they are correct even if the row no longer
+matches the filter after an action. `place` stores the sort values from before such an action.
 """
 
 import copy
@@ -35,7 +35,8 @@ few rows match. With the size of a page, it plans as for the list."""
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The previous and next row; None: there is none. `place`: the row's sort values, for URLs of its pages."""
+    """The previous and next row, or None if there is none. `place`: the row's sort values, for URLs of the row's
+    pages."""
 
     before: Model | None
     after: Model | None
@@ -56,8 +57,8 @@ class _Key:
 
 
 def list_query(given: QueryDict, place: str = "") -> str:
-    """Returns the query string `?...` that passes on the list's query of a row's page, or an empty string. `place`: the
-    default for PLACE."""
+    """Returns the query string `?...` with which a row's page passes on the list's query, or an empty string. `place`:
+    the default for PLACE."""
     if not given.get(FROM_LIST):
         return ""
     kept = {FROM_LIST: given[FROM_LIST], PLACE: given.get(PLACE) or place}
@@ -69,7 +70,7 @@ def find_neighbours(
 ) -> Neighbours | None:
     """Returns the neighbours of a row in the list with this query, as the user sees it, with their `fields`.
 
-    None if the list refuses the query or a query takes too long.
+    Returns None if the list refuses the query or a query takes too long.
     """
     try:
         with bounded_time(SECONDS):
@@ -117,7 +118,8 @@ def _order_by(part: Any) -> OrderBy:
 
 
 def _empty_last(by: OrderBy) -> bool:
-    """Returns True if NULL values come last. By default they are largest in PostgreSQL and smallest in SQLite."""
+    """Returns True if NULL values come last. By default NULL values are the largest in PostgreSQL and the smallest in
+    SQLite."""
     if by.nulls_first or by.nulls_last:
         return bool(by.nulls_last)
     return by.descending != (connection.vendor == "postgresql")
@@ -132,7 +134,7 @@ def _values_of(keys: list[_Key], extra: dict, row: Model) -> list:
 
 
 def _read(place: str, keys: list[_Key]) -> list | None:
-    """Returns the sort values in `place`, None if it is invalid."""
+    """Returns the sort values in `place`, or None if `place` is invalid."""
     if not place or len(place) > LONGEST_PLACE:
         return None
     try:
@@ -171,8 +173,9 @@ def _ordering_of(key: _Key) -> OrderBy:
 
 
 def _behind(keys: list[_Key], values: list) -> Q:
-    """Returns the condition for later rows: later by the first key, or equal and later by the next keys. The separate
-    bound on the first key lets the database use an index; OR alone would prevent that."""
+    """Returns the condition for later rows. A later row is later by the first key, or equal by the first key and later
+    by the next keys. The separate bound on the first key lets the database use an index. OR alone would prevent the use
+    of an index."""
     key, value = keys[0], values[0]
     later = _later(key, value)
     if len(keys) == 1:

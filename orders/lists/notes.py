@@ -27,7 +27,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes of a page, newest first. `older` ones are collapsed.
+    """The notes of a page, newest first. `older` notes are collapsed.
 
     `hidden`: the reader may not see some notes. `more`: the URL of all notes. `write`: the URL for writing one.
     """
@@ -47,8 +47,8 @@ def _build_note(at: datetime.datetime, by: str, account_id: int | None, text: st
 def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool, write: str = "") -> Notes:
     """Returns the notes that a reader limited to the attributions `letters` may see.
 
-    If `others` is true, a note may be about an order outside them. Then notes are shown only if their authors had no
-    attributions that the reader does not have.
+    If `others` is true, a note may be about an order outside these attributions. Then a note is shown only if the
+    reader has all attributions that its author had.
     """
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     visible = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]

@@ -1,4 +1,5 @@
-"""The overtime mark of late rows, `over time by 2 days`: amber, red at twice the limit. And the overtime filter."""
+"""The overtime mark of late rows, such as `over time by 2 days`. The mark is amber, and red at twice the limit. The
+overtime filter is here too."""
 
 import datetime
 import functools

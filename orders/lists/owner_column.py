@@ -79,8 +79,8 @@ class PersonField(forms.ChoiceField):
         self.choices = lambda: self.people(None, None)
 
     def offer(self, people, but: int | None = None) -> None:
-        """Limits the choices to these people without `but`. A form calls it on its own field. They are queried once,
-        although Django evaluates the choices several times."""
+        """Limits the choices to these people, without `but`. A form calls this method on its own field. The people are
+        queried once, although Django evaluates the choices several times."""
         self.choices = functools.cache(lambda: self.people(people, but))
 
     def people(self, people, but):

@@ -1,8 +1,9 @@
 """Fingerprints: figures that change whenever the rows of a page change. Live pages compare them
 (orders/lists/live_pages.py).
 
-Each kind of page has one query, compiled once. Each figure reads only the end of an index or a small table, whatever
-the size of the database. Each change of an order adds an event, each call an attempt, each edit by staff a log entry.
+Each kind of page has one query, compiled once. Each figure reads only the end of an index or a small table, so the size
+of the database does not matter. Each change of an order adds an event, each call adds an attempt, and each edit by
+staff adds a log entry.
 """
 
 import datetime
@@ -24,7 +25,7 @@ from orders.db.unstorable_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
 from orders.people.owned_work import is_nobodys, is_of
 
-IN_FLIGHT = 64  # the number of newest attempts in which open ones are counted
+IN_FLIGHT = 64  # the number of newest attempts among which open attempts are counted
 NEWEST = 50  # rows of a list that are compared
 MAX_NEEDING = 100  # counting stops here
 COUNTED_EVERY = datetime.timedelta(seconds=3)
@@ -69,8 +70,8 @@ class Fingerprint:
 
 
 class Figures:
-    """The query of a kind of page: the figures of the desk and of the page. `busy`: so many of the page's first figures
-    show that something is in progress; None: that is shown by the desk's number of open calls."""
+    """The query of a kind of page: the figures of the desk and of the page. `busy`: how many of the page's first
+    figures show that something is in progress. If it is None, the desk's number of open calls shows this."""
 
     def __init__(self, own: Callable[[], list], *, busy: int | None = None):
         self.busy = busy
@@ -130,8 +131,8 @@ RIGHTS = Prepared(_permissions)
 
 
 def rights_of(user, *, at_once: bool) -> list[str]:
-    """Returns the user's permissions. `at_once`: with one compiled query; otherwise from Django's cache, which a page
-    needs anyway."""
+    """Returns the user's permissions. With `at_once`, they are read by one compiled query. Otherwise they come from
+    Django's cache, which a page needs in any case."""
     if user.is_superuser:
         return ["superuser"]
     if not at_once:
@@ -164,9 +165,9 @@ _counting = threading.Lock()
 
 
 def count_needing(user, letters: frozenset[str] | None, desk: tuple, now: datetime.datetime) -> int:
-    """Returns the number of orders that need this user, at most MAX_NEEDING: their own, and those without an owner in
-    these attributions (None: all). The number is cached until the desk's figures change, and at least for three seconds
-    per user and process."""
+    """Returns the number of orders that need this user, at most MAX_NEEDING. These are the user's own orders, and the
+    orders without an owner in these attributions (None: all). The number is cached until the desk's figures change, and
+    at least for three seconds per user and process."""
     with _counting:
         kept = _counted.get(user.pk)
     if kept is None or not kept.holds((desk, letters), now):

@@ -18,8 +18,8 @@ def may_pause(user) -> bool:
 
 
 def pauses_for(request: HttpRequest) -> list[PauseInForce]:
-    """Returns the pauses in force, with the number of waiting steps. Cached per request. Empty for users who are not
-    staff."""
+    """Returns the pauses in force, with the number of waiting steps. The result is cached per request. It is empty for
+    users who are not staff."""
     if not hasattr(request, "pauses_in_force"):
         staff = request.user.is_authenticated and request.user.is_staff
         request.pauses_in_force = pauses_in_force(now=timezone.now()) if staff else []

@@ -1,6 +1,7 @@
-"""Masks phones, mail addresses and names, and shows them unmasked, which is recorded in the history.
+"""Masks phones, mail addresses and names, or shows them unmasked and records this in the history.
 
-A page shows them unmasked with `?personal=1`, which needs `orders.see_personal_data`. Lists always mask them.
+A page shows these data unmasked with `?personal=1`, which needs `orders.see_personal_data`. Lists always mask these
+data.
 """
 
 import json
@@ -34,7 +35,7 @@ MASKS = {
 KEYS = "|".join(MASKS)
 TEXTS_IN_TEXTS = 3
 """How many levels of JSON in strings are searched: an envelope, its content, a text in the content."""
-# Patterns for truncated JSON, and for JSON in strings, in which quotes are escaped. All run in linear time.
+# Patterns for truncated JSON, and for JSON in strings, in which quotes are escaped. All patterns run in linear time.
 MEMBER = re.compile(rf'(?<![A-Za-z0-9_])({KEYS})\\*+"(?:\s|\\++[nrt])*+:(?:\s|\\++[nrt])*+', re.IGNORECASE)
 OPENING = re.compile(r'(\\*+)"')
 QUOTE = re.compile(r'(?<!\\)(\\*+)"')
@@ -112,8 +113,8 @@ def _masked_value(text: str, start: int, mask: Callable[[str], str]) -> tuple[in
 def _end_of_quote(text: str, opening: re.Match) -> int:
     """Returns the end of the string that starts at this quote.
 
-    Each level of JSON in strings doubles the backslashes before a quote and adds one. The closing quote has as many
-    backslashes as the opening one. Escaped backslashes at the end of the string may precede them.
+    Each level of JSON in strings doubles the backslashes before a quote and adds one more. The closing quote has as
+    many backslashes as the opening quote. Escaped backslashes at the end of the string may precede these backslashes.
     """
     level = len(opening[1])
     for quote in QUOTE.finditer(text, opening.end()):
@@ -139,7 +140,8 @@ def may_open(user) -> bool:
 
 @dataclass(frozen=True)
 class PersonalAccess:
-    """A request's access to personal data. `there`: the page has any. `link`: the URL that shows it unmasked."""
+    """A request's access to personal data. `there`: the page has personal data. `link`: the URL that shows the data
+    unmasked."""
 
     there: bool
     allowed: bool

@@ -62,9 +62,9 @@ of the home page, by links and by the search. This keeps the menu short."""
 class DeskList:
     """The declaration of a list.
 
-    `empty`: the text of the empty list. `readers`: the roles with the permission to view it. `name`: its name in
-    exports and saved views; empty if it has none. `same_for_all`: users limited to attributions see the same rows as
-    users without a limit. `needed_by`: the roles whose menu has the list.
+    `empty`: the text of the empty list. `readers`: the roles with the permission to view it. `name`: the list's name in
+    exports and saved views, or empty if the list has no such name. `same_for_all`: users limited to attributions see
+    the same rows as users without a limit. `needed_by`: the roles whose menu has the list.
     """
 
     section: Section
@@ -94,8 +94,8 @@ def register_list(
 ) -> Callable[[Admin], Admin]:
     """Returns a class decorator that registers a ModelAdmin.
 
-    `menu`: section and position. `tones` and `meanings` describe the chips of the list. The other arguments are those
-    of DeskList; `needed_by` defaults to the roles of the section.
+    `menu`: section and position. `tones` and `meanings` describe the chips of the list. The other arguments are the
+    same as for DeskList. `needed_by` defaults to the roles of the section.
     """
 
     def register(admin_class: Admin) -> Admin:

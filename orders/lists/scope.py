@@ -29,12 +29,14 @@ BLIND = _(
 
 
 def why_blind(user) -> str | Promise:
-    """Returns a message for a limited user without attributions, who sees no orders; an empty text for other users."""
+    """Returns a message for a limited user without attributions, who sees no orders. Returns an empty text for other
+    users."""
     return BLIND if user.is_staff and attributions_of(user) == frozenset() else ""
 
 
 def is_unlimited(user) -> bool:
-    """Returns True if the user sees all attributions. Actions on all orders need that in addition to the permission."""
+    """Returns True if the user sees all attributions. Actions on all orders require this in addition to the
+    permission."""
     return attributions_of(user) is None
 
 
@@ -92,7 +94,8 @@ class RefusedFirst:
 
 
 class OwnRows(RefusedFirst):
-    """Limits rows to those that the user created. With the permission `right_to_all` users may see all (`sees_all`)."""
+    """Limits rows to the rows that the user created. With the permission `right_to_all`, users may see all rows
+    (`sees_all`)."""
 
     right_to_all = ""
 
@@ -105,7 +108,7 @@ class OwnRows(RefusedFirst):
 
 
 class UnlimitedOnly(RefusedFirst):
-    """For rows without an attribution: only users without a limit see them."""
+    """For rows without an attribution. Only users without a limit see these rows."""
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)
@@ -113,7 +116,8 @@ class UnlimitedOnly(RefusedFirst):
 
 
 class UnlimitedWrites:
-    """For rows that apply to all attributions: everybody may view them, only users without a limit may edit them."""
+    """For rows that apply to all attributions. Everybody may view these rows, but only users without a limit may edit
+    them."""
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and is_unlimited(request.user)

@@ -20,7 +20,8 @@ def service_name(service: ServiceType | None) -> str:
 
 
 class ServicesInWords(RelatedFieldListFilter):
-    """Filters by the service type shown in the row, which a change may have modified, with the names shown there."""
+    """Filters by the service type shown in the row, which a change may have modified. The filter uses the names shown
+    in the row."""
 
     name_of = staticmethod(service_name)
 

@@ -1,4 +1,4 @@
-"""Acts that one person asked for and another must confirm (contract 3.11)."""
+"""Acts that one person requested and another person must confirm (contract 3.11)."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -12,13 +12,14 @@ def acts() -> list:
 
 
 class AskedAct(models.Model):
-    """A request for a second person to confirm an action, open or ended. Only the confirmation carries it out.
+    """A request for a second person to confirm an action. The request is open or ended. Only the confirmation carries
+    out the action.
 
     `act` is the word in FOUR_EYES, `right` the required permission, `decision` the key of the `Action` that is carried
-    out with `arguments`. It concerns `order`, or the row `target` of the action's own table. `told`: the result of the
-    dry run at the time of the request, always in the same language. `asker_id` and `ender_id` are ids of accounts;
-    `via`: machine and OS account, if a command made the request. `ended_by` confirmed it or called it off; unconfirmed
-    requests end at `lapses_at`.
+    out with `arguments`. The request concerns `order`, or the row `target` of the action's own table. `told`: the
+    result of the dry run at the time of the request, always in the same language. `asker_id` and `ender_id` are ids of
+    accounts. `via`: machine and OS account, if a command made the request. `ended_by` confirmed the request or called
+    it off. Unconfirmed requests end at `lapses_at`.
     """
 
     class State(models.TextChoices):

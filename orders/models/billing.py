@@ -9,7 +9,8 @@ from orders.models.querysets import BillingRecordQuerySet
 
 
 class BillingRecord(Row):
-    """A billing record at the big-data side, for one order (jobId), product and domain. Our row is never deleted."""
+    """A billing record at the big-data side, for one order (jobId), product and domain. Its row here is never
+    deleted."""
 
     class State(models.TextChoices):
         TO_SEND = "to_send", _("To send")  # not at the big-data side yet

@@ -1,7 +1,7 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
-Only `orders.search.index` writes them; their rows can be rebuilt at any time. No code uses
-`IndexedOrder`, `SearchPiece` and `SearchProgress`, the index of 1.10.0: the tables stay while a desk may go back to it.
+Only `orders.search.index` writes these tables, and their rows can be rebuilt at any time. No code uses `IndexedOrder`,
+`SearchPiece` and `SearchProgress`, the index of 1.10.0. These tables stay while a desk may go back to that version.
 """
 
 from django.db import models
@@ -58,7 +58,7 @@ class DomainText(models.Model):
 
 
 class TextProgress(models.Model):
-    """The progress of the index: it holds all orders up to id `orders`, from id `older` on, as of event `events`."""
+    """The progress of the index. The index holds all orders from id `older` up to id `orders`, as of event `events`."""
 
     orders = models.BigIntegerField()
     older = models.BigIntegerField()
@@ -83,7 +83,8 @@ class SearchPiece(models.Model):
     """A suffix of a searchable text.
 
     `piece` is UTF-8, so that both databases compare it byte by byte, regardless of their collation. `before`: the few
-    characters before it. `target`: id of the first OrderDomain with that domain, or of the first order with that text.
+    characters before the piece. `target`: the id of the first OrderDomain with that domain, or of the first order with
+    that text.
     """
 
     class Kind(models.IntegerChoices):

@@ -7,7 +7,7 @@ from orders.db.row import Row
 
 
 class OrderEvent(Row):
-    """An event of an order. `actor`: `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`; for the last,
+    """An event of an order. `actor`: `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`. For `staff:NAME`,
     `account_id` is set."""
 
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="events", verbose_name=_("order"))

@@ -14,8 +14,8 @@ class InboundMessage(Row):
 
     Token and signature are masked. The row is append-only, except that staff can mark a conflict as seen.
 
-    `body` is complete if the signature was valid. Otherwise it is the beginning of the masked request, so that
-    strangers can't fill the disk (contract 2.3); `length` (bytes) and `sha256` are those of the original request.
+    `body` is complete if the signature was valid. Otherwise `body` is the beginning of the masked request, so that
+    strangers can't fill the disk (contract 2.3). `length` (bytes) and `sha256` describe the original request.
     """
 
     received_at = models.DateTimeField(_("received at"))
@@ -61,8 +61,8 @@ class InboundMessage(Row):
 
 
 class AcceptedCall(Row):
-    """A transIDO that was answered 00000, with the hash of its content. Never deleted: repeated calls need it (contract
-    2.3)."""
+    """A transIDO that was answered 00000, with the hash of its content. The row is never deleted, since repeated calls
+    need it (contract 2.3)."""
 
     trans_ido = models.CharField(_("caller's transaction number"), max_length=64, unique=True)
     content_hash = models.CharField(_("content hash"), max_length=64)
@@ -77,8 +77,8 @@ class AcceptedCall(Row):
         return self.trans_ido
 
     def says(self, digest: str, hash_of: HashOf) -> bool:
-        """Returns True if this content was accepted. Also compares the stored content hashed by the present profile
-        (contract 7.1)."""
+        """Returns True if this content was accepted. Also compares the given hash with a hash of the stored content by
+        the present profile (contract 7.1)."""
         if self.content_hash == digest:
             return True
         if self.content_hash == self.order.content_hash:

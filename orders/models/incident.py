@@ -64,8 +64,8 @@ class Incident(models.Model):
 
 
 class AffectedOrder(models.Model):
-    """An order that an incident stopped, and the time at which it continued. `step`: the stopped step, if not the
-    incident's."""
+    """An order that an incident stopped, and the time at which the order continued. `step`: the stopped step, if it is
+    not the incident's step."""
 
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
     order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))

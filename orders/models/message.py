@@ -6,10 +6,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Message(models.Model):
-    """Tells an account of an event that concerns it. A reminder has a moment `at` in the future until its day.
+    """Tells an account about an event that concerns the account. A reminder has a moment `at` in the future until its
+    day.
 
-    The text is made from the event when it is read, as far as the reader may see the row (`model`, `row`) that it is
-    about: the name of a model of this app and an id.
+    The text is made from the event when the message is read, as far as the reader may see the row that the message is
+    about. `model` and `row` identify that row: the name of a model of this app and an id.
     """
 
     class Kind(models.TextChoices):

@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StaffNote(models.Model):
-    """A note. `by` is an actor such as `staff:NAME`, or empty if unknown. `scope`: letters of the attributions to which
-    the author was limited, or null if the author was not limited."""
+    """A note. `by` is an actor such as `staff:NAME`, or empty if unknown. `scope`: the letters of the attributions to
+    which the author was limited, or null if the author was not limited."""
 
     at = models.DateTimeField(_("at"))
     by = models.CharField(_("written by"), max_length=160, blank=True)

@@ -18,7 +18,7 @@ class Order(Row):
     """An order from BBOSS: a trial, a change of a trial, or an activation.
 
     Only services (tests/test_architecture.py) write `state`, `state_since`, `held_because`, `decision` and
-    `undo_since`. `plans`: how often the order was planned; `Dispatch.plan` refers to it.
+    `undo_since`. `plans`: how often the order was planned. `Dispatch.plan` refers to this number.
     """
 
     class Kind(models.TextChoices):
@@ -255,8 +255,8 @@ class OrderDomain(Row):
 class TrialShape(Row):
     """The shape of a trial: its target state (contract 3.9, 19), as computed by `orders.rules.trial_shape`.
 
-    Intake creates the row with a new trial; later only `orders.trials.trial_state_writes` writes it. A trial from an
-    older version has no row until its shape is computed.
+    Intake creates the row with a new trial. After that, only `orders.trials.trial_state_writes` writes the row. A trial
+    from an older version has no row until its shape is computed.
     """
 
     trial = models.OneToOneField(
@@ -276,8 +276,8 @@ class TrialShape(Row):
 
 
 class TrialEnd(models.Model):
-    """An end of a trial that is not from a message: an ending, or the last day that staff set or took from the
-    big-data side. `number`: its position among the trial's changes, assigned under the trial's lock."""
+    """An end of a trial that does not come from a message: an ending, or the last day that staff set or took from the
+    big-data side. `number`: the position of the end among the trial's changes, assigned under the trial's lock."""
 
     class Kind(models.TextChoices):
         ENDING = "ending", _("Ending")  # an activation of the trial was undone late, or a restore was given up
@@ -303,7 +303,7 @@ class TrialEnd(models.Model):
 
 
 class TrialClaim(Row):
-    """An activation's claim on its trial. The first activation gets it (contract 3.9, First claim)."""
+    """An activation's claim on its trial. The first activation gets the claim (contract 3.9, First claim)."""
 
     trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))
     activation = models.ForeignKey("Order", models.PROTECT, related_name="held_claims", verbose_name=_("activation"))

@@ -19,8 +19,8 @@ class PauseQuerySet(models.QuerySet):
 
 
 class Pause(models.Model):
-    """A period in which nothing is sent to a partner, with who paused and resumed it, when and why. Never deleted. A
-    pause whose `until` has passed is no longer in force, even if its end is not stored yet."""
+    """A period in which nothing is sent to a partner. The row says who paused and resumed the partner, when and why,
+    and is never deleted. A pause whose `until` has passed is no longer in force, even if its end is not stored yet."""
 
     partner = models.CharField(_("partner"), max_length=16, choices=[(name, Partner(name).label) for name in OUTSIDE])
     reason = models.TextField(_("reason"))

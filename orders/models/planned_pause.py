@@ -6,8 +6,8 @@ from orders.rules.steps import OUTSIDE, Partner
 
 
 class PlannedPause(models.Model):
-    """A pause that begins by itself, once or weekly. `begins` and `ends` are those of the next time, or of the present
-    one, which has a pause since `begun_at`."""
+    """A pause that begins by itself, once or weekly. `begins` and `ends` are the times of the next period. While a
+    period is in progress, they are the times of the present period, which has had a pause since `begun_at`."""
 
     partner = models.CharField(max_length=16, choices=[(name, Partner(name).label) for name in OUTSIDE])
     reason = models.TextField()

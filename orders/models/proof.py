@@ -1,12 +1,13 @@
-"""Proofs that answers of calls with effects are read correctly, holds, and kept answers (contract 7.2)."""
+"""Proofs that answers to calls with effects are read correctly; also holds and kept answers (contract 7.2)."""
 
 from django.db import models
 
 
 class PartnerProof(models.Model):
-    """Marks a kind of step (`orders.outbox.proven_calls`) as proven: an answer was a success by the rules in `rules`.
+    """Marks a kind of step (`orders.outbox.proven_calls`) as proven, since an answer was a success by the rules in
+    `rules`.
 
-    `rules`: hash of call, address and rules. `order`: the order's number; empty if an upgrade created the row.
+    `rules`: the hash of call, address and rules. `order`: the order's number, or empty if an upgrade created the row.
     """
 
     kind = models.CharField(max_length=8)
@@ -24,8 +25,8 @@ class PartnerProof(models.Model):
 
 
 class PartnerHold(models.Model):
-    """A hold of a partner's creates, immediate cancels and starts, after an unproven call got a doubtful answer. The
-    hold is independent of pauses by staff. It ends with `resume` or with a success."""
+    """A hold of a partner's creates, immediate cancels and starts. It begins after an unproven call got a doubtful
+    answer. The hold is independent of pauses by staff. It ends with `resume` or with a success."""
 
     partner = models.CharField(max_length=16)
     kind = models.CharField(max_length=8)
@@ -53,9 +54,9 @@ class KeptAnswer(models.Model):
     """The bytes of an answer, to be read again: a refusal of a step that needs proof, or an answer that was not
     understood.
 
-    `read`: the result of reading the answer. `said`: the values that the rule matched; refusals are compared by these.
-    `after`: the id of the newest accepted attempt of the same kind of step, when the answer was recorded; 0 if there
-    was none.
+    `read`: the result of reading the answer. `said`: the values that the rule matched. Refusals are compared by these
+    values. `after`: the id of the newest accepted attempt of the same kind of step when the answer was recorded, or 0
+    if there was none.
     """
 
     attempt = models.OneToOneField("orders.Attempt", models.CASCADE, primary_key=True, related_name="kept")

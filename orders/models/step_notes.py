@@ -1,7 +1,7 @@
 """Rarely used fields of a step ("notes"), as properties over the JSON column `about`.
 
-Nothing else reads or writes this column. Few steps have notes: a column for each note would make each order and each
-call a tenth more expensive (docs/decisions.md).
+Nothing else reads or writes this column. Few steps have notes, and a column for each note would make each order and
+each call a tenth more expensive (docs/decisions.md).
 """
 
 import datetime
@@ -27,7 +27,7 @@ def asks_about(question: str | None, step: int) -> Q:
 
 
 def question_about(question: str, step: int, *, job: str) -> dict[str, Any]:
-    """Returns the fields of a step that queries the outcome of `step`. `job`: number of the order to be queried."""
+    """Returns the fields of a step that queries the outcome of `step`. `job`: the number of the order to be queried."""
     return {"about": {question: step, "job": job}}
 
 
@@ -53,7 +53,7 @@ def _write(row: "Notes", key: str, value: Any) -> None:
 
 
 class Notes:
-    """The notes of a step. A missing note reads as None; None and False are not stored."""
+    """The notes of a step. A missing note reads as None. None and False are not stored."""
 
     # Of any billing step
     rest = _note_property(
@@ -61,7 +61,7 @@ class Notes:
     )  # the records of further parts, since a call takes a limited number; empty for the last part
     sent_again = _note_property("again")  # bool: a refused cancel, sent once more for the live records
     left_out = _note_property("but")  # ids of records that it leaves as they are
-    sent_end = _note_property("end")  # the last day that its records get; empty for none
+    sent_end = _note_property("end")  # the last day that its records get, or empty for no end
     to_shape = _note_property("to_shape")  # bool: its records follow from the trial's shape
     puts_back = _note_property("put_back")  # bool: it reverts a change that staff partly gave up
     from_look = _note_property("looked")  # bool: planned by a look-up

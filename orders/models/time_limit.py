@@ -27,9 +27,9 @@ class CalendarDay(models.Model):
 
 
 class TimeLimit(models.Model):
-    """A limit in working time (orders/limits/working_days.py). Without a kind it applies to all kinds, without an
-    attribution to all attributions. A limit for an attribution takes precedence over a limit for a kind, and that over
-    a general one."""
+    """A limit in working time (orders/limits/working_days.py). A limit without a kind applies to all kinds. A limit
+    without an attribution applies to all attributions. A limit for an attribution takes precedence over a limit for a
+    kind. A limit for a kind takes precedence over a general limit."""
 
     class State(models.TextChoices):
         AWAITING_APPROVAL = Order.State.AWAITING_APPROVAL.value, Order.State.AWAITING_APPROVAL.label

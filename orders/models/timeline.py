@@ -12,11 +12,12 @@ def new_name() -> str:
 
 
 class Timeline(models.Model):
-    """A period of this database's history, as PostgreSQL's timelines. The newest row is the present period.
+    """A period of this database's history, like a timeline of PostgreSQL. The newest row is the present period.
 
-    The first period begins when the database is created. Each later one begins with `restored` and has a new name.
-    Marks that machines keep under an old name do not apply to the new period. `last_order` and `last_attempt`: the
-    newest ids from before the period (0 for the first one). `last_event`: the event that made the restore known.
+    The first period begins when the database is created. Each later period begins with `restored` and has a new name.
+    If machines keep marks under an old name, these marks do not apply to the new period. `last_order` and
+    `last_attempt`: the newest ids from before the period (0 for the first period). `last_event`: the event that made
+    the restore known.
     """
 
     name = models.CharField(_("name"), max_length=32, unique=True, default=new_name)

@@ -1,5 +1,5 @@
 """The trail (审计): log-ins, commands, starts and exports, which no other table records (contract 4, AUDIT_DAYS; 5,
-`audit`), and the progress of sending it."""
+`audit`). Also the progress of sending the trail."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -12,12 +12,12 @@ def codes() -> list:
 
 
 class TrailEntry(models.Model):
-    """An entry of the trail. The database refuses to change it, or to delete it before `keep_until`
+    """An entry of the trail. The database refuses to change the entry, or to delete it before `keep_until`
     (orders/db/trail_guard.py).
 
-    `actor` and `account_id` are as in OrderEvent; `actor` is empty for unauthenticated callers. `about`: the account or
-    command concerned. `address`: the caller's address, or MACHINE:USER for a command. `data`: details, with `from` and
-    `to` for changes.
+    `actor` and `account_id` are the same as in OrderEvent. `actor` is empty for unauthenticated callers. `about`: the
+    account or command concerned. `address`: the caller's address, or MACHINE:USER for a command. `data`: details, with
+    `from` and `to` for changes.
     """
 
     class Code(models.TextChoices):
@@ -66,7 +66,7 @@ class TrailSending(models.Model):
     """The progress of sending the trail to AUDIT_SYSLOG (a single row).
 
     `entries`, `events`, `journal`: the last id of each source that was sent or skipped. `failing_since`, `error`: the
-    start and reason of a failure of the server; None and empty if there is none.
+    start and reason of a failure of the server. Without a failure they are None and empty.
     """
 
     entries = models.BigIntegerField(default=0)

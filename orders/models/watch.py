@@ -6,7 +6,7 @@ from django.db.models import Q
 
 
 class Watch(models.Model):
-    """An account hears of changes of an order, or of all orders of a customer (`enterprise_id`), in its inbox."""
+    """An account is told in its inbox about changes of an order, or of all orders of a customer (`enterprise_id`)."""
 
     account = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="+", db_index=False)

@@ -1,5 +1,5 @@
-"""Ends requests for a second person (`AskedAct`) that nobody confirmed, with the bulk run or export that waits for
-them."""
+"""Ends requests for a second person (`AskedAct`) that nobody confirmed. Also ends the bulk run or export that waits for
+such a request."""
 
 import datetime
 
@@ -16,13 +16,15 @@ ENDS = {BULK: bulk.end_asked, EXPORT: exports.end_asked}
 
 @transaction.atomic
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
-    """Cancels a request, for its asker or somebody who may confirm it. Raises NotAllowedError if it has ended."""
+    """Cancels a request, for its asker or for a person who may confirm it. Raises NotAllowedError if the request has
+    ended."""
     asked_acts.call_off(row, user=user, now=now)
     _end_what_waited(row, now)
 
 
 def lapse_asked(*, now: datetime.datetime) -> int:
-    """Ends the requests that were not confirmed in time. Returns their number. The sweep calls it each minute."""
+    """Ends the requests that were not confirmed in time. Returns the number of ended requests. The sweep calls this
+    function each minute."""
     return asked_acts.lapse(now=now, follow=_end_what_waited)
 
 

@@ -2,7 +2,7 @@
 
 The process that runs a job holds a lease and renews it (orders/outbox/leases.py). If it dies, the lease expires, and
 the sweep queues the job again. Only one job of each kind runs in the background, so that a worker stays free for
-deliveries; a constraint of each model enforces this.
+deliveries. A constraint of each model enforces this.
 """
 
 import datetime
@@ -53,7 +53,7 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 def check_quota(model: type[Job], maker_id: int | None) -> None:
     """Raises NotAllowedError if the disk is nearly full or the person has MAX_UNFINISHED unfinished jobs. Do not call
-    it in a transaction: a rollback would remove the incident `disk_low`."""
+    this function in a transaction, since a rollback would remove the incident `disk_low`."""
     check_free_space()
     if maker_id is None:
         return
@@ -72,8 +72,8 @@ def queue(job: Job) -> None:
 def claim(
     model: type[AnyJob], pk: int, *, now: datetime.datetime, give_up: Callable[[AnyJob], None], **more: object
 ) -> AnyJob | None:
-    """Claims a waiting job, or one whose process has died. Returns None if the job has ended or had too many attempts,
-    or if another job is running."""
+    """Claims a waiting job, or a job whose process has died. Returns None if the job has ended or had too many
+    attempts, or if another job is running."""
     free_lost(model, now)
     job = model._default_manager.filter(pk=pk, state=WAITING).first()
     if job is None:
@@ -85,13 +85,14 @@ def claim(
 
 
 def resume(model: type[Job], *, now: datetime.datetime) -> None:
-    """Queues the next job again if it has waited for WAIT_LIMIT and none is running. The sweep calls it each minute."""
+    """Queues the next job again if it has waited for WAIT_LIMIT and no job is running. The sweep calls this function
+    each minute."""
     free_lost(model, now)
     queue_next(model, before=now - WAIT_LIMIT)
 
 
 def queue_next(model: type[Job], *, before: datetime.datetime) -> None:
-    """Queues the next of the jobs that have waited since `before`, unless a job is running."""
+    """If no job is running, queues the next of the jobs that have waited since `before`."""
     if model._default_manager.filter(**model.IN_BACKGROUND).exists():
         return
     waiting = model._default_manager.filter(state=WAITING, **{f"{model.WAITS_SINCE}__lte": before})

@@ -63,7 +63,8 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
 
 
 def answer_recheck(pages, request: HttpRequest, order: Order):
-    """Checks the order's files now instead of in up to five minutes. It changes nothing else and needs no reason."""
+    """Checks the order's files now instead of in up to five minutes. The check changes nothing else and needs no
+    reason."""
     if not request.user.has_perm("orders.resend_order"):
         raise PermissionDenied
     if request.method != "POST":

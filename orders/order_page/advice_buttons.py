@@ -1,4 +1,5 @@
-"""The act of each sentence that says what to do: its button if the user may carry it out now, otherwise who may."""
+"""The acts of sentences that say what to do. If the user may carry out an act now, the page shows its button. Otherwise
+the page names people who may."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -85,8 +86,9 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Way:
-    """An act that is possible now. `url`: its page; empty if the user may not carry it out. Then `roles` says who may,
-    and `people` names some of them, each with the URL of the form that hands the row over to them, or an empty one."""
+    """An act that is possible now. `url`: the page of the act, or empty if the user may not carry out the act. In that
+    case `roles` says who may, and `people` names some of these people. Each person has the URL of the form that hands
+    the row over to that person, or an empty URL."""
 
     key: str
     label: str | Promise
@@ -102,16 +104,16 @@ class Way:
 
 @dataclass(frozen=True)
 class Advised:
-    """Sentences with their acts. A sentence whose act is not possible now is left out. `refused`: why the recommended
-    decision is not possible."""
+    """Sentences with their acts. If the act of a sentence is not possible now, the sentence is left out. `refused`: the
+    reason why the recommended decision is not possible."""
 
     lines: Sequence[tuple[str | Promise, Sequence[Way]]] = ()
     refused: str = ""
 
 
 class Ways:
-    """The acts that the pages of one row advise one user to take. `row`: what can be handed over. Each decision is
-    checked once."""
+    """The acts that the pages of one row recommend to one user. `row`: the row that can be handed over. Each decision
+    is checked once."""
 
     def __init__(self, user: Any, facts: Facts | None = None, *, row: Any = None):
         self.user, self.facts, self.row = user, facts, row or facts and facts.order
@@ -132,7 +134,7 @@ class Ways:
         return next((DECISIONS[way.key] for way in ways if way and way.url), None)
 
     def way(self, key: str) -> Way | None:
-        """Returns the act; None if nobody can carry it out now."""
+        """Returns the act, or None if nobody can carry out the act now."""
         act = DECISIONS.get(key) or PLACES[key]
         url = self.url(key)
         if not url:
@@ -142,7 +144,7 @@ class Ways:
         return Way(key, act.label, roles=self._say_roles(act), people=self._who_may(act))
 
     def url(self, key: str) -> str:
-        """Returns the URL of the act's page; empty if the act is not possible now."""
+        """Returns the URL of the act's page, or an empty string if the act is not possible now."""
         if key in PLACES:
             return PLACES[key].url(self.facts and self.facts.order)
         if self.facts is None or self.why_not(key):
@@ -192,8 +194,8 @@ class Ways:
         return found
 
     def _who_may(self, act: Action | Place) -> Sequence[tuple[str, str]]:
-        """Returns the first people who may carry out the act on the row, and none the second time. Superusers are
-        left out, since they are for emergencies. One query per permission."""
+        """Returns the first people who may carry out the act on the row. A second call for the same permission returns
+        nobody. Superusers are left out, since they are for emergencies. Makes one query per permission."""
         if self.row is None or act.permission in self._people:
             return ()
         right, today = act.permission, timezone.localdate()
@@ -210,7 +212,7 @@ class Ways:
 
     @cached_property
     def _hand_over(self) -> str:
-        """The URL of the form that hands the row over; empty if the user can't."""
+        """The URL of the form that hands the row over, or an empty string if the user can't hand over the row."""
         if not self.user.has_perm(OWN) or why_not_own(self.row):
             return ""
         return reverse(f"admin:orders_{self.row._meta.model_name}_own", args=[self.row.pk])

@@ -23,7 +23,7 @@ MAX_CHARACTERS = 40_000
 
 @dataclass(frozen=True)
 class PayloadLine:
-    """A line with one key of a payload. `value` is empty if lines for nested keys follow; `depth`: the indentation."""
+    """A line with one key of a payload. `value` is empty if lines for nested keys follow. `depth`: the indentation."""
 
     depth: int
     key: str
@@ -32,7 +32,8 @@ class PayloadLine:
 
 
 def explain(text: str) -> list[PayloadLine]:
-    """Returns the lines of a JSON object or list; [] if the text is not JSON, for example because it was cut."""
+    """Returns the lines of a JSON object or list. Returns [] if the text is not JSON, for example because the text was
+    cut."""
     try:
         value = untrusted_text.load(text)
     except ValueError:
@@ -67,7 +68,7 @@ class ShownDispatch:
 
     @property
     def receipt(self) -> bool:
-        """Returns True if it proves that the big-data side deleted records."""
+        """Returns True if the dispatch proves that the big-data side deleted records."""
         return STEPS[self.row.step].effect == Effect.DELETE and self.row.state == Dispatch.State.DONE
 
 

@@ -25,7 +25,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def answer_file(pages, request: HttpRequest, order: Order, field: str) -> FileResponse | HttpResponseNotAllowed:
     """Downloads the file named in `field`, one of the order's three file fields. Only files with the order's own name
-    are allowed. They may contain personal data, so the permission for it is needed."""
+    are allowed. Files may contain personal data, so the permission for personal data is needed."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     if not may_open(request.user):

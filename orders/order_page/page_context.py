@@ -48,8 +48,8 @@ LOOKS = 60
 
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:
-    """Returns the template context. Records in the history that personal data is shown. `whole`: all tabs, for print,
-    as `parts`."""
+    """Returns the template context. If personal data is shown, the history records this. `whole`: the context contains
+    all tabs as `parts`, for print."""
     facts = shown_facts(request, order)
     tabs = tabs_of(facts, request.user.has_perms)
     tab = open_tab(tabs, request.GET.get("tab") if not whole else None)
@@ -103,7 +103,7 @@ def shown_facts(request: HttpRequest, order: Order) -> Facts:
 
 
 def is_behind_shown(facts: Facts, orders: QuerySet[Order]) -> bool:
-    """Returns True if the user may see the order that this one waits for."""
+    """Returns True if the user may see the order that the given order waits for."""
     return facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists()
 
 
@@ -123,7 +123,8 @@ def _asking(facts: Facts, personal: PersonalAccess) -> dict:
 
 
 def _ending(facts: Facts, ways: Ways) -> dict | None:
-    """Returns what ends tonight or tomorrow night with a running trial, and the act that moves its end."""
+    """Returns the things that end with a running trial tonight or tomorrow night, and the act that moves the trial's
+    end."""
     shape, today = facts.shape, timezone.localdate(facts.now)
     if facts.order.state != Order.State.TRIALING or shape is None or shape.end not in {today, today + A_DAY}:
         return None
@@ -151,7 +152,7 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """Returns the remaining number of reloads, from the parameter `watch`; None if no result is expected."""
+    """Returns the remaining number of reloads, from the parameter `watch`, or None if no result is expected."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)
@@ -159,7 +160,7 @@ def looks_left(request: HttpRequest) -> int | None:
 
 
 def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> list[AskedAct]:
-    """Returns the actions that wait for a second person. `answerable`: the user may confirm or cancel it."""
+    """Returns the actions that wait for a second person. `answerable`: the user may confirm or cancel the action."""
     if not acts_asked() or not request.user.has_perm("orders.view_askedact"):
         return []
     found = list(open_acts().filter(order=order, lapses_at__gt=now).order_by("pk"))
@@ -181,7 +182,8 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
 
 
 def changes_of(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
-    """Returns the id of the newest event when the page was opened; for a poll, the newest event since."""
+    """Returns the id of the newest event when the page was opened. For a poll, returns the newest event since that
+    time."""
     seen = getattr(request, "moving_opened", "")
     if not is_partial(request):
         return {"moving_opened": seen}
@@ -189,8 +191,8 @@ def changes_of(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
 
 
 def _buttons(request: HttpRequest, here: Stage, ways: Ways, facts: Facts, tabs: list[Tab]) -> dict:
-    """Returns the recommended decision `right`, the opposite one (`beside`) if there is any, and the others for the
-    menu. `uploads`: the page recommends uploading files first."""
+    """Returns the recommended decision `right`, the opposite decision (`beside`) if there is one, and the other
+    decisions for the menu. `uploads`: the page recommends uploading files first."""
     may, right = ways.offered(), ways.right(here.action)
     other = next((row for row in may if right and row.key == BESIDE.get(right.key)), None)
     return {

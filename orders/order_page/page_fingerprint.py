@@ -60,8 +60,8 @@ def order_fingerprint(order_id: int, user_id: int, now: datetime.datetime) -> Fi
 
 
 def opened_fingerprint(request: HttpRequest, order_id: int) -> Fingerprint:
-    """Returns the fingerprint now. The first request of an open page also keeps its newest event, by id, as
-    `moving_opened`; 0 if there is none."""
+    """Returns the fingerprint now. The first request of an open page also keeps the id of the newest event as
+    `moving_opened`, or 0 if there is none."""
     marks = order_fingerprint(order_id, request.user.pk, timezone.now())
     if not is_partial(request):
         request.moving_opened = str(marks.own[2] or 0)

@@ -34,8 +34,9 @@ RECORDS = "orders.view_billingrecord"
 
 @dataclass(frozen=True)
 class Relative:
-    """Another order of the same trial. `records`: how many of its billing records count at the big-data side, if the
-    user may see records. `domains`: the first that are on trial now, if it is the trial; `number`: of all."""
+    """Another order of the same trial. `records`: how many of the order's billing records count at the big-data side,
+    if the user may see records. If the order is the trial, `domains` are the first domains that are on trial now, and
+    `number` is the number of all these domains."""
 
     order: Order
     records: int
@@ -67,10 +68,11 @@ def panel_of(request: HttpRequest, order: Order, orders, facts: Facts, *, acts: 
 
 
 def _content(order: Order, facts: Facts) -> dict:
-    """Returns what is billed, of a trial what is meant now: the service, the first domains and their number.
+    """Returns the content that is billed or, for a trial, the content that is intended now: the service, the first
+    domains and the number of domains.
 
-    `at_once`: billing begins as soon as the order is carried out, since its start day is not ahead. Records that are
-    sent are billed already.
+    `at_once`: billing begins as soon as the order is carried out, since its start day is not in the future. Records
+    that are sent are billed already.
     """
     if shape := facts.shape:
         names, service = list(shape.domains.values()), service_words(order, shape.service)
@@ -90,7 +92,8 @@ def _content(order: Order, facts: Facts) -> dict:
 
 
 def _relatives(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> Iterator[Relative]:
-    """Yields the first orders of the same trial, which say what was there before this one. Three queries at most."""
+    """Yields the first orders of the same trial, which show the history before this order. Makes at most three
+    queries."""
     family = [member for member in family_of(order, orders).members if not member.here][:ORDERS_SHOWN]
     counts: dict[int, int] = {}
     if family and request.user.has_perm(RECORDS):
@@ -109,7 +112,8 @@ def answer_preview(orders, request: HttpRequest, order: Order) -> TemplateRespon
 
 
 def panel_of_id(orders, request: HttpRequest, pk: int | str | None, *, acts: bool = True) -> dict | None:
-    """Returns the panel of the order with this id; None if the user may not see it or there is no such order."""
+    """Returns the panel of the order with this id, or None if the user may not see the order or there is no such
+    order."""
     if not is_id(str(pk)) or not orders.has_view_permission(request):
         return None
     order = orders.with_head(request).filter(pk=pk).first()

@@ -72,7 +72,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Ask:
-    """The parameters of a request for a tab. `orders`: those visible to the user. `personal`: the user's access to
+    """The parameters of a request for a tab. `orders`: the orders visible to the user. `personal`: the user's access to
     personal data. `ways`: the acts of the page's advice.
 
     `most`: the number of rows of each kind in print, instead of the size of a page.
@@ -111,7 +111,7 @@ def _visible_ids(orders: QuerySet[Order], ids: list[int]) -> set[int]:
 
 
 def domains(ask: Ask) -> dict:
-    """Returns each domain with its billing record. For a trial: the domains of its shape."""
+    """Returns each domain with its billing record. For a trial, these are the domains of its shape."""
     if ask.order.kind == Order.Kind.TRIAL:
         return _trial_domains(ask)
     page = ask.page(ask.order.domains.all())
@@ -157,8 +157,8 @@ def billing(ask: Ask) -> dict:
 
 
 def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]:
-    """Returns the newest differences between an order's records and the big-data side's. `still`: only open ones. One
-    query."""
+    """Returns the newest differences between an order's records and the big-data side's. `still`: returns only open
+    differences. Makes one query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
     lines = lines_of(rows[:MAX_DIFFERENCES], order)
@@ -166,7 +166,7 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
 
 
 def _states_of(order: Order, *, differs: bool) -> list[tuple]:
-    """Returns (label, number, explanation) of each state of an order's records. Live records that begin later are
+    """Returns (label, number, explanation) for each state of an order's records. Live records that begin later are
     counted separately."""
     later = Count("pk", filter=Q(state=BillingRecord.State.LIVE, create_time__gt=timezone.now()))
     rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"), later=later)
@@ -201,8 +201,8 @@ def approvals(ask: Ask) -> dict:
 def files(ask: Ask) -> dict:
     """Returns the result of the check for each file.
 
-    If personal data is shown, it adds the first rows of the file in the parameter `file`, or of the first valid file.
-    Masking can't detect names in a sheet, so otherwise no rows are shown.
+    If personal data is shown, adds the first rows of the file in the parameter `file`, or of the first valid file. If
+    personal data is masked, no rows are shown, since masking can't detect names in a sheet.
     """
     check = next((row for row in ask.facts.steps if row.step == Step.CHECK_FILES), None)
     named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
@@ -221,7 +221,8 @@ def files(ask: Ask) -> dict:
 
 
 def mails(ask: Ask) -> dict:
-    """Returns the written mails, and on the first page the upcoming ones, each with recipients and the reasons."""
+    """Returns the written mails and, on the first page, the upcoming mails. Each mail has its recipients and the
+    reasons."""
     page = ask.page(Mail.objects.filter(order=ask.order).exclude(body=""))
     for row in page:
         row.reasons = shown_reasons(reasons_of(row), ask.personal)
@@ -278,8 +279,9 @@ def _beginning(content: dict) -> dict:
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab of the page. `rights`: the permissions for all kinds of rows on it. `personal`: it may show personal data.
-    `only_calls`: it shows the calls and responses of a channel, for orders with steps of that channel."""
+    """A tab of the page. `rights`: the permissions for all kinds of rows on the tab. `personal`: the tab may show
+    personal data. `only_calls`: the tab shows the calls and responses of a channel, for orders with steps of that
+    channel."""
 
     key: str
     title: str | Promise

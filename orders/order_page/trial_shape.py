@@ -25,7 +25,8 @@ class Line:
 
 @dataclass(frozen=True)
 class ShapeLines:
-    """A trial's shape as text. `ended`: None while it runs. `domains`: the first domains; `number`: the total."""
+    """A trial's shape as text. `ended` is None while the trial runs. `domains`: the first domains. `number`: the total
+    number of domains."""
 
     service: Line
     last_day: Line
@@ -35,7 +36,7 @@ class ShapeLines:
 
 
 def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> ShapeLines:
-    """Returns a trial's shape. `sees`: returns the ids of orders visible to the user. At most eight queries."""
+    """Returns a trial's shape. `sees` returns the ids of orders visible to the user. Makes at most eight queries."""
     parts = parts_of(trial)
     shape = parts.shape
     some = list(parts.domains.items())[:DOMAINS_SHOWN]
@@ -76,7 +77,7 @@ def source_words(source: Source, trial: Order) -> str:
 
 
 def service_words(trial: Order, service: str) -> str:
-    """Returns the name of the service that a trial is meant to have. Queries only if a change modified it."""
+    """Returns the name of the service that a trial should have. Makes a query only if a change modified the service."""
     same = service == trial.service_type_id
     row = trial.service_type if same else ServiceType.objects.filter(pk=service).first()
     return service_name(row) or service

@@ -55,7 +55,7 @@ def answer_print(orders, request: HttpRequest, order: Order):
 
 
 def _neighbours(orders, request: HttpRequest, order: Order) -> Neighbours | None:
-    """Returns the previous and next order in the list that the user came from; None without a list."""
+    """Returns the previous and next order in the list that the user came from, or None without a list."""
     query, place = request.GET.get(FROM_LIST, ""), request.GET.get(PLACE, "")
     found = query and find_neighbours(orders, query, request.user, order, place=place, fields=("number",))
     return found or None

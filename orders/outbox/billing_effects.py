@@ -1,8 +1,9 @@
 """The possible effects of an order's billing steps at the big-data side (contract 3.9, Resend: whose acts count).
 
-Only this module decides whether a step may have acted. `Dispatch.may_have_acted` is set if an attempt was carried out
-or may have been: an answer was lost, a worker died, or no retry was left. A repeat that is refused later does not reset
-it, since the refusal says nothing about the attempt whose answer was lost.
+Only this module decides whether a step may have acted. `Dispatch.may_have_acted` is set if the partner carried out an
+attempt. It is also set if the partner may have done so: an answer was lost, a worker died, or no retry was left. A
+repeat that is refused later does not reset this field, since the refusal says nothing about the attempt whose answer
+was lost.
 """
 
 import datetime
@@ -24,8 +25,8 @@ MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: how long an u
 
 
 def unanswered_since(moment: datetime.datetime | Slot) -> Q:
-    """Returns the condition for steps with an unanswered call since then. A worker that died before its call sent
-    nothing."""
+    """Returns the condition for steps with an unanswered call since that time. If a worker died before its call, it
+    sent nothing."""
     return Q(unanswered_at__gt=moment) & ~Q(payload=SENDS_NOTHING)
 
 
@@ -43,13 +44,13 @@ UNANSWERED = Prepared(
 
 
 def may_have_acted(row: Dispatch) -> bool:
-    """Returns True if the partner has or may have carried out an attempt of this dispatch, a call in progress
-    included."""
+    """Returns True if the partner carried out an attempt of this dispatch or may have done so. A call in progress
+    counts too."""
     return row.may_have_acted or row.state == Dispatch.State.SENDING
 
 
 def takes_back(row: Dispatch) -> bool:
-    """Returns True if a step is an undo step, or restores records of a change that staff gave up in part."""
+    """Returns True if a step is an undo step, or if it restores records of a change that staff gave up in part."""
     return row.undo or bool(row.puts_back)
 
 
@@ -59,21 +60,21 @@ def cancels_on_start(row: Dispatch) -> bool:
 
 
 def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
-    """Returns the order's BPM starts that failed in doubt: BPM may or may not have the process (contract 7.2)."""
+    """Returns the order's BPM starts that failed in doubt: it is unknown whether BPM has the process (contract 7.2)."""
     rows = order.dispatches.current().filter(step=Step.START_BPM, state=Dispatch.State.FAILED, repeat=False)
     return rows.filter(error_code__in=DOUBTS)
 
 
 def acts_of(order: Order) -> list[Dispatch]:
-    """Returns the forward billing dispatches of the order's current plan that may have acted, in order. Includes
-    superseded ones."""
+    """Returns the forward billing dispatches of the order's current plan that may have acted, in their order. The
+    result includes superseded dispatches."""
     rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)
     return list(rows.exclude(step=Step.ASK_BILLING).order_by("position", "pk").defer("payload"))
 
 
 def touched_since(row: Dispatch) -> set[int]:
-    """Returns those records of a dispatch that a later step of its line or order may have changed. Repeats do not
-    count."""
+    """Returns the records of a dispatch that a later step of its line or order may have changed. Repeats do not count
+    as later steps."""
     mine, found = set(row.records), set()
     for records in later_in_line(row).filter(ACTED).exclude(records=[]).values_list("records", flat=True):
         found |= mine.intersection(records)
@@ -81,8 +82,8 @@ def touched_since(row: Dispatch) -> set[int]:
 
 
 class LateCall(NamedTuple):
-    """A step whose call was not answered and may still act on the records of its order, or of its trial's line if it
-    has one."""
+    """A step whose call was not answered and may still act. The call acts on the records of the step's order, or of its
+    trial's line if the step has one."""
 
     pk: int
     order: int
@@ -101,11 +102,10 @@ class LateCall(NamedTuple):
 def late_calls(
     *, orders: Collection[int] = (), serial_trial_ids: Collection[int] = (), now: datetime.datetime
 ) -> list[LateCall]:
-    """Returns the calls that may still act on these orders' own records, or on those of these trials (contract 3.9,
-    Unknown).
+    """Returns the calls that may still act on the records of these orders or of these trials (contract 3.9, Unknown).
 
-    Includes steps of all kinds and plans, superseded steps and repeats. The answer to a repeat of a call does not
-    matter.
+    The result includes steps of all kinds and plans, superseded steps and repeats. A call counts even if a repeat of it
+    was answered.
     """
     query, values = ask_for_late_calls(orders=orders, serial_trial_ids=serial_trial_ids, now=now)
     return as_late_calls(query(**values))
@@ -114,8 +114,8 @@ def late_calls(
 def ask_for_late_calls(
     *, orders: Collection[int], serial_trial_ids: Collection[int], now: datetime.datetime
 ) -> tuple[Prepared, dict]:
-    """Returns the query of `late_calls` and its values, to be run together with others; `as_late_calls` converts its
-    rows."""
+    """Returns the query of `late_calls` and the query's values, so that it can run together with other queries.
+    `as_late_calls` converts its rows."""
     return UNANSWERED, {"orders": orders, "serial_trial_ids": serial_trial_ids, "since": now - MAY_ACT}
 
 
@@ -124,13 +124,14 @@ def as_late_calls(found: Iterable[tuple]) -> list[LateCall]:
 
 
 def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
-    """Returns the time after which none of these calls can act any more; None if there is no call."""
+    """Returns the time after which none of these calls can act any more, or None if there is no call."""
     return max((call.unanswered_at + MAY_ACT for call in calls), default=None)
 
 
 def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int, set[tuple[str, str]]]:
-    """Returns the records of these orders, by productId and domain's key, with a call that was unfinished or ended
-    later than ten minutes before `as_of`. What a person saw at `as_of` proves nothing about them (contract 7.2)."""
+    """Returns the records of these orders, by productId and domain key, that had a call too late for a look-up at
+    `as_of`. Such a call was unfinished, or ended later than ten minutes before `as_of`. A look-up at `as_of` proves
+    nothing about these records (contract 7.2)."""
     calls = Attempt.objects.filter(Q(finished_at=None) | Q(finished_at__gt=as_of - MAY_ACT), dispatch=OuterRef("pk"))
     calls = calls.exclude(outcome=Attempt.Outcome.HANDED_BACK).exclude(error_code=LOOK_UP)  # nothing was sent
     rows = Dispatch.objects.filter(Q(lane__in=owners) | Q(order__in=owners, lane=None), channel=Channel.BILLING)
@@ -147,8 +148,8 @@ def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int,
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
-    """Returns the billing steps after a dispatch in its line, or in its order. A replacement has its predecessor's
-    place."""
+    """Returns the billing steps after a dispatch in its line, or in its order. A replacement has the place of the step
+    that it replaces."""
     turn = Coalesce("place", "pk", output_field=BigIntegerField())
     same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
@@ -156,8 +157,8 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 
 def denied_by_books() -> Q:
-    """Returns the condition for failed steps of unknown outcome whose records have another state by a later query. A
-    repeat might have no effect."""
+    """Returns the condition for failed steps of unknown outcome whose records have another state according to a later
+    query. A repeat of such a step might have no effect."""
     denied = Q()
     for state in (BillingRecord.State.LIVE, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(
@@ -165,7 +166,7 @@ def denied_by_books() -> Q:
         )
         denied |= Q(Exists(other), step__in=named(record_state_after=state))
     settled = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state=BillingRecord.State.UNKNOWN)
-    denied |= Q(Exists(settled), step=Step.EXTEND_TRIAL)  # its end is known, whatever it is
+    denied |= Q(Exists(settled), step=Step.EXTEND_TRIAL)  # the end is known, whatever it is
     return Q(state=Dispatch.State.FAILED, definite=False) & denied
 
 

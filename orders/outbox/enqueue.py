@@ -1,7 +1,8 @@
 """Adds steps to the outbox, and wakes the workers, now or on a start day. Only this module creates a Dispatch.
 
-A step is built first. `enqueue` saves it with its idempotency key (contract 3.5). The key of a step with `derived_key`,
-which creates, extends or cancels records or starts a process, can be computed again. Any other key is random.
+A step is built first. `enqueue` then saves the step with its idempotency key (contract 3.5). If a step has
+`derived_key`, its key can be computed again: such a step creates, extends or cancels records, or starts a process. Any
+other key is random.
 """
 
 import datetime
@@ -30,8 +31,8 @@ def build_step(
 
     Fields that are not in `fields` get the values of `orders.rules.steps`.
 
-    `records` are the ids of the step's billing records. With `due` the step may be claimed at once; otherwise `release`
-    makes it due. If an order has several steps of one phase, each needs its own `position`.
+    `records` are the ids of the step's billing records. With `due`, the step may be claimed at once. Without it,
+    `release` makes the step due. If an order has several steps of one phase, each needs its own `position`.
     """
     kind, records = STEPS[step], list(records)
     usual = {
@@ -50,8 +51,8 @@ def build_step(
 def build_questions(
     row: Dispatch, asked: dict, *, again: datetime.datetime | None, now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds queries about a step's records, in the step's place: one that is due now and, if `again` is given, a last
-    one that is due then. `asked`: the fields of `question_about`."""
+    """Builds queries about a step's records, in the step's place. The first query is due now. If `again` is given, a
+    last query is due at that time. `asked`: the fields of `question_about`."""
     place = {
         "position": row.position,
         "lane": row.lane,
@@ -67,8 +68,8 @@ def build_questions(
 
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
-    """Builds a replacement of a step, with its own T and key. It gets the place of the step or, with `behind`, the end
-    of the line. It also gets the records left for further parts of the step."""
+    """Builds a replacement of a step, with its own T and key. The replacement gets the place of the step or, with
+    `behind`, the end of the line. It also gets the records that are left for further parts of the step."""
     rest = row.rest or []
     return _copy(
         row,
@@ -101,10 +102,10 @@ def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
 
 
 def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """Builds a repeat of an accepted step. It takes its turn in the trial's line.
+    """Builds a repeat of an accepted step. The repeat takes its turn in the trial's line.
 
-    A step with `keeps_key` is sent with the same key and bytes, so that the partner does not act twice. The big-data
-    side gets a random key and the records' current values.
+    A step with `keeps_key` is sent with the same key and bytes, so that the partner does not act twice. For other
+    steps, the big-data side gets a random key and the records' current values.
     """
     kept = STEPS[row.step].keeps_key
     same = {"key": row.key, "payload": row.payload, "frozen_at": row.frozen_at} if kept else {}
@@ -117,7 +118,8 @@ def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
 
 
 def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
-    """Saves steps of locked orders, with their keys. `random_keys`: the partner may have seen the derived keys."""
+    """Saves steps of locked orders, with their keys. `random_keys`: use random keys, since the partner may have seen
+    the derived keys."""
     rows = list(rows)
     if not random_keys:
         give_keys(rows)
@@ -134,15 +136,15 @@ def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> N
 
 
 def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
-    """Gives unsaved steps their derived keys. `new`: their order has no steps yet, so no used keys need to be read."""
+    """Gives unsaved steps their derived keys. `new`: the order has no steps yet, so no used keys need to be read."""
     derived = [row for row in rows if STEPS[row.step].derived_key and not row.repeat and not _moves_end(row)]
     for order in {row.order_id: row.order for row in derived}.values():
         _give_keys(order, [row for row in derived if row.order_id == order.pk], new)
 
 
 def _moves_end(row: Dispatch) -> bool:
-    """Returns True for a trial's end that staff moved. After a restore, staff may move it to another day. The step
-    would then have the same derived key, but other bytes than those that the partner knows under this key."""
+    """Returns True if the step sends a trial's end that staff moved. After a restore, staff may move the end to another
+    day. The step would then have the same derived key, but the partner knows other bytes under this key."""
     return row.step == Step.EXTEND_TRIAL and row.order.kind == Order.Kind.TRIAL
 
 
@@ -160,7 +162,7 @@ def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
     """Returns the keys of an order's dispatches of these steps.
 
     A dispatch that was superseded before its first attempt leaves its key to its successor. After a restore the order
-    arrives again and gets the first key, so the partner must have received that one (contract 3.5).
+    arrives again and gets the first key, so the partner must have received the first key (contract 3.5).
     """
     rows = Dispatch.objects.filter(order=order, step__in=steps)
     for row in rows.filter(superseded=True, attempts=0, repeat=False).only("pk"):
@@ -169,8 +171,8 @@ def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
-    """Returns the key of an order's n-th dispatch of a step, from 1. It needs no database, so a restore does not change
-    it."""
+    """Returns the key of an order's n-th dispatch of a step, where n starts at 1. The key does not depend on the
+    database, so a restore does not change the key."""
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
 
@@ -178,8 +180,8 @@ def derived_key(number: str, step: str, n: int) -> uuid.UUID:
 def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool) -> None:
     """Sets the states of the unsaved steps of a new order as `release` would.
 
-    The steps up to the first blocking one become due, unless they wait for a gate. If the trial's line is blocked, its
-    steps wait. `rows` are in order of position.
+    The steps up to the first blocking step become due. A step that waits for a gate does not become due. If the trial's
+    line is blocked, the steps of the line wait. `rows` are in order of position.
     """
     for row in rows:
         if row.gate == Dispatch.Gate.NONE and (line_moves or row.lane is None):
@@ -196,8 +198,8 @@ def wake(*, settle: bool = False) -> None:
 def wake_up(*, settle: bool = False) -> OrmQ:
     """Returns the unsaved queue row that makes a worker drain the outbox.
 
-    It is only a hint. If one is lost, the sweep drains within a minute. `settle` also checks held orders whose trial
-    has arrived in the meantime.
+    The row is only a hint. If a row is lost, the sweep drains the outbox within a minute. With `settle`, the worker
+    also checks held orders whose trial has arrived in the meantime.
     """
     now = timezone.now()
     key = SETTLE_KEY if settle else WAKE_KEY
@@ -211,7 +213,8 @@ def schedule_name(order: Order) -> str:
 
 
 def build_schedule(order: Order) -> Schedule:
-    """Returns the unsaved schedule of the order's start day. If it is lost, the sweep finds the order later."""
+    """Returns the unsaved schedule of the order's start day. If the schedule is lost, the sweep will find the order
+    later."""
     return Schedule(
         name=schedule_name(order),
         func=START_DAY_JOB,
@@ -228,13 +231,14 @@ def find_schedule(order: Order) -> Schedule | None:
 
 @lru_cache(maxsize=2)
 def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
-    """Returns the signed task of a drain. It is cached for a minute, so that signing costs no time per order."""
+    """Returns the signed task of a drain. The task is cached for a minute, so that no order has to wait for the
+    signing."""
     return _packed(DRAIN, minute, *((True,) if settle else ()))
 
 
 def _packed(func: str, minute: datetime.datetime, *args) -> str:
-    """Returns a task as django-q2's `async_task` packs and signs it, but without saving it, which would be one more
-    query."""
+    """Returns a task, packed and signed as by django-q2's `async_task`. The task is not saved, since saving would be
+    one more query."""
     name = func.rpartition(".")[2]
     task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
     return SignedPackage.dumps(task | {"started": minute, "ack_failure": settings.Q_CLUSTER["ack_failures"]})

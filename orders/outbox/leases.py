@@ -1,8 +1,9 @@
 """Leases: the right of a process to work on a row for a limited time, and recovery if it dies (contract 3.9).
 
-Steps and mails are claimed in batches, under their locks. Each gets a token; `next_try_at` is when its lease ends. A
-job (orders/office/jobs.py) is claimed alone: one UPDATE increments its `FENCE`, and its process renews the lease. Once
-a lease has run out, others may take the row. The former holder then finds another token or fence, and changes nothing.
+Steps and mails are claimed in batches, under their locks. Each row gets a token, and its lease ends at `next_try_at`. A
+job (orders/office/jobs.py) is claimed alone: one UPDATE increments the job's `FENCE`, and its process renews the lease.
+Once a lease has run out, other processes may take the row. The former holder then finds another token or fence, and
+changes nothing.
 """
 
 import datetime
@@ -36,8 +37,8 @@ WAITING, RUNNING = "waiting", "running"  # states of a job
 
 
 def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
-    """Returns the due rows that have lost a worker, for `fail_lost`. `step`: the field with the row's step or kind;
-    `attempt`: the id of its open attempt."""
+    """Returns the due rows that have lost a worker, for `fail_lost`. `step` is the field with the row's step or kind.
+    `attempt` is the id of the row's open attempt."""
     rows = due.filter(~NEVER_LOST).order_by("-lost", "next_try_at")
     return rows.values_list("pk", attempt, "lease_token", "state", "lost", step)[:100]
 
@@ -45,8 +46,8 @@ def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
 def fail_lost(
     rows: Collection[tuple], record: Callable[..., object], *, now: datetime.datetime, mail: bool = False
 ) -> bool:
-    """Fails those `lost_rows` whose worker died too often, or whose call is never repeated. Returns True if other rows
-    remain. No transaction may be open."""
+    """Fails the `lost_rows` whose worker died too often, or whose call is never repeated. Returns True if other rows
+    remain. Must be called outside a transaction."""
     failed = [
         Outcome(
             dispatch_id=pk,
@@ -68,21 +69,23 @@ def fail_lost(
 
 
 def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
-    """Returns the ids that `find(after_worker_loss)` finds: rows that lost no worker or, if `lost`, one row that did.
-    With `lost_first` that row comes first, otherwise only if nothing else is due."""
+    """Returns the ids that `find(after_worker_loss)` finds. These are rows that lost no worker. If `lost`, the result
+    may also be one row that lost a worker. With `lost_first`, this row comes first. Without `lost_first`, this row
+    comes only if nothing else is due."""
     ways = [False] if not lost else [True, False] if lost_first else [False, True]
     return next(filter(None, map(find, ways)), [])
 
 
 def within_bounds(sized: list[tuple]) -> list:
-    """Returns the first rows whose sizes add up to at most RECORDS_A_CLAIM; at least one. `sized`: rows with their
-    sizes."""
+    """Returns the first rows whose sizes add up to at most RECORDS_A_CLAIM, but at least one row. `sized`: rows with
+    their sizes."""
     fitting = [total for total in accumulate([size for _, size in sized]) if total <= RECORDS_A_CLAIM]
     return [row for row, _ in sized[: max(len(fitting), 1)]]
 
 
 def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list[Dispatch | Mail]:
-    """Leases rows to one worker, unsaved. Returns the rows whose previous worker died, with `lost` incremented."""
+    """Leases rows to one worker without saving them. Returns the rows whose previous worker died, with `lost`
+    incremented."""
     token, died = uuid.uuid4(), [row for row in rows if row.state == row.State.SENDING]
     for row in died:
         row.lost += 1
@@ -92,8 +95,8 @@ def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list
 
 
 def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outcome]) -> dict:
-    """Returns those of these (locked) rows that nobody else has claimed or settled since their outcomes' leases
-    began."""
+    """Returns the rows that nobody else has claimed or settled since their outcomes' leases began. The rows must be
+    locked."""
     return {
         pk: rows[pk]
         for pk, outcome in outcomes.items()
@@ -102,7 +105,8 @@ def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outco
 
 
 def hand_back(row: Dispatch | Mail, now: datetime.datetime) -> None:
-    """Makes a row due again whose call was not started, unsaved. This does not count as an attempt."""
+    """Makes a row due again if its call was not started, without saving the row. The claim does not count as an
+    attempt."""
     row.attempts -= 1
     row.state, row.next_try_at = row.State.RETRYING if row.attempts else row.State.DUE, now
 
@@ -111,11 +115,11 @@ def hand_back(row: Dispatch | Mail, now: datetime.datetime) -> None:
 
 
 class LeftError(Exception):
-    """This process must stop: it is shutting down, or its job was stopped or taken by another process."""
+    """This process must stop, since it is shutting down, or its job was stopped or taken by another process."""
 
 
 def own(job: Model) -> QuerySet:
-    """Returns a queryset of the job's row, empty if another process has continued it meanwhile."""
+    """Returns a queryset of the job's row. The queryset is empty if another process has continued the job meanwhile."""
     fence = {job.FENCE: getattr(job, job.FENCE)}
     return type(job)._default_manager.filter(pk=job.pk, state=job.state, **fence)
 
@@ -131,8 +135,8 @@ def take_job(job: Model, now: datetime.datetime, **more: object) -> bool:
 
 
 def renew(job: Model, lease: datetime.timedelta = JOB_LEASE, **progress: object) -> None:
-    """Extends the lease of a job of this process, and saves its progress. Raises LeftError if the job is no longer its
-    own."""
+    """Extends the lease of a job of this process, and saves the job's progress. Raises LeftError if the job no longer
+    belongs to this process."""
     if not own(job).update(leased_until=timezone.now() + lease, **progress):
         raise LeftError
 

@@ -1,4 +1,4 @@
-"""The unfinished move of a start day (contract 3.9, 18), for code that must not plan anything during it."""
+"""The unfinished move of a start day (contract 3.9, 18), for code that must not plan anything during the move."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,14 @@ UNRESOLVED = [Dispatch.State.WAITING, *OPEN_STATES, Dispatch.State.FAILED]
 
 
 def move_of(order: Order) -> Dispatch | None:
-    """Returns the order's unfinished move: it is to be sent, is being queried, or its records disagree. None without
-    one."""
+    """Returns the order's unfinished move, or None if there is none. An unfinished move is to be sent, is being
+    queried, or has records that disagree."""
     rows = order.dispatches.current().filter(step=Step.MOVE_START, repeat=False, state__in=UNRESOLVED)
     return rows.defer("payload").first()
 
 
 def unresolved(steps: Iterable[Dispatch]) -> Dispatch | None:
-    """Returns the unfinished move among an order's current steps that were read already."""
+    """Returns the unfinished move among an order's current steps, which the caller has read already."""
     return next((row for row in steps if is_move(row) and row.state in UNRESOLVED), None)
 
 
@@ -26,6 +26,6 @@ def is_move(row: Dispatch) -> bool:
 
 
 def differs(move: Dispatch) -> bool:
-    """Returns True if the big-data side was queried, and its records have neither all the old start nor all the new
-    one."""
+    """Returns True if the big-data side was queried, and some of its records differ from the old start and some differ
+    from the new start."""
     return move.state == Dispatch.State.FAILED and not move.asking

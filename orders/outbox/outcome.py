@@ -35,31 +35,32 @@ class Work:
     size: int = 0
     alone: bool = False
     order: str = ""
-    attempt: int = 0  # its number
+    attempt: int = 0  # the number of the attempt
     trace: str = ""  # the id by which the call is found again at the partner (contract 6)
-    after_loss: bool = False  # the worker that had claimed it before died
+    after_loss: bool = False  # the worker that had claimed the dispatch before died
     unsure: bool = False  # an earlier attempt was not answered, so a refusal says nothing about its effect
-    ask_first: bool = False  # it was attempted before a restore, so the partner is queried instead
+    ask_first: bool = False  # the dispatch was attempted before a restore, so the partner is queried instead
     posted: bool = False  # its records are posted as cancelled instead of deleted
-    mail: bool = False  # `dispatch_id` is that of a mail, not of a step
+    mail: bool = False  # `dispatch_id` is the id of a mail, not of a step
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome of one attempt. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
+    """The outcome of one attempt. `result` is one of Attempt.Outcome. `unknown`: the call was sent, and may have acted.
 
-    `transport`: the failure concerns the partner, not the request. `free`: it does not count as an attempt, since the
-    partner's breaker is open, or this machine could not carry it out. `mail`: `dispatch_id` is that of a mail.
+    `transport`: the failure concerns the partner, not the request. `free`: this does not count as an attempt, since the
+    partner's breaker is open, or this machine could not carry out the step. `mail`: `dispatch_id` is the id of a mail.
 
-    `message` is for the log. `params` hold the same as a code, if pages have a text for it (`error_messages.py`).
+    `message` is for the log. If pages have a text for the message (`error_messages.py`), `params` hold its content as a
+    code with parameters.
 
     `data` is the partner's data: `process` (BPM), `usage` (rows of traffic), `held` (the partner's records, after a
-    query or if it acted before), `findings` (errors in files, as dicts), `payload` (of a mail: with the remaining
-    recipients). `retry_after` is in seconds.
+    query or if the partner acted before), `findings` (errors in files, as dicts), `payload` (of a mail: with the
+    remaining recipients). `retry_after` is in seconds.
 
-    `read`: the meaning of the answer (`success`, `refused`, `not_understood`, ...; contract 7.2), if it was read.
-    `raw`: its first bytes, unless it was a success; `charset`: the charset that it declares. `rules`: the hash of the
-    rules by which it was read.
+    `read`: the meaning of the answer (`success`, `refused`, `not_understood`, ...; contract 7.2), if the answer was
+    read. `raw`: the first bytes of the answer, which are not kept for a success. `charset`: the charset that the answer
+    declares. `rules`: the hash of the rules by which the answer was read.
     """
 
     dispatch_id: int
@@ -89,7 +90,7 @@ class Outcome:
 
     @property
     def logged(self) -> str:
-        """Code and message, as stored in the log and in the rows about a call."""
+        """Returns code and message, as stored in the log and in the rows about a call."""
         return f"{self.code}: {self.message}" if self.code else self.message
 
     @classmethod

@@ -1,9 +1,9 @@
-"""Proof of calls, and the steps that wait for it (contract 7.2, Proof).
+"""Proof of calls, and the steps that wait for a proof (contract 7.2, Proof).
 
-A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer of their call,
-read by the rules in force, was a success. Until then all processes together have at most one call of each kind in
-progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so a process reads
-the proof only until it has found it.
+A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer to their call
+was a success by the rules in force. Until a kind is proven, all processes together have at most one call of the kind in
+progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so once a process
+has found a proof, it does not read the proof again.
 """
 
 import datetime
@@ -42,9 +42,9 @@ class Rules:
     """Functions that know the rules in force. `integrations` sets them when the app starts.
 
     `hash_of`: returns the hash of a call's address and rules. `read`: returns the meaning of a kept answer by the
-    current rules, and the process that it contains. `lines`: returns the lines of the profile that would read an answer
-    (of a call, with a status, bytes and charset) as a success, and as a refusal. `others`: returns the machines that
-    have another profile.
+    current rules, and the process that the answer contains. `lines`: returns the lines of the profile that would read
+    an answer (of a call, with a status, bytes and charset) as a success, and the lines that would read it as a refusal.
+    `others`: returns the machines that have another profile.
     """
 
     hash_of: Callable[[str], str] | None = None
@@ -55,8 +55,8 @@ class Rules:
 
 @dataclass(frozen=True)
 class Gate:
-    """The limits of a claim on kinds that need proof: no step of a kind in `shut`, and one step of each kind in
-    `single`."""
+    """The limits of a claim for kinds that need proof. The claim takes no step of a kind in `shut`, and at most one
+    step of each kind in `single`."""
 
     shut: frozenset[str] = frozenset()
     single: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ def asks_proof() -> bool:
 
 
 def kind_of(row: Dispatch) -> str:
-    """Returns the kind of a step that needs proof; empty for all others."""
+    """Returns the kind of a step that needs proof, or an empty string for all other steps."""
     kind = BY_STEP.get(Step(row.step), "") if not (row.undo or row.repeat) else ""
     if kind == CANCEL and (row.gate == Dispatch.Gate.START or row.order.kind != Order.Kind.ACTIVATION):
         return ""
@@ -85,8 +85,8 @@ def kind_of(row: Dispatch) -> str:
 
 
 def is_never_repeated(step: str) -> bool:
-    """Returns True if a call of this step that may have acted must not be repeated, since BPM knows no keys (`repeats =
-    "ask"`)."""
+    """Returns True if a call of this step must not be repeated once it may have acted, since BPM knows no keys
+    (`repeats = "ask"`)."""
     return step == Step.START_BPM and settings.PARTNERS.bpm.repeats == "ask"
 
 
@@ -105,7 +105,8 @@ def hash_of(kind: str) -> str:
 
 
 def is_proven(kind: str) -> bool:
-    """Returns True if a kind is proven under the rules in force. Makes at most one query, and none once it is known."""
+    """Returns True if a kind is proven under the rules in force. Makes at most one query, and no query once this
+    process knows the proof."""
     pair = (kind, hash_of(kind))
     if pair not in known and PartnerProof.objects.filter(kind=kind, rules=pair[1]).exists():
         known.add(pair)
@@ -113,8 +114,8 @@ def is_proven(kind: str) -> bool:
 
 
 def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
-    """Returns the kinds that may be claimed now, in the claim's transaction. Needs no query once all kinds are proven.
-    `past_hold`: for a person who sends one step, despite a hold.
+    """Returns the kinds that may be claimed now. Called in the claim's transaction. Needs no query once all kinds are
+    proven. `past_hold`: a person sends one step despite a hold.
 
     The calls in progress are read before the holds: a doubtful answer ends its call and holds in one transaction.
     """
@@ -181,7 +182,7 @@ def end_holds(partner: str, *, by: str, now: datetime.datetime, kind: str = "") 
 
 
 def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
-    """Returns the due steps that a hold of this partner stops."""
+    """Returns the due steps that are stopped by a hold of this partner."""
     kinds = Q(pk__in=[])
     for kind in CALLS:
         kinds |= of_kind(kind) if PARTNER_OF[kind] == partner else Q(pk__in=[])
@@ -189,7 +190,7 @@ def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
 
 
 def proofs_in_force() -> dict[str, PartnerProof | None]:
-    """Returns the proof of each kind under the rules in force; None for unproven ones."""
+    """Returns the proof of each kind under the rules in force. The proof of an unproven kind is None."""
     found = {(row.kind, row.rules): row for row in PartnerProof.objects.all()}
     return {kind: found.get((kind, hash_of(kind))) for kind in CALLS}
 
@@ -205,8 +206,8 @@ def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None
 
 
 def is_in_run(kind: str, outcome: Outcome) -> bool:
-    """Returns True if two orders were refused with this code within a day, and no step of the kind was accepted
-    since."""
+    """Returns True if two orders were refused with this code within a day, and no step of the kind was accepted after
+    that."""
     same = KeptAnswer.objects.filter(kind=kind, said=outcome.code[:32], read=REFUSED)
     if len(told := list(same.order_by("-at").values_list("order", "at", "after")[:LOOKED_AT])) < 2:
         return False
@@ -222,8 +223,8 @@ def _newest_accepted(kind: str) -> int:
 
 
 def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
-    """Builds the incident's text about a doubtful answer: the question to decide, the answer as received, and the lines
-    of the profile that decide how it is read. Empty without an answer."""
+    """Builds the incident's text about a doubtful answer. The text has the question to decide, the answer as received,
+    and the lines of the profile that decide how the answer is read. Without an answer, the text is empty."""
     if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
         return {}
     success, refused = rules.lines(

@@ -1,7 +1,8 @@
 """Selects a billing step's records and computes their times at its first attempt (contract 3.9, 3 and 19).
 
-A trial's step follows from the records that the partner is known to hold and from the target state at that time, never
-from earlier states. The times follow from T. They are saved to the records when the partner has accepted the step.
+The records of a trial's step depend on the partner's known records and on the target state at that time, never on
+earlier states. The times of the records follow from T. These times are saved to the records when the partner has
+accepted the step.
 """
 
 import datetime
@@ -58,7 +59,8 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
 
 
 def _cut(row: Dispatch) -> None:
-    """Limits a step to the records that one call may carry; the others follow in further steps (contract 7.1, most)."""
+    """Limits a step to the records that one call may carry. The other records follow in further steps (contract 7.1,
+    most)."""
     most = settings.PARTNERS.bigdata.post.most
     if not 0 < most < len(found := getattr(row, row.carried_in)) or row.step == Step.MOVE_START:
         return
@@ -67,7 +69,8 @@ def _cut(row: Dispatch) -> None:
 
 
 def _choose_call(row: Dispatch) -> None:
-    """Fixes the call of a deletion: for a partner without a delete call, the records are posted (contract 7.1)."""
+    """Chooses the call of a deletion once and for all. If the partner has no delete call, the records are posted
+    (contract 7.1)."""
     row.posted = not settings.PARTNERS.bigdata.delete.path
 
 
@@ -89,15 +92,15 @@ def _choose(fresh: list[Dispatch]) -> None:
 
 
 def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
-    """Sets a step's records; a part of a step keeps only the records left to it."""
+    """Sets a step's records. A part of a step keeps only the records that are left for that part."""
     mine = set(row.records)
     row.records = [pk for pk in chosen if pk in mine] if row.rest is not None else chosen
     row.size = len(row.records)
 
 
 def _is_shaped(row: Dispatch) -> bool:
-    """Returns True if the records of a trial's step follow from the trial's shape. Other steps create or cancel all of
-    them."""
+    """Returns True if the records of a trial's step follow from the trial's shape. Other steps create or cancel all
+    records."""
     return row.order.kind == Order.Kind.CHANGE or row.step == Step.RESTORE_TRIAL or bool(row.to_shape)
 
 
@@ -110,7 +113,7 @@ def select_records(
     shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
     meant = meant_now(trial, shape, now=now, gone=gone)
     if row.step == Step.EXTEND_TRIAL and trial.undo_since is None and not started([trial.pk]):
-        meant = shape  # even if the new end has passed meanwhile: live records get it
+        meant = shape  # even if the new end has passed meanwhile: live records get the new end
     left = {*(row.left_out or ()), *(_being_given_up(trial) if row.undo or row.to_shape else ())}
     wanted = WANTED[row.step]
     rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
@@ -118,8 +121,9 @@ def select_records(
 
 
 def _being_given_up(trial: Order) -> list[int]:
-    """Returns the records of given-up steps whose orders are not settled yet: a call may still act on them, and the
-    shape still includes such an order's whole message. Nothing is sent for them (contract 3.9, 13 and 19)."""
+    """Returns the records of given-up steps whose orders are not settled yet. A call may still act on these records,
+    and the shape still includes the whole message of such an order. Nothing is sent for these records (contract 3.9, 13
+    and 19)."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state=Dispatch.State.GIVEN_UP, undo=False, repeat=False)
     rows = rows.filter(plan=F("order__plans"), order__undo_since=None, order__given_up__isnull=True)
     rows = rows.exclude(order__kind=Order.Kind.ACTIVATION).exclude(step__in=FIXES)
@@ -127,15 +131,15 @@ def _being_given_up(trial: Order) -> list[int]:
 
 
 def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    """Returns True if the record exists, should not exist and has not expired. Excludes records that staff left as they
-    are."""
+    """Returns True if the record exists, should not exist and has not expired. Returns False for records that staff
+    left as they are."""
     over = record.state == BillingRecord.State.LIVE and record.cancel_time and record.cancel_time <= now
     stays = over or LEFT in record.accepted or is_meant(record, meant)
     return record.state in BillingRecord.THERE and not stays
 
 
 def _to_make(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
-    """Returns True if the record should be live and is not, or if it has expired although its target end is still
+    """Returns True if the record should be live and is not live, or if it has expired although its target end is still
     ahead."""
     over = record.cancel_time and record.cancel_time <= now and not _has_run_out(record, meant, now)
     return is_meant(record, meant) and (record.state != BillingRecord.State.LIVE or bool(over))
@@ -172,10 +176,10 @@ WANTED: dict[str, Callable[[BillingRecord, Shape | None, datetime.datetime], boo
 
 
 def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets the values that a fix sends: the target state of a trial's records, and of commercial records that differ
-    from it.
+    """Sets the values that a fix sends. These are the target state of a trial's records, and of commercial records that
+    differ from their target state.
 
-    They are stored in `sent`. `apply_fix` copies them to our records when the fix is accepted.
+    The values are stored in `sent`. `apply_fix` copies them to our records when the fix is accepted.
     """
     trial, order, now, sent = row.order.kind == Order.Kind.TRIAL, row.order, row.frozen_at, {}
     left = set(row.fixes)
@@ -205,7 +209,7 @@ def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
 
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets the times that follow from a dispatch's T on those of its records that are given. Does not save them."""
+    """Sets the times that follow from a dispatch's T on the given records of the dispatch. Does not save records."""
     t, kind = row.frozen_at, STEPS[row.step]
     if row.repeat or not kind.sets_record_times:
         return
@@ -223,21 +227,22 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
 
 
 def _cancelled_at(record: BillingRecord, t: datetime.datetime) -> datetime.datetime:
-    """Returns T. Without a delete call, a record cancelled as of its creation counts as deleted; then a second is
-    added."""
+    """Returns T. Without a delete call, a record cancelled at the time of its creation counts as deleted. In that case
+    a second is added."""
     made = None if settings.PARTNERS.bigdata.delete.path else record.create_time
     same = made is not None and made.replace(microsecond=0) == t.replace(microsecond=0)
     return t + A_SECOND if same else t
 
 
 def moved_to(row: Dispatch) -> datetime.datetime:
-    """Returns the start to which a step moves its records: the requested one, or its T if that was today."""
+    """Returns the start to which a step moves its records. This is the requested start, or the step's T if today was
+    requested."""
     return row.new_start or row.frozen_at.replace(microsecond=0)
 
 
 def _end_of(row: Dispatch) -> datetime.datetime | None:
-    """Returns when the records of a step end: BizEnd 23:59:59 of the shape at its turn, or of the order's own
-    message."""
+    """Returns the time when the records of a step end: BizEnd at 23:59:59. BizEnd comes from the shape at the step's
+    turn, or from the order's own message."""
     if row.order.kind == Order.Kind.ACTIVATION and row.step != Step.RESTORE_TRIAL:
         return None
     day = row.order.biz_end if row.sent_end is None else row.sent_end

@@ -26,7 +26,7 @@ DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
 )
 BLOCKING = ~(DROPPED_BY_UNDO | Q(state=Dispatch.State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
 GIVEN_UP_DELETION = Q(state=Dispatch.State.GIVEN_UP, undo=True)  # its order waits until its records are settled
-STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # the most waiting steps that a call checks, and that a query checks
+STEPS_AT_ONCE, STEPS_A_QUERY = 5000, 500  # the most waiting steps that a call, and a query, checks
 NOW = Slot("now", DateTimeField())
 STOPPED = Q(state=Dispatch.State.FAILED) | Q(state=Dispatch.State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
@@ -38,14 +38,15 @@ def release(
     serial_trial_ids: Collection[int] = (),
     dated: bool = False,
 ) -> int:
-    """Makes every waiting step due that may start now. Returns how many.
+    """Makes every waiting step due that may start now. Returns the number of these steps.
 
-    `order_ids=None` means all orders, but at most STEPS_AT_ONCE steps. `dated` means only steps whose start time has
-    come.
+    `order_ids=None` means all orders, but at most STEPS_AT_ONCE steps. With `dated`, only steps whose start time has
+    come are made due.
 
-    A step may start when the blocking steps before it are done, no earlier step of its trial's line (all steps on the
-    trial's records) is unfinished, its gate (approval, start day) is open, and its order has no undo mark. The steps
-    are locked during this check. So the schedule, the sweep, the command and a finished step may call this at once.
+    A step may start when the blocking steps before it are done, its gate (approval, start day) is open, and its order
+    has no undo mark. In addition, all earlier steps of its trial's line (all steps on the trial's records) must be
+    finished. The steps are locked during this check. So the schedule, the sweep, the command and a finished step may
+    call this function at the same time.
     """
     if dated:
         return _make_due(READY_BY_DATE, now=now)
@@ -73,8 +74,8 @@ def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
 
 
 def in_front_of(row: Dispatch) -> list[Dispatch]:
-    """Returns the unfinished steps that a waiting step waits for: first those of its order, then those of other orders
-    in its trial's line."""
+    """Returns the unfinished steps that a waiting step waits for. The steps of its own order come first, then the steps
+    of other orders in its trial's line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
     own = own.filter(BLOCKING & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
     if row.lane is None:
@@ -84,20 +85,21 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 
 
 def stopped_in_line() -> QuerySet[Dispatch]:
-    """Returns the steps that block a trial's line: failed ones, and undo steps after a failed or given-up undo step."""
+    """Returns the steps that block a trial's line. These are failed steps, and undo steps after a failed or given-up
+    undo step."""
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
 def blocked_steps() -> QuerySet[Dispatch]:
-    """Returns the waiting steps that another order's step blocks in their trial's line. `blocker` is the id of that
-    step."""
+    """Returns the waiting steps that are blocked by another order's step in their trial's line. `blocker` is the id of
+    the blocking step."""
     return _blocked_steps().all()
 
 
 @functools.cache
 def _blocked_steps() -> QuerySet[Dispatch]:
-    """Returns the query of `blocked_steps`. Cached, since each page uses it several times and building it takes as long
-    as running it."""
+    """Returns the query of `blocked_steps`. The query is cached, since each page uses it several times, and building it
+    takes as long as running it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
@@ -116,13 +118,14 @@ def stopped_before() -> QuerySet[Dispatch]:
 
 
 def is_blocked() -> Q:
-    """Returns the condition for waiting steps after a step that does not continue by itself: it has failed, or found
-    wrong files."""
+    """Returns the condition for waiting steps after a step that does not continue by itself. Such a step has failed, or
+    has found wrong files."""
     return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
 
 def is_blocked_by_others() -> Q:
-    """Returns the condition for waiting steps after such a step in their trial's line (see `is_blocked`)."""
+    """Returns the condition for waiting steps that are blocked by an earlier step of their trial's line (see
+    `is_blocked`)."""
     return Q(Exists(_before_in_line().filter(STOPPED)))
 
 
@@ -162,8 +165,8 @@ def _before_in_line() -> QuerySet[Dispatch]:
 def _line(lane, turn) -> QuerySet[Dispatch]:
     """Returns the unfinished steps of a trial's line before a turn.
 
-    A step's turn is its place, or else its id. Ids follow the order of arrival, because they are assigned while the
-    trial is locked.
+    A step's turn is its place or, without a place, its id. Ids follow the order of arrival, because ids are assigned
+    while the trial is locked.
     """
     turns = Coalesce("place", "pk", output_field=BigIntegerField())
     return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
@@ -172,9 +175,10 @@ def _line(lane, turn) -> QuerySet[Dispatch]:
 def _unfinished() -> QuerySet[Dispatch]:
     """Returns the steps that others wait for.
 
-    Among the forward steps of an order that is being undone, only billing calls with an open outcome count: failed
-    steps block nothing, nor do calls to BPM in progress. A failed fix never blocks, since the next comparison checks
-    its records again. A failed forced repeat never blocks, since the earlier acceptance remains valid.
+    If an order is being undone, its forward steps count only if they are billing calls with an open outcome. Failed
+    forward steps block nothing, and calls to BPM in progress block nothing either. A failed fix never blocks, since the
+    next comparison checks its records again. A failed forced repeat never blocks, since the earlier acceptance remains
+    valid.
     """
     return Dispatch.objects.current().filter(BLOCKING, state__in=NOT_FINISHED)
 

@@ -15,7 +15,7 @@ WAITS: dict[str, Sequence[float]] = {
     Dispatch.Step.MOVE_START: (10, 30, 60, 120, 300, 600),  # contract 3.9, 18
     "move_held_back": (15,),  # repeated while its partner's breaker is open
     "wrong_files": (300,),  # repeated (contract 3.7)
-    "unchecked_files": (60,),  # repeated: this machine could not check them
+    "unchecked_files": (60,),  # repeated: this machine could not check the files
     "mail_in_front": (2,),  # repeated until the mail about the beginning is sent
     "robot": (60, 300, 900, 1800),
     "outcome": (0.2, 0.5, 1.0, 2.0, 4.0),  # saving an outcome; a database that restarts is back by then
@@ -26,14 +26,14 @@ JITTER = 0.1  # of steps and mails
 
 
 def next_try(kind: str, now: datetime.datetime, failures: int = 0) -> datetime.datetime | None:
-    """Returns the time of the next retry, after this number of retries; None if none is left."""
+    """Returns the time of the next retry after this number of retries, or None if no retry is left."""
     waits = WAITS[kind]
     return now + datetime.timedelta(seconds=waits[failures]) if failures < len(waits) else None
 
 
 def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) -> bool:
-    """Sets the next try, unsaved; returns False if none is left. While the breaker is open, a failure uses up no
-    retry."""
+    """Sets the next try without saving it. Returns False if no try is left. While the breaker is open, a failure uses
+    up no retry."""
     waits = WAITS.get(row.step, settings.DISPATCH_RETRY_SECONDS)
     left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
     if outcome.free:

@@ -1,7 +1,7 @@
 """Actions that a second person must confirm: requested, confirmed, called off, lapsed (contract 3.11).
 
-The caller of `confirm` executes the action in the same transaction, in the name of the requester. So it is executed at
-most once, and never without a confirmation.
+The caller of `confirm` executes the action in the same transaction, in the name of the requester. So the action is
+executed at most once, and never without a confirmation.
 """
 
 import datetime
@@ -51,8 +51,8 @@ def ask(
 ) -> AskedAct:
     """Stores the request of `by`, and mails all who may confirm it. `right`: the permission that the action requires.
 
-    The caller has checked the action, and holds the order's lock. Raises NotAllowedError without a reason, and if the
-    same action already waits.
+    The caller must have checked the action and hold the order's lock. Raises NotAllowedError if there is no reason, or
+    if the same action already waits.
     """
     check_reason(reason, "an act for a second person")
     row = AskedAct(
@@ -86,7 +86,7 @@ def _save(row: AskedAct) -> None:
             row.save()
     except IntegrityError as error:
         same = open_acts().filter(act=row.act, target=row.target).first()
-        if same is None:  # it has ended this moment
+        if same is None:  # the other request has ended at this moment
             raise NotAllowedError("ask_over") from error
         who = name_of(same.by.partition(":")[2], same.asker_id)
         raise NotAllowedError("ask_waits_already", who=who) from error
@@ -108,9 +108,8 @@ def open_acts() -> QuerySet[AskedAct]:
 
 
 def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
-    """Returns the requests that the user may confirm: by permission, attributions, and as another person than the
-    requester.
-    """
+    """Returns the requests that the user may confirm. Permission and attributions must allow the confirmation, and the
+    user must be another person than the requester."""
     rows = open_acts().filter(lapses_at__gt=now).exclude(asker_id=user.pk)
     able = Q() if user.has_perm(CONFIRM) else Q(right__in=user.get_all_permissions())
     exports = Q(act=EXPORT)
@@ -122,17 +121,17 @@ def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
 
 
 def may_confirm(user, row: AskedAct) -> bool:
-    """Returns True if the user's permissions and attributions allow it.
+    """Returns True if the user's permissions and attributions allow the confirmation.
 
-    `why_not_confirm` checks that it is a second person.
+    `why_not_confirm` checks that the user is a second person.
     """
     return any(map(user.has_perm, _rights_to_confirm(row))) and _sees(user, row)
 
 
 def _rights_to_confirm(row: AskedAct) -> list[str]:
-    """Returns the permissions that allow a confirmation; one of them is enough.
+    """Returns the permissions that allow a confirmation. One of these permissions is enough.
 
-    Users who may export personal data can't confirm this for colleagues.
+    The permission to export personal data is not enough to confirm such an export for colleagues.
     """
     return [JUDGE_EXPORT] if row.act == EXPORT else [CONFIRM, row.right]
 
@@ -175,7 +174,7 @@ def _facts(row: AskedAct) -> dict[str, object]:
 
 
 def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why an account that has the permission can't confirm the request; None if it can.
+    """Returns the reason why an account that has the permission can't confirm the request, or None if the account can.
 
     A bulk run or an export uses the requester's limits when it is executed, so no attribution is checked here.
     """
@@ -193,8 +192,8 @@ def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllow
 def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
     """Marks the request as confirmed, and returns the actor in whose name it is executed: the requester.
 
-    Must be called in the transaction that executes the action, under the order's lock: then it is executed once, or the
-    request stays open. Raises NotAllowedError.
+    Must be called in the transaction that executes the action, under the order's lock. Then the action is executed
+    once, or the request stays open. Raises NotAllowedError.
     """
     if why := why_not_confirm(row, judge, now=now):
         raise why
@@ -207,9 +206,9 @@ def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
 
 @transaction.atomic
 def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
-    """Ends a request without confirmation; `orders/office/asked_ends.py` has the consequences.
+    """Ends a request without confirmation. The consequences are in `orders/office/asked_ends.py`.
 
-    Raises NotAllowedError if it has ended.
+    Raises NotAllowedError if the request has ended.
     """
     by = staff_actor(user)
     _end(row, AskedAct.State.CALLED_OFF, by=by, ender_id=user.pk, now=now)
@@ -217,7 +216,8 @@ def call_off(row: AskedAct, *, user, now: datetime.datetime) -> None:
 
 
 def lapse(*, now: datetime.datetime, follow: Callable[[AskedAct, datetime.datetime], None]) -> int:
-    """Ends requests that were not confirmed in time, with `follow` in the same transaction. Returns the number."""
+    """Ends requests that were not confirmed in time, with `follow` in the same transaction. Returns the number of ended
+    requests."""
     late = list(open_acts().filter(lapses_at__lte=now).order_by("pk"))
     for row in late:
         with transaction.atomic():

@@ -1,6 +1,6 @@
 """Owned work: unfinished rows of a user, and rows that need an owner and have none.
 
-`stuck`, the lists' filter, the dashboard, the API and the digest all use it, so that they agree.
+`stuck`, the lists' filter, the dashboard, the API and the digest all use this module, so that their results agree.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def wants_somebody(model: type[Model]) -> Q:
 def may_have_owner(model: type[Model]) -> Q:
     """Returns the condition for rows that may have an owner: rows that need one, and orders under way.
 
-    Use it only for a few rows, such as those with an owner: it checks all related rows of each order.
+    Use this condition only for a few rows, such as rows with an owner, since it checks all related rows of each order.
     """
     if model is not Order:
         return wants_somebody(model)
@@ -46,17 +46,17 @@ def is_of(model: type[Model], account: Any) -> Q:
 
 
 def is_nobodys(model: type[Model], *, absent: Absent | None = None) -> Q:
-    """Returns the condition for rows that need an owner and have none, or whose owner is `absent` without a deputy who
-    can act on them.
-    """
+    """Returns the condition for rows that need an owner and have none. Also matches rows whose owner is `absent`, if no
+    deputy can act on these rows."""
     alone = absent.alone_with(model) if absent else Q(pk__in=[])
     return wants_somebody(model) & (Q(owner=None) | ~counts(model) | alone)
 
 
 def set_owners(rows: Iterable[Any]) -> None:
-    """Sets `owned_by`, the id of the effective owner or None. One query if any row has an owner.
+    """Sets `owned_by`, the id of the effective owner or None. Makes one query if any row has an owner.
 
-    An order that needs no owner any more has none; an incident or a difference that has ended keeps its last owner.
+    An order that no longer needs an owner has no owner. An incident or a difference that has ended keeps its last
+    owner.
     """
     rows = list(rows)
     named = [row.pk for row in rows if row.owner_id is not None]

@@ -1,6 +1,6 @@
 """Changes of owners of orders, incidents and differences (contract section 5, `own`).
 
-An owner does not affect processing: nothing waits for the owner, and others may act too.
+An owner does not affect processing: nothing waits for the owner, and other people may act too.
 """
 
 import datetime
@@ -42,7 +42,7 @@ class OwnerChangedError(NotAllowedError):
 class Kind:
     """A kind of object that may have an owner. `lock` returns the locked row, or None. `events`: event kinds by change.
 
-    `about`: its name in a mail's subject, without text written by others (contract 3.12).
+    `about`: the object's name in a mail's subject, without text written by others (contract 3.12).
     """
 
     key: str
@@ -121,10 +121,10 @@ def set_owner(
 ) -> bool:
     """Sets the owner to the account `to`, or to nobody (None). Returns False if the row already had this owner.
 
-    `shown_owner`: the owner shown on the page, as an account id, 0 for nobody. The new owner is notified by mail, and
-    the previous one if they may still see it; never the actor, and nobody without `tell`. An incident with an owner
-    becomes acknowledged. Raises OwnerChangedError (another owner than shown) and NotAllowedError (unknown, needs no
-    owner any more, or the account can't own it).
+    `shown_owner`: the owner shown on the page, as an account id, or 0 for nobody. The new owner is notified by mail.
+    The previous owner is notified too, if that account may still see the row. The actor is never notified, and without
+    `tell` nobody is. An incident with an owner becomes acknowledged. Raises OwnerChangedError (the owner is not the
+    shown owner) and NotAllowedError (the row is unknown or no longer needs an owner, or the account can't own the row).
     """
     what = OWNED_KINDS[kind]
     with transaction.atomic():
@@ -157,13 +157,13 @@ def _changed(row: Any, before) -> OwnerChangedError:
 
 
 def why_not_own(row: Any) -> NotAllowedError | None:
-    """Returns the error if the row can't have an owner; None if it can."""
+    """Returns the error if the row can't have an owner, or None if it can."""
     wanted = type(row).objects.filter(may_have_owner(type(row)), pk=row.pk)  # type: ignore[attr-defined]
     return None if wanted.exists() else NotAllowedError("owned_over")
 
 
 def why_not_owner(row: Any, user) -> NotAllowedError | None:
-    """Returns the error if this account can't own the row; None if it can."""
+    """Returns the error if this account can't own the row, or None if it can."""
     if why := why_owns_nothing(user):
         return why
     if not sees_it(row, user):
@@ -172,14 +172,13 @@ def why_not_owner(row: Any, user) -> NotAllowedError | None:
 
 
 def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
-    """Returns the error for an incident about the actor's own emergency action; None if the actor may change its
-    owner.
-    """
+    """Returns the error for an incident about the actor's own emergency action, or None if the actor may change the
+    incident's owner."""
     return why_not_theirs(row, by) if isinstance(row, Incident) else None
 
 
 def why_owns_nothing(user) -> NotAllowedError | None:
-    """Returns the error if this account can't own anything; None if it can."""
+    """Returns the error if this account can't own anything, or None if it can."""
     about = {"name": name_of(user.username, user.pk)}
     if not (user.is_active and user.is_staff):
         return NotAllowedError("owner_disabled", **about)
@@ -208,9 +207,9 @@ def _write(
 
 
 def tell_inboxes(what: Kind, events: Iterable[OrderEvent], *, by: str, now: datetime.datetime, **about: object) -> None:
-    """Sends one message to each new and each previous owner, except the actor: of one row by its own event, of several
-    by an event that counts them (contract 3.13). `about`: facts of that event, such as the reason.
-    """
+    """Sends one message to each new and each previous owner, except the actor. A message about one row refers to the
+    row's own event. A message about several rows refers to an event that counts the rows (contract 3.13). `about`:
+    facts of that event, such as the reason."""
     people: dict[tuple[int, str], list[OrderEvent]] = defaultdict(list)
     for event in events:
         for role in ("owner", "before"):
@@ -246,7 +245,7 @@ def _tell(what: Kind, row: Any, to, before, *, by: str, now: datetime.datetime, 
 class HandedOver:
     """The result of handing over all rows of an owner.
 
-    `left`: rows that the new owner can't have; they have no owner now.
+    `left`: rows that the new owner can't have, and that have no owner now.
     """
 
     given: int
@@ -258,7 +257,8 @@ def owned_rows(kind: Kind, user) -> QuerySet:
 
 
 def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = "") -> HandedOver:
-    """Gives all rows of an account to another one. Rows that it can't have lose their owner. Sends one mail.
+    """Gives all rows of an account to another account. Rows that the other account can't have lose their owner. Sends
+    one mail.
 
     Raises NotAllowedError if the other account can't own anything.
     """
@@ -291,7 +291,7 @@ def let_go_owners(*, now: datetime.datetime) -> int:
     """Removes owners that no longer count, and owners of finished orders. Returns the number of rows. Called by the
     sweep.
 
-    Limited to ROWS_AT_ONCE per kind; the next sweep continues.
+    Removes at most ROWS_AT_ONCE owners per kind. The next sweep continues.
     """
     found = 0
     for kind in OWNED_KINDS.values():

@@ -1,7 +1,7 @@
 """Decide if two accounts belong to two different people, so that one may confirm acts of the other (contract 3.11).
 
-`orders/rules/four_eyes_acts.py` lists the acts that need a second person; `orders/people/asked_acts.py` holds the acts
-that wait for one.
+`orders/rules/four_eyes_acts.py` lists the acts that need a second person. `orders/people/asked_acts.py` handles the
+acts that wait for a second person.
 """
 
 import datetime
@@ -24,7 +24,8 @@ Givers = Mapping[str, datetime.datetime]
 def why_not_second(
     first, second, *, now: datetime.datetime, given: Mapping[str, Givers] | None = None
 ) -> NotAllowedError | None:
-    """Returns the reason why `second` may not confirm acts that `first` asked for; None if it may (contract 3.11).
+    """Returns the reason why `second` may not confirm acts that `first` requested, or None if `second` may (contract
+    3.11).
 
     If the first account is deleted (None), nobody may confirm its acts. `given`: the result of `givers_of_all`, if it
     was read before.
@@ -40,16 +41,15 @@ def why_not_second(
 
 
 def one_person_until(first: int, second: int, given: Mapping[str, Givers]) -> datetime.datetime | None:
-    """Returns the time until which two accounts count as one person because of a common giver; None if they have no
-    common giver.
-    """
+    """Returns the time until which two accounts count as one person because of a common giver, or None if the accounts
+    have no common giver."""
     ours, theirs = (_chains(str(account), given) for account in (first, second))
     ends = [min(ours[one], theirs[one]) for one in ours.keys() & theirs.keys()]
     return max(ends) + SAME_PERSON_PERIOD if ends else None
 
 
 def givers_of_all(*, now: datetime.datetime) -> dict[str, Givers]:
-    """Returns the givers of the last 30 days for each account, by the account's id as text. One query."""
+    """Returns the givers of the last 30 days for each account, by the account's id as text. Makes one query."""
     rows = get_user_model().objects.filter(given_by__isnull=False).values_list("pk", "given_by")
     return {str(pk): givers(given_by, now=now) for pk, given_by in rows}
 
@@ -67,7 +67,7 @@ def second_person_words(user, *, now: datetime.datetime) -> str:
     """Returns a sentence with the time from which an account may act as second person for everybody, and the reason for
     the delay.
 
-    Empty if there is no delay.
+    The sentence is empty if there is no delay.
     """
     if not (given := givers(user.given_by, now=now)):
         return ""
@@ -88,8 +88,8 @@ def second_person_words(user, *, now: datetime.datetime) -> str:
 def _chains(account: str, given: Mapping[str, Givers]) -> dict[str, datetime.datetime]:
     """Returns the account itself, its givers, their givers and so on, each with a time.
 
-    The time is that of the oldest link between the account and the giver; if several chains lead to the giver, that of
-    the chain that expires last.
+    The time is the time of the oldest link between the account and the giver. If several chains lead to the giver, the
+    time of the chain that expires last is used.
     """
     found, waiting = {account: FOR_GOOD}, [account]
     for one in waiting:

@@ -24,7 +24,7 @@ def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: da
 
 
 def note_personal_data_read(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Records once per day and order that a token read personal data: another system may query each minute."""
+    """Records once per day and order that a token read personal data, since another system may query each minute."""
     today = midnight(timezone.localdate(now))
     if not OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=today).exists():
         note_personal_data_seen(order, by=by, where="API", now=now)
@@ -73,13 +73,13 @@ def _see(order: Order, rows: QuerySet[Conflict], *, reason: str, by: str, now: d
 
 
 def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
-    """Returns the error if there is no open conflict; None otherwise. `open_ones`: the order's unhandled conflicts."""
+    """Returns the error if there is no open conflict, otherwise None. `open_ones`: the order's unhandled conflicts."""
     return None if open_ones else NotAllowedError("no_conflict", number=order.number)
 
 
 def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell: bool = True) -> Mentions | None:
-    """Adds a note to an order, and notifies the accounts mentioned with `@` unless `tell` is False. Returns None, and
-    adds nothing, if the order's last note is the same, by the same person: a form was sent twice.
+    """Adds a note to an order, and notifies the accounts mentioned with `@` unless `tell` is False. If the order's last
+    note has the same text and author, adds nothing and returns None, since a form was sent twice.
 
     Raises OrderUnknownError and NotAllowedError (the text is blank).
     """

@@ -1,7 +1,8 @@
-"""Queries the big-data side's records for an action that relies on them, at the time of the click (contract 3.9, 14).
+"""Queries the big-data side's records at the time of the click, for an action that relies on these records (contract
+3.9, 14).
 
-If differences are accepted, the answer is compared first. If it does not match the open differences, these are stored
-again and the action is refused: only what was shown is accepted.
+If differences are accepted, the answer is compared first. If the answer does not match the open differences, the
+differences are stored again and the action is refused. Only differences that were shown can be accepted.
 """
 
 from collections.abc import Iterable
@@ -26,9 +27,10 @@ UNREADABLE = "unreadable"  # `theirs` if no record of the answer can be parsed
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The big-data side's records. `our_snapshot`: our records at that time; `shown`: the open differences.
+    """The big-data side's records. `our_snapshot`: our records at the time of the answer. `shown`: the open
+    differences.
 
-    Both are None if the answer was not compared. `changed`: something is not as it was shown.
+    Both are None if the answer was not compared. `changed`: the state differs from the state that was shown.
     """
 
     held: list[HeldRecord]
@@ -38,7 +40,7 @@ class Answer:
 
 
 def owner_of_records(order: Order) -> Order:
-    """Returns the order whose jobId the records have: for a change its trial."""
+    """Returns the order whose jobId the records have. For a change, this is its trial."""
     return order.trial if order.kind == Order.Kind.CHANGE and order.trial else order
 
 
@@ -48,7 +50,8 @@ def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
 
 
 def ask_steps(order: Order, look: Look | None = None) -> Answer:
-    """Returns the partner's records of an order, and of its trial if a failed step needs them.
+    """Returns the partner's records of an order. If a failed step needs the records of the order's trial, returns these
+    too.
 
     Raises BooksSilentError.
     """
@@ -56,8 +59,9 @@ def ask_steps(order: Order, look: Look | None = None) -> Answer:
 
 
 def ask_and_compare(order: Order, *, by: str, look: Look | None = None, gone: bool = False) -> Answer:
-    """Queries the records and compares them; stores the differences again if they have changed. `look`: a manual
-    look-up. `gone`: a loss that is no difference, since nobody should be billed for the record, is a change too.
+    """Queries the records and compares them. If the differences have changed, stores them again. `look`: a manual
+    look-up. `gone`: the loss of a record counts as a change even if it is no difference, since nobody should be billed
+    for the record.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
     """
@@ -119,7 +123,7 @@ def why_silent(error: BooksSilentError) -> NotAllowedError:
 
 
 def check_as_shown(order: Order, answer: Answer) -> None:
-    """Raises NotAllowedError unless the differences of a (locked) order and our records are still the compared ones.
+    """Raises NotAllowedError if the differences of a (locked) order or our records have changed since the comparison.
 
     Does nothing for an answer that was not compared.
     """
@@ -135,6 +139,7 @@ def check_as_shown(order: Order, answer: Answer) -> None:
 
 
 def check_compared(order: Order, answer: Answer) -> None:
-    """Raises NotAllowedError if the answer was not compared, since it was queried for a purpose that has ended."""
+    """Raises NotAllowedError if the answer was not compared, since the answer was queried for a purpose that has
+    ended."""
     if answer.shown is None:
         raise NotAllowedError("billing_under_way", number=order.number)

@@ -1,4 +1,4 @@
-"""Guards for manual look-ups: when they replace a query (contract 7.2), and for which records."""
+"""Guards for manual look-ups. They decide when, and for which records, a look-up replaces a query (contract 7.2)."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -14,7 +14,8 @@ MAX_NAMED = 5
 
 
 def check_look(look: Look | None, now: datetime.datetime) -> None:
-    """Raises NotAllowedError for a manual look-up if the partner can be queried, or if its time is in the future."""
+    """Raises NotAllowedError for a manual look-up if the partner can be queried, or if the look-up's time is in the
+    future."""
     if look and has_look_up():
         raise NotAllowedError("look_needless")
     if look and look.as_of > now:
@@ -34,9 +35,9 @@ def check_not_called(order: Order, look: Look) -> None:
 
 
 def without_called(rows: Iterable[Dispatch], look: Look) -> tuple[list[Dispatch], list[str]]:
-    """Returns the steps whose records the look-up covers, and the domains of the other steps.
+    """Returns the steps whose records are covered by the look-up, and the domains of the other steps.
 
-    Raises NotAllowedError if it covers none.
+    Raises NotAllowedError if no step is covered.
     """
     young = called_after({row.lane or row.order_id for row in rows}, look.as_of)
     kept, left = [], set[str]()

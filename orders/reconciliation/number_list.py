@@ -1,7 +1,7 @@
 """Compares BBOSS's list of order numbers with ours (contract section 5, `reconcile --numbers`).
 
 An unknown number is a difference without an order and without an incident. Its row stays open until the order arrives,
-a later list is compared, or staff accept it. An order missing in the list is in the incident `difference`.
+a later list is compared, or staff accept it. An order that is missing in the list is in the incident `difference`.
 """
 
 import datetime
@@ -41,9 +41,8 @@ def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
 def keep_unknown(
     row: Reconciliation, number: str, held: Collection[HeldRecord], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores the big-data side's records of an unknown number, one row each, replacing earlier rows that are not
-    accepted.
-    """
+    """Stores the big-data side's records of an unknown number, one row for each record. Replaces earlier rows that are
+    not accepted."""
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)

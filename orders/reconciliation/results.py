@@ -1,6 +1,6 @@
 """Stores the results of a comparison with the big-data side (contract section 5, `reconcile`).
 
-These are differences, their incidents, records settled by the answer, and with `--fix` the correcting steps.
+The results are differences, their incidents, records settled by the answer and, with `--fix`, the correcting steps.
 """
 
 import datetime
@@ -47,12 +47,12 @@ Snapshot = dict[int, tuple[str, int | None, datetime.datetime | None]]
 
 
 def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False) -> Reconciliation:
-    """Creates the row of a comparison that begins now. `whole`: of all orders."""
+    """Creates the row of a comparison that begins now. `whole`: the comparison is about all orders."""
     return Reconciliation.objects.create(started_at=now, by=by[:160], whole=whole)
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
-    """Returns those columns of the records that change if a step acts on the records meanwhile."""
+    """Returns the columns of the records that change if a step acts on the records meanwhile."""
     return {record.pk: (record.state, record.dispatch_id, record.cancel_time) for record in records}
 
 
@@ -71,13 +71,13 @@ def keep_discrepancies(
     again: bool = False,
     mail: bool = True,
 ) -> list[Difference] | None:
-    """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
+    """Stores an order's differences and closes its earlier differences. With `fix`, also plans the correcting steps.
 
     Returns the new rows. With a `reason`, records that we lack are deleted although the order is in force. `again`: a
-    fix also corrects what staff accepted before. `mail=False`: sends no mail, since staff started the comparison and
-    see the result. `but`: records, by productId and domain key, that were not compared: their differences stay. A
-    record of unknown state gets the state from the big-data side, with or without `fix`. If a step has acted on the
-    order since its records were read (`our_snapshot`), nothing is stored and the result is None.
+    fix also corrects differences that staff accepted before. `mail=False`: sends no mail, since staff started the
+    comparison and see the result. `but`: records, by productId and domain key, that were not compared, so that their
+    differences stay. A record of unknown state gets the state from the big-data side, with or without `fix`. If a step
+    has acted on the order since its records were read (`our_snapshot`), nothing is stored and the result is None.
     """
     trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
     order = lock_orders({order_id, trial} - {None})[order_id]
@@ -150,8 +150,8 @@ def compare_order(
 def _accepted_no_more(
     order: Order, mended: list[Discrepancy], records: Mapping[int, BillingRecord]
 ) -> list[Discrepancy]:
-    """Removes what staff accepted for the records that a fix corrects. Keeps accepted values that identify a record at
-    the big-data side.
+    """Removes the values that staff accepted for the records that a fix corrects. Keeps accepted values that identify a
+    record at the big-data side.
 
     If the fix deletes a record, our record is set to deleted.
     """
@@ -178,7 +178,7 @@ def _named(order: Order, record: BillingRecord) -> dict[str, str]:
 def _settle(
     order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
 ) -> list[Discrepancy]:
-    """Gives unknown records the partner's state and times, unless an unanswered call may still take effect.
+    """If no unanswered call can take effect any more, gives unknown records the partner's state and times.
 
     If a missing record must exist, our record is set to live, and the difference becomes `not_billed`.
     """
@@ -212,7 +212,7 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Filters out records that are gone and should be, also records whose removal staff gave up."""
+    """Filters out records that are gone and should be gone, including records whose removal staff gave up."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
@@ -285,7 +285,8 @@ def _note_fix(
     by: str,
     now: datetime.datetime,
 ) -> bool:
-    """Records the steps planned and the records settled by the comparison. Returns True if there were any."""
+    """Records the steps planned and the records settled by the comparison. Returns True if there were such steps or
+    records."""
     settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
     if not steps and not settled:
         return False
@@ -316,8 +317,8 @@ def end_reconciliation(
 ) -> None:
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 
-    `listed`: how many numbers BBOSS's list had, if there was one. With `mail=False` no mail is sent: staff named the
-    orders and see the result.
+    `listed`: the number of order numbers in BBOSS's list, if there was a list. With `mail=False` no mail is sent, since
+    staff named the orders and see the result.
     """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()

@@ -1,8 +1,8 @@
 """Staff give up a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
 
-The step becomes `given_up`. If its effect is unknown, the big-data side is queried at once and after ten minutes, and
-later steps wait for the second answer. Then its records take the partner's state, and waiting orders that have not
-started are planned again.
+The step becomes `given_up`. If the effect of the step is unknown, the big-data side is queried at once and after ten
+minutes, and later steps wait for the second answer. Then the step's records take the partner's state, and waiting
+orders that have not started are planned again.
 """
 
 import datetime
@@ -48,10 +48,10 @@ PUT_BACK = Phase.UNDO - 100  # position of restore steps of a given-up change: a
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives up the order's failed billing steps, or only those named `step`.
+    """Gives up the order's failed billing steps, or only the failed steps named `step`.
 
-    Raises OrderUnknownError and NotAllowedError (none has failed for good, or it has another way out, or the reason is
-    blank).
+    Raises OrderUnknownError and NotAllowedError (no step has failed for good, or the failed step has another way out,
+    or the reason is blank).
     """
     check_reason(reason, "giving up")
     with transaction.atomic():
@@ -90,7 +90,8 @@ def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
-    """Returns why the order has no step (of this name) to give up; None if it has. `rows` are its current steps."""
+    """Returns the reason why the order has no step (of this name) to give up, or None if it has one. `rows` are the
+    order's current steps."""
     if any(_is_given_up(order, row, step) for row in rows):
         return None
     if step:
@@ -101,8 +102,9 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     """Returns True if `give_up` ends this step: it has failed and has no other way out.
 
-    A query can't be given up, since only its answer shows the effect of the step. Nor can a forward step of an order
-    that is being undone: it blocks nothing, and the undoing restores its trial's records.
+    A query can't be given up, since only its answer shows the effect of the step. A forward step of an order that is
+    being undone can't be given up either: the step blocks nothing, and the undoing restores the records of the order's
+    trial.
     """
     own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
     own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo or row.step == Step.MOVE_ATTRIBUTION
@@ -112,23 +114,24 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
 
 
 def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
-    """Returns the time after which no call, its own included, can change a step's records; None if none can now."""
+    """Returns the time after which no call, including the step's own call, can change the step's records. Returns None
+    if no call can change the records now."""
     calls = late_calls(orders=[row.order_id], serial_trial_ids=[row.lane] if row.lane else [], now=now)
     until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
     return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
 
 
 def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.datetime) -> None:
-    """Enqueues two queries in the step's place, for now and for `last`, when no call can act any more; one if no call
-    can now."""
+    """Enqueues two queries in the step's place: one for now, and one for `last`, when no call can act any more. If no
+    call can act now, enqueues only one query."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
-    job = first.order.number if first else row.order.number  # its records may be its trial's
+    job = first.order.number if first else row.order.number  # the records may be its trial's
     enqueue(build_questions(row, question_about("for", row.pk, job=job), again=last, now=now))
 
 
 def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Processes the answer to a query about a given-up step (its order and trial locked). Only the last query settles
-    it."""
+    """Processes the answer to a query about a given-up step. The step's order and trial must be locked. Only the last
+    query settles the step."""
     step = Dispatch.objects.defer("payload").get(pk=row.asked_step)
     step.order = row.order
     if row.is_last and step.state == Dispatch.State.GIVEN_UP and not step.settled:
@@ -139,7 +142,7 @@ def answer_given_up(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
 
 
 def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
-    """Settles records, order and trial of a given-up step. `held`: the partner's records; None if the step has not
+    """Settles records, order and trial of a given-up step. `held`: the partner's records, or None if the step has not
     acted."""
     order = row.order
     close_troubles(order, step=row.step, now=now, by=by)
@@ -163,8 +166,8 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
 
 
 def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Settles the (locked) orders of given-up steps once all their steps have ended: the part carried out remains in
-    effect."""
+    """Settles the (locked) orders of given-up steps once all steps of these orders have ended. The part that was
+    carried out remains in effect."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
         if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED_STEPS).exists():
@@ -173,7 +176,7 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
         lock_line(trial)
         creates = steps.filter(step=Step.CREATE_TRIAL, state=Dispatch.State.GIVEN_UP)
         if order.kind == Order.Kind.TRIAL and not creates.exists():
-            # the post of its moved end was given up: that end stays, so records with another one differ
+            # the post of the trial's moved end was given up: the moved end stays, so records with another end differ
             order.given_up = order.given_up or {"domains": []}
             order.save(update_fields=["given_up"])
             note_not_meant(order, now=now, by=by)
@@ -193,8 +196,8 @@ def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
 
 
 def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
-    """Reduces a change to the part that took effect; a change without effect is withdrawn. An end or service that
-    changed for some domains only is restored, once. Records whose end is neither the old nor the new one are left
+    """Reduces a change to the part that took effect. A change without effect is withdrawn. An end or service that
+    changed for only some domains is restored once. Records whose end is neither the old end nor the new end are left
     unchanged. Returns True if something is undone or restored."""
     trial, change.given_up = change.trial, None
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
@@ -227,7 +230,8 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
 
 
 def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
-    """Returns the last day of each existing record of a trial, by service and domain; None for one without an end."""
+    """Returns the last day of each existing record of a trial, by service and domain. The day is None for a record
+    without an end."""
     rows = trial.billing_records.filter(state__in=BillingRecord.THERE)
     endless = Shape()
     return {
@@ -239,7 +243,8 @@ def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
 
 
 def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
-    """Returns the live records of given-up steps whose end matches neither the old shape nor the changed one."""
+    """Returns the live records of given-up steps if the end of these records matches neither the old shape nor the
+    changed shape."""
     ids = {pk for row in change.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) for pk in row.records}
     rows = BillingRecord.objects.filter(pk__in=ids, state=BillingRecord.State.LIVE)
     return [
@@ -265,8 +270,8 @@ def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
 
 
 def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
-    """Sets the records to the partner's state. If `held` is None, a create was not carried out: its records are
-    deleted."""
+    """Sets the records to the partner's state. If `held` is None, a create was not carried out, so its records are set
+    to deleted."""
     loaded = load_records(row.records)
     records = [loaded[pk] for pk in row.records]
     if held is None:
@@ -291,8 +296,8 @@ def _open_billed_incident(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
-    """Settles a deletion or an undoing cancel. It is done if the records are gone or should be live again. Otherwise an
-    incident is opened; the later undo steps of a change continue nevertheless."""
+    """Settles a deletion or an undoing cancel. The step is done if the records are gone or should be live again.
+    Otherwise an incident is opened. The later undo steps of a change continue nevertheless."""
     if _are_wrongly_billed(row, records, now):
         _open_billed_incident(row, now)
         if row.order.kind == Order.Kind.CHANGE:
@@ -303,7 +308,7 @@ def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetim
 
 
 def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
-    """Returns True if one of a step's records exists and should not."""
+    """Returns True if one of a step's records exists and should not exist."""
     there = [record for record in records if record.state in BillingRecord.THERE]
     if not there or row.lane is None:
         return bool(there)
@@ -318,9 +323,9 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Settles a restore step. It is done if every record matches the trial's shape. Otherwise an activation's restore
-    ends the trial and releases the claim; a change's leaves the shape unchanged, with an incident for trial and
-    change."""
+    """Settles a restore step. The step is done if every record matches the trial's shape. Otherwise an activation's
+    restore ends the trial and releases the claim. A change's restore leaves the shape unchanged, and opens an incident
+    for trial and change."""
     order, trial = row.order, row.order.trial
     if not select_records(row, now=now)[1]:
         _mark_done(row, now)
@@ -338,8 +343,8 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def given_up_removals(order: Order) -> list[Dispatch]:
-    """Returns the order's given-up deletions and cancels that may leave records billed; for a trial also those of its
-    activations and changes."""
+    """Returns the order's given-up deletions and cancels that may leave records billed. For a trial, the result
+    includes the deletions and cancels of its activations and changes."""
     rows = (REMOVALS_OF_TRIAL if order.kind == Order.Kind.TRIAL else REMOVALS)(order=order.pk)
     return [row for row in rows if row.settled and not row.is_accepted]
 
@@ -357,8 +362,8 @@ REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=S
 def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
     """Marks an order's given-up removals as done if their records are gone by now, or should be live again.
 
-    The order and its trial are locked. Closes the incidents and lets waiting orders continue. Returns True if one was
-    marked. `beside`: another order of the trial that the caller has locked and continues to use.
+    The order and its trial must be locked. Closes the incidents and lets waiting orders continue. Returns True if a
+    removal was marked. `beside`: another order of the trial that the caller has locked and continues to use.
     """
     settled = []
     for row in given_up_removals(order):
@@ -382,8 +387,8 @@ def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str
 
 
 def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order continue after staff accepted the records that its given-up removals left billed. Releases its
-    claim."""
+    """Lets an order continue after staff accepted the records that its given-up removals left billed. Releases the
+    order's claim."""
     given_up = [row for row in order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) if row.settled]
     for row in given_up:
         if row.undo and STEPS[row.step].record_state_after in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
@@ -403,7 +408,8 @@ def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
-    """Plans the cancel of trial records that should no longer be live, unless the activation has cancelled them."""
+    """If the activation has not cancelled the trial's records, plans the cancel of the records that should no longer be
+    live."""
     cancel = build_restore_steps(order, now)[0]
     if select_records(cancel, now=now)[1]:
         cancel.undo, cancel.position = True, Phase.AFTER - 1
@@ -411,8 +417,8 @@ def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
 
 
 def mark_records_left(records: Iterable[int]) -> None:
-    """Marks records that staff left unchanged although the orders say otherwise. A later step of ours removes the
-    mark."""
+    """Marks records that staff left unchanged although the orders require another state. A later step of ours removes
+    the mark."""
     rows = list(BillingRecord.objects.filter(pk__in=list(records)))
     for row in rows:
         row.accepted = row.accepted | {LEFT: True}

@@ -1,7 +1,7 @@
 """Plans an order again (contract 3.9, Resend and The shape).
 
-A compensated order is reopened. An order that has sent nothing is planned again after the steps that undo another order
-of its line (replan_line.py).
+A compensated order is reopened. If another order of the line is undone, an order that has sent nothing is planned again
+after the undo steps (replan_line.py).
 """
 
 import datetime
@@ -34,15 +34,16 @@ DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_sta
 
 
 def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
-    """Returns {trial id: its open claim} for the first activations among the orders. At most one query."""
+    """Returns {trial id: the trial's open claim} for the first activations among the orders. Makes at most one
+    query."""
     trials = {order.trial_id for order in orders if order.first}
     rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
     return {claim.trial_id: claim for claim in rows}
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Returns why an undone order can't be reopened. `claims`: from `claims_against`. `rejected`: staff reverse a
-    rejection."""
+    """Returns the reason why an undone order can't be reopened. `claims`: the result of `claims_against`. `rejected`:
+    staff reverse a rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
@@ -69,10 +70,12 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
 
 
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Plans an undone order again, as if it arrived now with its number, kind and day. A first activation stays first.
+    """Plans an undone order again, as if it arrived now with its number, kind and day. A first activation stays the
+    first.
 
-    The caller has locked the order and its trial, and `why_not_open` returned None. A process that BPM may have started
-    is not started again: its step keeps key and bytes, and a decision about that process remains valid.
+    The caller must have locked the order and its trial, and `why_not_open` must have returned None. If BPM may have
+    started a process, the process is not started again: its step keeps key and bytes, and a decision about that process
+    remains valid.
     """
     before = _sent_with(order)
     decision = decision_in_force(order)
@@ -104,7 +107,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Replaces the plan and sets the state; the caller writes the event. Locks the steps so that none is claimed
+    """Replaces the plan and sets the state. The caller writes the event. Locks the steps so that no step is claimed
     meanwhile."""
     rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
     old = list(rows.order_by("pk").select_for_update(no_key=True))
@@ -126,8 +129,8 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
     """Returns the steps of an earlier plan that the new one keeps.
 
-    These are finished file checks and traffic queries, and the BPM step if it may have started a process. Unfinished
-    ones that are due or in progress are kept too, unless the order is held again.
+    These are finished file checks and traffic queries, and the BPM step if it may have started a process. If the order
+    is not held again, unfinished file checks and traffic queries that are due or in progress are kept too.
     """
     kept = {}
     for row in old:
@@ -151,7 +154,7 @@ def _sent_with(order: Order) -> dict:
 
 
 def note_sent_with(order: Order) -> None:
-    """Stores the values that an order's BPM process was started with, before they change here."""
+    """Stores the values that an order's BPM process was started with, before these values change in the order."""
     process = bpm_acts(order).first()
     if process and process.sent_with is None:
         process.sent_with = _sent_with(order)
@@ -159,7 +162,7 @@ def note_sent_with(order: Order) -> None:
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:
-    """Returns the time as text in one time zone: times from the database are in UTC, planned ones are not."""
+    """Returns the time as text in one time zone, since times from the database are in UTC and planned times are not."""
     return moment.astimezone(SHANGHAI).isoformat()
 
 
@@ -169,7 +172,7 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
     if process.sent_with is None:
         process.sent_with = before
         process.save(update_fields=NOTES)
-    if known["start"]:  # earlier versions stored it in UTC
+    if known["start"]:  # earlier versions stored the start in UTC
         known = {**known, "start": _in_shanghai(datetime.datetime.fromisoformat(known["start"]))}
     new = _sent_with(order)
     differs = [name for name in DIFFERS if _shape(known[name]) != _shape(new[name])]

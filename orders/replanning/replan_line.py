@@ -1,6 +1,7 @@
-"""The line of a trial: planning again when an order is undone (contract 3.9, 2 and 19; 3.10).
+"""Plans the orders in a trial's line again when an order is undone (contract 3.9, 2 and 19; 3.10).
 
-Undo steps are placed after all steps that have started. Orders that have sent nothing are planned again after them.
+Undo steps are placed after all steps that have started. Orders that have sent nothing are planned again after the undo
+steps.
 """
 
 import datetime
@@ -24,18 +25,18 @@ ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 
 
 def lock_line(trial: Order) -> None:
-    """Locks the unfinished steps of a (locked) trial's line. Waits for claims in progress; a step that they claim
-    counts as started."""
+    """Locks the unfinished steps of a (locked) trial's line. Waits for claims in progress. A step that these claims
+    take counts as started."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state__in=NOT_FINISHED).order_by("pk")
     list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> None:
-    """Plans again the orders of a trial that have sent nothing, in the order of its line. The trial and its line must
-    be locked.
+    """Plans again the orders of a trial that have sent nothing, in the sequence of the trial's line. The trial and its
+    line must be locked.
 
-    `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is placed after them
-    as well, since they must not wait for that day.
+    `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is placed after these
+    steps as well, since the steps must not wait for that day.
     """
     ids = not_begun(trial)
     rows = Order.objects.filter(pk__in=ids).select_for_update(no_key=True)
@@ -65,15 +66,15 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
 
 
 def is_rebuilt_on_resend(row: Dispatch) -> bool:
-    """Returns True if a resend plans a step again instead of repeating it, since the step undoes something."""
+    """Returns True if the step undoes something, so that a resend plans the step again instead of repeating it."""
     return takes_back(row) and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
 
 
 def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Replaces an undo or restore step that has failed or was given up by steps for the records that still differ.
 
-    Its order and trial are locked. A failed step keeps its place in the trial's line. After a given-up one, other steps
-    have continued, so the new steps are placed after all that have started.
+    The step's order and trial must be locked. A failed step keeps its place in the trial's line. After a given-up step,
+    other steps have continued, so the new steps are placed after all steps that have started.
     """
     order, behind = row.order, row.state == Dispatch.State.GIVEN_UP and row.lane is not None
     if behind:
@@ -92,8 +93,8 @@ def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
-    """Replaces a given-up cancel of a start day (all locked), after all steps that have started. The order stays
-    active."""
+    """Replaces a given-up cancel of a start day. The new step is placed after all steps that have started. Everything
+    must be locked. The order stays active."""
     lock_line(row.order.trial)
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now, behind=True)
@@ -103,7 +104,8 @@ def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
 
 def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) -> None:
     """Opens an incident for a change (or trial) that was undone, fully or in part, and for the activation that has
-    started with it. An activation that has sent nothing was planned again instead. The change's trial is locked."""
+    started with this change. An activation that has sent nothing was planned again instead. The change's trial must be
+    locked."""
     first = begun_with(change.trial or change)
     if first is None:
         return
@@ -114,8 +116,8 @@ def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) 
 
 
 def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
-    """Returns the activation that has started on a trial and that the trial's current shape would change; None if there
-    is none. `gone`: a change to treat as undone."""
+    """Returns the activation that has started on a trial and that would differ by the trial's current shape, or None.
+    `gone`: a change to treat as undone."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).select_related("activation").first()
     if claim is None or claim.activation.undo_since:
         return None
@@ -128,8 +130,8 @@ def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
 
 
 def _would_differ(first: Order, shape: Shape) -> bool:
-    """Returns True if, by this shape, an activation would have other domains or its trial would have ended before
-    it."""
+    """Returns True if, by this shape, an activation would have other domains, or the trial would have ended before the
+    activation."""
     over = shape.is_over(first.planned_at.astimezone(SHANGHAI).date()) and not first.proceeded
     own = "domains" in first.given
     return over or (not own and set(first.domains.values_list("key", flat=True)) != set(shape.domains))

@@ -24,8 +24,8 @@ COUNTS = {Order.Decision.PASS: "pass_counts", Order.Decision.REJECT: "reject_cou
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Makes a finished approval record the valid decision.
 
-    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and a record with that result is
-    stored for staff.
+    `record` is the recordId of the approval record. If BPM's record was lost, `record` is `pass` or `reject`, and an
+    approval record with that result is stored for staff.
 
     A pass reopens a rejected order. If an order was compensated for another reason, a pass takes effect only when the
     order is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
@@ -64,7 +64,7 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
 
 
 def why_not_decide(order: Order) -> NotAllowedError | None:
-    """Returns why staff can't decide in the order's current state; None if they can."""
+    """Returns the reason why staff can't decide in the order's current state, or None if staff can decide."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("decide_no_activation", number=order.number, kind=order.kind)
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):

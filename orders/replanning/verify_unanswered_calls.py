@@ -1,8 +1,8 @@
 """Verifications after steps during which an unanswered call may still act (contract 3.9, Unknown).
 
-Such a call may act for ten minutes, even if a repeat of it was answered. After each step on the same records the
+Such a call may act for ten minutes, even if a repeat of the call was answered. After each step on the same records the
 big-data side is queried at once, and again when the call can no longer act. Each verification resends the records that
-differ from their target state. A deletion has verifications of its own (orders/undoing/undo_steps.py).
+differ from their target state. A deletion has its own verifications (orders/undoing/undo_steps.py).
 """
 
 import datetime
@@ -24,7 +24,7 @@ from orders.undoing.undo_steps import build_repair_steps
 
 
 def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
-    """Plans the verifications after done steps that change records (their orders and trials locked).
+    """Plans the verifications after done steps that change records. The orders and trials of the steps must be locked.
 
     `calls`: the calls that may still act on the records of these orders and lines (`late_calls`).
     """
@@ -36,8 +36,8 @@ def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall],
 
 
 def look_behind(order: Order, *, now: datetime.datetime) -> None:
-    """Schedules a verification of a (locked) order's records after staff took the partner's values for them. Taking the
-    values makes no call, so no step schedules it."""
+    """Schedules a verification of a (locked) order's records after staff took the partner's values for these records.
+    Taking the values makes no call, so no step schedules the verification."""
     own = order.kind == Order.Kind.ACTIVATION
     lane = None if own else order.trial_id or order.pk
     calls = late_calls(orders=[order.pk] if own else [], serial_trial_ids=[] if own else [lane], now=now)
@@ -55,8 +55,8 @@ def _ask(row: Dispatch, until: datetime.datetime, now: datetime.datetime) -> Non
 
 
 def _goes_on(row: Dispatch) -> bool:
-    """Returns True if a later step of the same plan or undoing is unfinished; the verification follows the last of
-    them."""
+    """Returns True if a later step of the same plan or undoing is unfinished. The verification follows the last of
+    these steps."""
     if row.lane is None or row.repeat or row.step in FIXES:
         return False
     later = Dispatch.objects.current().filter(order=row.order_id, lane=row.lane, undo=row.undo, state__in=NOT_FINISHED)
@@ -65,8 +65,8 @@ def _goes_on(row: Dispatch) -> bool:
 
 
 def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Processes the answer to a verification (order and trial locked). Resends records that differ from their target
-    state."""
+    """Processes the answer to a verification. The order and trial must be locked. Resends records that differ from
+    their target state."""
     order, owner = row.order, row.order if row.lane is None else row.order.trial or row.order
     looks = Dispatch.objects.current().filter(asks_about("look", row.asked_step), order=order, step=Step.ASK_BILLING)
     looks.filter(state=Dispatch.State.FAILED).update(superseded=True)
@@ -94,7 +94,8 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
 
 
 def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.datetime) -> None:
-    """Resends an activation's own wrong records: live while the order is in effect, otherwise cancelled or deleted."""
+    """Resends an activation's own wrong records. While the order is in effect, the records become live; otherwise they
+    are cancelled or deleted."""
     order = row.order
     if not order.undo_since:
         wrong = of_activation(order, order.domains.values_list("key", "name"), records, now=now)

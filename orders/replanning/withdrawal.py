@@ -35,12 +35,12 @@ def withdraw_order(
     digest: str = "",
     hash_of: HashOf = content_hash,
 ) -> Receipt:
-    """Withdraws an order; a repeat gets the first answer. Raises OrderUnknownError, TrialClaimedError,
-    RepeatCallError."""
+    """Withdraws an order. A repeat of the withdrawal gets the first answer. Raises OrderUnknownError,
+    TrialClaimedError, RepeatCallError."""
     digest = digest or content_hash(raw)
     with transaction.atomic():
         order = lock_order(number)
-        # Under the order's lock: a repeat waits for the first call and gets its answer.
+        # Under the order's lock, so that a repeat waits for the first call and gets the first call's answer.
         known = _known_call(trans_ido, digest, hash_of)
         again = bool(order.withdrawal_idh)
         if not again:
@@ -60,7 +60,7 @@ def _known_call(trans_ido: str, digest: str, hash_of: HashOf) -> bool:
 
 
 def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
-    """Withdraws a locked order. `how` is cancel or delete: staff's choice for a late undoing.
+    """Withdraws a locked order. `how` is staff's choice for a late undoing: cancel or delete.
 
     Without that choice, an activation that has been live for over a day stays unchanged, and staff are asked (3.9, 16).
     Raises TrialClaimedError for a trial that an activation holds.
@@ -79,37 +79,38 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     # After the orders: steps are always locked last (orders/history/order_locks_and_events.py).
     lock_line(trial)
     if order.kind == Order.Kind.TRIAL:
-        # Before the trial's own undoing, which replaces the undoing of its changes.
+        # Before the trial's own undoing, which replaces the undoing of the trial's changes.
         _withdraw_changes(order, by=by, now=now)
     if how:
-        mark_undo_asked(order, now)  # until it is done, since the trial ends then
+        mark_undo_asked(order, now)  # until the undoing is done, since the trial ends then
         close_troubles(order, code=LATE_UNDO, now=now, by=by)
     close_refused(order)
     moved = begin_undo(order, ending=Order.State.WITHDRAWN, why="withdrawn", by=by, now=now, how=how)
     if order.kind == Order.Kind.TRIAL:
         reshape(order, now=now, by=by)  # without the changes that were not applied
     if order.kind == Order.Kind.CHANGE and order.trial:
-        # After the undo steps have their place: orders that have sent nothing follow them.
+        # After the undo steps have their place, since orders that have sent nothing follow the undo steps.
         plan_behind(trial, moved=moved, now=now, by=by)
         open_dependency_incident(order, now=now, by=by)
         complete_confirmed_removals(trial, now=now, by=by, beside=order)
     # If nothing was sent, the withdrawal ends here.
     finish_undo(order, now=now, by=by)
-    if order.kind == Order.Kind.TRIAL:  # activations that waited for it are held for staff
+    if order.kind == Order.Kind.TRIAL:  # activations that waited for the trial are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)
 
 
 def why_claimed(order: Order) -> TrialClaimedError | None:
-    """Returns an error if the order is a trial that an activation holds; otherwise None."""
+    """Returns an error if the order is a trial that an activation holds, otherwise None."""
     claimed = order.kind == Order.Kind.TRIAL and open_claim(order)
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
 
 def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
-    """Withdraws a trial's changes with it, and replaces their own undoing (contract 3.9, Resend).
+    """Withdraws a trial's changes together with the trial, and replaces the undoing of these changes (contract 3.9,
+    Resend).
 
-    The trial's own undo steps follow, and cancel all live or unknown records, after calls of the changes that are in
-    progress. Applied changes still count in the trial's shape.
+    The trial's own undo steps follow, after calls of the changes that are in progress. They cancel all live or unknown
+    records. Applied changes still count in the trial's shape.
     """
     changes = Order.objects.filter(trial=trial, kind=Order.Kind.CHANGE)
     for change in changes.order_by("pk").select_for_update(no_key=True):
@@ -144,9 +145,9 @@ def _close_undoing(change: Order) -> int:
 def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.datetime, how: str = "") -> Order:
     """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of this withdrawal.
 
-    `how` is `cancel` (from now on) or `delete`. It is required for an activation that has been live for more than a
-    day, and not allowed otherwise. Raises OrderUnknownError, NotAllowedError (withdrawn already, or the reason is
-    blank) and TrialClaimedError.
+    `how` is `cancel` (from now on) or `delete`. For an activation that has been live for more than a day, `how` is
+    required. For all other orders, `how` is not allowed. Raises OrderUnknownError, NotAllowedError (withdrawn already,
+    or the reason is blank) and TrialClaimedError.
     """
     check_reason(reason, "a withdrawal")
     with transaction.atomic():
@@ -158,8 +159,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why staff can't withdraw an order; None if they can. Staff can also withdraw an order that an earlier,
-    late withdrawal left unchanged."""
+    """Returns the reason why staff can't withdraw an order, or None if staff can. Staff can also withdraw an order that
+    was left unchanged by an earlier, late withdrawal."""
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None
@@ -170,6 +171,6 @@ def why_not_so(order: Order, *, how: str, now: datetime.datetime) -> NotAllowedE
     if late and how not in {CANCEL, DELETE}:
         return NotAllowedError("choice_missing", number=order.number)
     move = move_of(order) if how == CANCEL else None
-    if move and not differs(move):  # its records would be cancelled with a start that they may not have there
+    if move and not differs(move):  # its records would be cancelled with a start that the big-data side may not have
         return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("no_choice", number=order.number) if how and not late else None

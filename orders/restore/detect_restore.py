@@ -1,8 +1,8 @@
 """Detects a database that is older than the state that this machine has seen (contract 5, `restored`).
 
-It checks on each new connection, before each claim, and in a web process at most once a second. So nothing is sent from
-an earlier copy, however it was restored. The first process that detects it records it in the database, for all
-machines.
+The check runs on each new connection, before each claim, and in a web process at most once a second. So nothing is sent
+from an earlier copy, however the copy was restored. The first process that detects the restore records it in the
+database, for all machines.
 """
 
 import datetime
@@ -35,7 +35,7 @@ PRESENT = Prepared(
 class RestoreState:
     """`restored`: the database counts as restored.
 
-    The other fields: the newest ids from before its last restore (0 without a restore).
+    The other fields are the newest ids from before the database's last restore (0 without a restore).
     """
 
     restored: bool = False
@@ -94,7 +94,8 @@ def _keep(name: str, restore: RestoreState) -> RestoreState:
 
 
 def _notice(name: str, *, seen: int, newest: int) -> bool:
-    """Records the restore. Returns False for a lagging standby: nothing is sent from it, and it will catch up."""
+    """Records the restore. Returns False for a lagging standby, since nothing is sent from the standby, and it will
+    catch up."""
     about = {"machine": socket.gethostname()[:64], "seen": seen, "newest": newest}
     try:
         if _is_standby():
@@ -123,7 +124,7 @@ def _is_standby() -> bool:
 def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
     """Marks the database of this name as restored, for all machines.
 
-    `about`: see Timeline. False if it was marked already.
+    `about`: see Timeline. Returns False if the database was marked already.
     """
     with transaction.atomic():
         row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
@@ -139,7 +140,7 @@ def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) ->
 def look_at_new_connection(*, connection, **kwargs) -> None:
     """Receiver of `connection_created`.
 
-    If the check fails, the connection is closed, so that it is not used unchecked.
+    If the check fails, the connection is closed, so that no unchecked connection is used.
     """
     if connection.alias != DEFAULT_DB_ALIAS:
         return

@@ -1,10 +1,10 @@
 """The numbers of manually entered trials, in a file that survives a restore of the database.
 
-BBOSS resends orders that a restore has lost, but not trials that were entered by hand. Their numbers would be lost
-although their records exist at the big-data side. So each number is written to a file in ATTACHMENT_DIR, which all
-machines share, before the transaction commits (contract 4, ATTACHMENT_DIR). If the commit fails, the number stays there
-and does no harm.
-The file only grows, by one line per trial: `NUMBER TIME ACTOR`, with the time in Asia/Shanghai.
+BBOSS resends orders that a restore has lost, but not trials that were entered by hand. The numbers of these trials
+would be lost although their records exist at the big-data side. So each number is written to a file in ATTACHMENT_DIR,
+which all machines share, before the transaction commits (contract 4, ATTACHMENT_DIR). If the commit fails, the number
+stays there and does no harm. The file only grows, by one line per trial: `NUMBER TIME ACTOR`, with the time in
+Asia/Shanghai.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def note_numbers(numbers: Iterable[str], *, by: str, now: datetime.datetime) -> 
 
 
 def read_numbers() -> list[EnteredNumber]:
-    """Returns all lines, the oldest first. Empty if there is no file. Raises OSError."""
+    """Returns all lines, the oldest first. The result is empty if there is no file. Raises OSError."""
     try:
         return _parse(numbers_file().read_bytes())
     except FileNotFoundError:
@@ -56,7 +56,7 @@ def read_numbers() -> list[EnteredNumber]:
 
 
 def merge_numbers(copy: bytes) -> int:
-    """Adds lines of a copy that are missing in the file. Returns their number. Raises OSError."""
+    """Adds lines of a copy that are missing in the file. Returns the number of added lines. Raises OSError."""
     known = set(read_numbers())
     lacking = [line for line in _parse(copy) if line not in known]
     _append(lacking)
@@ -64,7 +64,7 @@ def merge_numbers(copy: bytes) -> int:
 
 
 def _parse(data: bytes) -> list[EnteredNumber]:
-    """Parses the lines of a file, without one left incomplete by a power failure."""
+    """Parses the lines of a file. Skips a line that a power failure left incomplete."""
     *lines, _torn = data.decode(errors="replace").split("\n")
     found = []
     for line in lines:

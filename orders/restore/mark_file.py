@@ -1,9 +1,10 @@
 """The high-water mark: the newest event of a database that this machine has seen (compared by detect_restore.py).
 
-It is a file in STATE_DIR for each database name, with the number of the newest event. It never decreases and never
-exceeds what was committed, since a number is recorded only after its commit. All processes of the machine write the
-same file, each at most once a second and in its own thread, so that no order waits for it. The first number after a
-quiet second is written at once. It imports no model: the PostgreSQL backend reads marks before the models are loaded.
+The mark is a file in STATE_DIR for each database name, with the number of the newest event. The mark never decreases
+and never exceeds the committed numbers, since a number is recorded only after its commit. All processes of the machine
+write the same file. Each process writes at most once a second and in its own thread, so that no order waits for the
+write. The first number after a quiet second is written at once. This module imports no model, since the PostgreSQL
+backend reads marks before the models are loaded.
 """
 
 import atexit
@@ -23,7 +24,8 @@ SUFFIX = ".newest-event"
 
 
 def read_mark(name: str, suffix: str = SUFFIX) -> int:
-    """Returns the newest event of a database that this machine has seen; 0 if none, or if the file can't be read."""
+    """Returns the newest event of a database that this machine has seen. Returns 0 if there is none, or if the file
+    can't be read."""
     try:
         return int(_file(name, suffix).read_text())
     except FileNotFoundError:
@@ -43,9 +45,9 @@ def raise_mark(name: str, number: int, suffix: str = SUFFIX) -> None:
 
 
 def unwritable(folder: Path) -> str:
-    """Returns why files can't be stored in a folder; empty if they can.
+    """Returns the reason why files can't be stored in a folder, or an empty string if they can.
 
-    Does not create it, as the account may differ.
+    Does not create the folder, as the account may differ.
     """
     folder = folder.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
@@ -78,7 +80,7 @@ class MarkWriter:
                 self._begin()
 
     def _begin(self) -> None:
-        """Starts the thread. If no thread can be started, the next number tries again; no order fails because of it."""
+        """Starts the thread. If no thread can be started, the next number tries again, and no order fails."""
         thread = threading.Thread(target=self._run, name="high-water-mark", daemon=True)
         try:
             thread.start()

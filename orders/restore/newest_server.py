@@ -1,7 +1,8 @@
 """Selects the newest of several PostgreSQL servers, in case an old primary has come back.
 
-Both accept connections and may accept writes. The old one lacks later commits, or is on an older PostgreSQL timeline,
-which changes at each promotion. This machine stores the newest timeline in addition to the high-water mark.
+Both primaries accept connections and may accept writes. The old primary lacks later commits, or is on an older
+PostgreSQL timeline, since the timeline changes at each promotion. This machine stores the newest timeline in addition
+to the high-water mark.
 """
 
 import contextlib
@@ -20,7 +21,8 @@ STATE = """
 def is_behind(server) -> bool:
     """Returns True if a psycopg connection leads to a server that is older than the marks of this machine.
 
-    Also True for a restored database. Raises psycopg.Error, also on a standby, which writes no WAL.
+    Also returns True for a restored database. Raises psycopg.Error. On a standby, which writes no WAL, psycopg.Error is
+    raised too.
     """
     row = server.execute(STATE).fetchone()
     server.rollback()

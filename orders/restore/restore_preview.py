@@ -1,6 +1,5 @@
-"""Lost and pending calls after a restore: those that nobody sends again, and those that `restored` would send (contract
-3.9, 17).
-"""
+"""Lost and pending calls after a restore. Lost calls are not sent again by anybody, and pending calls would be sent by
+`restored` (contract 3.9, 17)."""
 
 from dataclasses import dataclass, field
 
@@ -67,7 +66,7 @@ def rows_of_kind(kind: Kind) -> QuerySet[Dispatch] | QuerySet[Mail]:
 class LostEntries:
     """Manually entered trials that are missing in this database, the newest first.
 
-    `error`: why they can't be determined.
+    `error`: the reason why these trials can't be determined.
     """
 
     rows: list[EnteredNumber] = field(default_factory=list)

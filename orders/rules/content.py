@@ -17,7 +17,7 @@ WILDCARD = "*."
 MAX_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.
+# The common case in one step: ASCII, at least two labels, the last label not only digits. xn-- is checked in full.
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
 _ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?", re.IGNORECASE)
 _DOTS = str.maketrans("。．｡", "...")  # what IDNA takes for dots
@@ -56,7 +56,7 @@ class OrderContent:
 
 @dataclass(frozen=True)
 class TrialMember:
-    """A field of a trial's content. `is_day`: its value is a date."""
+    """A field of a trial's content. `is_day`: the field's value is a date."""
 
     name: str
     required: bool
@@ -74,7 +74,8 @@ class MemberFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """The acknowledgement to the sender: our first number of this order, and if the order was already known."""
+    """The acknowledgement to the sender: our first number of this order, and a flag that is True if the order was
+    already known."""
 
     order_number: str
     trans_idh: str
@@ -99,10 +100,10 @@ def shown(value: object) -> str:
 
 
 def domain_fault(name: str) -> dict[str, Any] | None:
-    """Returns the error of a domain's host name as `{"code": ..., ...}` (`orders/texts/error_messages.py`); None if it
-    is valid.
+    """Returns the error of a domain's host name as `{"code": ..., ...}` (`orders/texts/error_messages.py`), or None if
+    the name is valid.
 
-    IP addresses are refused, and so are wildcards (`*.example.com`) unless the partner profile allows them.
+    IP addresses are refused. If the partner profile does not allow wildcards (`*.example.com`), these are refused too.
     Internationalized names are allowed. Letter case does not matter.
     """
     lower = name.lower()
@@ -154,8 +155,8 @@ def _label_fault(label: str) -> str | None:
 def domain_key(name: str) -> str:
     """Returns a domain's key for comparisons: lower case, each label in ASCII (`xn--`; contract 2.4).
 
-    A partner's records may contain texts that are no host names; their key is the text in lower case. The function is
-    idempotent.
+    A partner's records may contain texts that are no host names. The key of such a text is the text in lower case. The
+    function is idempotent.
     """
     lower = name.lower()
     if lower.isascii() or len(lower) > LONGEST_NAME:  # the form in ASCII is longer still
@@ -168,7 +169,8 @@ def domain_key(name: str) -> str:
 
 
 def domain_meant(text: str) -> str:
-    """Returns the host name within a URL or text that somebody typed or pasted; else the text without outer spaces."""
+    """Returns the host name within a URL or text that somebody typed or pasted. Without a host name, returns the text
+    without outer spaces."""
     ordinary = unicodedata.normalize("NFKC", text).translate(_DOTS).strip()
     host = re.split(r"[/?#\\]", _ADDRESS.sub("", ordinary))[0]
     return re.sub(r":\d*$", "", host).rstrip(".") or text.strip()

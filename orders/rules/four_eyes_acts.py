@@ -29,7 +29,7 @@ ACTS: dict[str, str | Promise] = {
 def read_acts(given: str) -> dict[str, int]:
     """Parse a comma-separated list of acts into {act: number}. Raises ValueError with a message.
 
-    The number of `bulk:N` is the number of rows a day that need no second person; it is 0 for other acts.
+    The number of `bulk:N` is the number of rows per day that need no second person. The number of all other acts is 0.
     """
     found: dict[str, int] = {}
     for entry in filter(None, (part.strip() for part in given.split(","))):
@@ -54,7 +54,7 @@ def is_asked(act: str) -> bool:
 
 
 def rows_alone() -> int | None:
-    """Returns the number of rows a day on which a person may act in bulk alone; None if there is no limit."""
+    """Returns the number of rows per day on which a person may act in bulk alone, or None if there is no limit."""
     return acts_asked().get(BULK)
 
 

@@ -1,4 +1,5 @@
-"""The zone of all wall-clock times: what partners send and get, and the days that staff name (contract 1). Pure."""
+"""The time zone of all wall-clock times that partners send and get, and of the days that staff name (contract 1).
+Pure."""
 
 import datetime
 from zoneinfo import ZoneInfo

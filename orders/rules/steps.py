@@ -1,7 +1,8 @@
-"""The table of steps: one row for each step that an order may have, with all that is known about its kind.
+"""The table of steps. It has one row for each step that an order may have, with all that is known about the step's
+kind.
 
 A new step is a name in `Step` and a row in `STEPS`. A new partner is a folder in `integrations`, a name in `Partner`, a
-channel, and the rows of its steps. docs/architecture.md says what else belongs to each.
+channel, and the rows of its steps. docs/architecture.md says what else a new step and a new partner need.
 """
 
 import enum
@@ -22,7 +23,7 @@ class Channel(TextChoices):
 
 
 class Partner(TextChoices):
-    """The partner that is called. A breaker, a pause and an incident are a partner's."""
+    """The partner that is called. Each breaker, pause and incident belongs to a partner."""
 
     BIGDATA = "bigdata", _("Big data")
     BPM = "bpm", _("BPM")
@@ -54,7 +55,8 @@ def channels_of(*partners: str) -> list[str]:
 class Step(TextChoices):
     """The names of steps, and of the kinds of mails about orders, with their labels for staff.
 
-    A mail is no step: only history has steps of these names, since versions before 1.8.0 planned mails so.
+    A mail is no step. Only history has steps with the names of mails, since versions before 1.8.0 planned mails as
+    steps.
     """
 
     CHECK_FILES = "check_files", _("Check info-security files")
@@ -85,24 +87,24 @@ class Step(TextChoices):
 class Phase(enum.IntEnum):
     """The position of a step among the steps of its order: the first position of its kind."""
 
-    FIX = 0  # in front, so that no other step overtakes it
+    FIX = 0  # in front, so that no other step overtakes a fix
     PLAN = 1
     UNDO = 500
-    AFTER = 900  # questions for traffic; an undo mark does not stop them
+    AFTER = 900  # questions for traffic, which an undo mark does not stop
 
 
 class Effect(enum.Enum):
     """The effect of a step on billing records at the big-data side."""
 
     NONE = enum.auto()
-    CREATE = enum.auto()  # gives them their start and end
-    EXTEND = enum.auto()  # gives live ones another end
-    MOVE = enum.auto()  # gives live ones another start
-    RESTORE = enum.auto()  # makes cancelled ones live again, with the end that they had
+    CREATE = enum.auto()  # gives records their start and end
+    EXTEND = enum.auto()  # gives live records another end
+    MOVE = enum.auto()  # gives live records another start
+    RESTORE = enum.auto()  # makes cancelled records live again, with the end that they had
     CANCEL = enum.auto()
     DELETE = enum.auto()
-    VERIFY = enum.auto()  # looks whether they are gone, and deletes those that are still there
-    ASK = enum.auto()  # changes nothing at the partner, whatever it answers
+    VERIFY = enum.auto()  # checks that records are gone, and deletes the records that are still there
+    ASK = enum.auto()  # changes nothing at the partner, whatever the partner answers
 
 
 LIVE, CANCELLED, DELETED = "live", "cancelled", "deleted"  # states of a billing record
@@ -121,19 +123,20 @@ RECORD_STATE_AFTER = {
 class StepKind:
     """The properties of a step that depend on its name alone.
 
-    `effect`: its effect on its records. `phase`: its position, unless `build_step` gets another `position`. `blocking`:
-    later steps of its order wait for it. `serialised_per_trial`: it changes the trial's records, so the steps of the
-    trial's orders that do so run one after the other. `derived_key`: its key can be derived again (contract 3.5); all
-    other steps have random keys. `keeps_key`: if it may have taken effect, it is sent again with the same key and
-    bytes, so that the partner acts once. `compensated`: if it fails for good, an activation is undone (contract 3.9,
-    Compensation's reach). `ignore_failure_when_undoing`: while its order is being undone, its failure opens no
-    incident. `survives_replanning`: if it is done, a new plan keeps it. `repeatable`: `resend --force` may send it once
-    more. `fix`: it is not part of the plan, but corrects the partner's records; its failure blocks no other step.
-    `undone_by`: the compensation steps that undo it.
+    `effect`: its effect on its records. `phase`: the step's position if `build_step` gets no other `position`.
+    `blocking`: later steps of its order wait for it. `serialised_per_trial`: the step changes the trial's records. Such
+    steps of all orders of the trial run one after the other. `derived_key`: the step's key can be derived again
+    (contract 3.5). All other steps have random keys. `keeps_key`: if the step may have taken effect, it is sent again
+    with the same key and bytes, so that the partner acts once. `compensated`: if the step fails for good, an activation
+    is undone (contract 3.9, Compensation's reach). `ignore_failure_when_undoing`: while its order is being undone, its
+    failure opens no incident. `survives_replanning`: if the step is done, a new plan keeps it. `repeatable`: `resend
+    --force` may send the step once more. `fix`: the step is not part of the plan. It corrects the partner's records,
+    and its failure blocks no other step. `undone_by`: the compensation steps that undo the step.
 
-    Three properties follow from these. `partner`: the partner that is called. `record_state_after`: the state of its
-    records when it is done; "" for a fix, which has no records. `sets_record_times`: its T sets the times of its
-    records, and its response alone settles them. A deletion does not, since its result may need a verification.
+    Three properties follow from these. `partner`: the partner that is called. `record_state_after`: the state of the
+    step's records when the step is done, or "" for a fix, which has no records. `sets_record_times`: the step's T sets
+    the times of its records, and its response alone settles the records. A deletion does not have this property, since
+    its result may need a verification.
     """
 
     name: str
@@ -209,7 +212,7 @@ STEPS: dict[str, StepKind] = {
 
 
 def named(**facts: object) -> list[str]:
-    """Returns the names of the steps that have all these values, for queries: `named(effect=Effect.ASK)`."""
+    """Returns the names of the steps that have all these values. Used in queries, as in `named(effect=Effect.ASK)`."""
     return [kind.name for kind in STEPS.values() if all(getattr(kind, name) == value for name, value in facts.items())]
 
 
@@ -228,7 +231,7 @@ BY_EFFECT: dict[Effect, str] = {
 
 
 def call_name(step: str, *, posted: bool | None = False) -> str:
-    """Returns the first call of a step (contract 7.1); empty for steps without a call.
+    """Returns the first call of a step (contract 7.1), or an empty string for steps without a call.
 
     `posted`: the step's deletions are posted as cancelled records. The choice is frozen with the call.
     """

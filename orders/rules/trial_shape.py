@@ -1,7 +1,7 @@
-"""The shape: the intended content of a trial, and the records that follow from it (contract 3.9, 19). Pure.
+"""The shape: the intended content of a trial, and the records that follow from this content (contract 3.9, 19). Pure.
 
-A trial's shape is a fold, by number, over its own message, its changes in effect, its endings, and the ends that staff
-accepted. It does not depend on the records at the big-data side.
+A trial's shape is a fold in the order of numbers over the trial's own message, its changes in effect, its endings, and
+the ends that staff accepted. The shape does not depend on the records at the big-data side.
 """
 
 import datetime
@@ -18,8 +18,8 @@ class ChangeRequest:
     """The message of a trial or of a change. `number` is 0 for the trial's own message.
 
     `domains` are the names as sent, or None if the message lists none. An empty `service` and an `end` of None leave
-    the shape's value unchanged. `not_done`: keys of domains to which the change was not applied, since staff gave it
-    up; their state does not change.
+    the shape's value unchanged. `not_done`: keys of domains to which the change was not applied, since staff gave the
+    change up. The state of these domains does not change.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Ending:
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedEndDate:
-    """The last day that staff accepted from the big-data side; None: the trial has no end."""
+    """The last day that staff accepted from the big-data side. If it is None, the trial has no end."""
 
     number: int
     end: datetime.date | None
@@ -52,8 +52,8 @@ NOT_HELD = datetime.date.min  # the last day of a record that is not live
 class Shape:
     """The intended content of a trial.
 
-    `domains`: names by their `domain_key`. `end`: the last day, or None. `closed`: an ending is in effect; `domains`
-    and `end` then keep the values that would apply without it.
+    `domains`: names by their `domain_key`. `end`: the last day, or None. `closed`: an ending is in effect. Then
+    `domains` and `end` keep the values that would apply without the ending.
     """
 
     domains: dict[str, str] = field(default_factory=dict)
@@ -66,12 +66,12 @@ class Shape:
         return self.closed or not self.domains or (self.end is not None and self.end < today)
 
     def names_later(self, end: datetime.date | None) -> bool:
-        """Returns True if this last day is later than the shape's, or the shape has none."""
+        """Returns True if this last day is later than the shape's last day, or if the shape has no last day."""
         return end is not None and (self.end is None or end > self.end)
 
     @property
     def ends_at(self) -> datetime.datetime | None:
-        """The time at which the trial's records end: the last day at 23:59:59; None if they have no end."""
+        """The time at which the trial's records end: the last day at 23:59:59, or None if the records have no end."""
         return last_moment(self.end)
 
     @property
@@ -85,9 +85,8 @@ class Shape:
         }
 
     def fits(self, created: datetime.datetime | None, ends: datetime.datetime | None) -> bool:
-        """Returns True if a record with these times has the intended end. Without an end, this is ten years or more
-        after `created`.
-        """
+        """Returns True if a record with these times has the intended end. If the shape has no end, the intended end is
+        ten years or more after `created`."""
         if created is None or ends is None:
             return False
         return ends == self.ends_at if self.end else ends >= in_ten_years(created)
@@ -122,7 +121,7 @@ def _listed(before: dict[str, str], entry: ChangeRequest) -> dict[str, str]:
 
 
 def last_moment(day: datetime.date | None) -> datetime.datetime | None:
-    """Returns the end of a record with this last day: 23:59:59 in Asia/Shanghai; None without a day."""
+    """Returns the end of a record with this last day: 23:59:59 in Asia/Shanghai, or None without a day."""
     return day and datetime.datetime.combine(day, datetime.time(23, 59, 59), SHANGHAI)
 
 
@@ -131,9 +130,9 @@ def effective_part(
 ) -> ChangeRequest:
     """Returns the part of a given-up change that still counts (contract 3.9, 19).
 
-    Domains to which it was not applied are left out. Service and end are left out unless every domain of the result has
-    them. `before` is the trial's shape without the change. `held` are the trial's live records: the last day (None: no
-    end) by service and domain key.
+    Domains to which the change was not applied are left out. Service and end remain only if every domain of the result
+    has them. `before` is the trial's shape without the change. `held` are the trial's live records: the last day (None:
+    no end) by service and domain key.
     """
     wanted = after(before, said)
     services = {before.service, wanted.service}

@@ -1,10 +1,11 @@
-"""Finds orders, customers and others by any part of a text. PostgreSQL uses an index; SQLite scans the texts of a kind.
+"""Finds orders, customers and other rows by any part of a text. PostgreSQL uses an index, while SQLite scans the texts
+of a kind.
 
-At most CANDIDATES texts are read, those that end with the term first. So a term that matches half of all orders takes
-no longer than another, and `more` says that there are further matches.
-Rows are taken from the callers' querysets, which hold what the reader may see. `scope`: the orders that a limited
-reader may see, None for all: nobody finds a customer by a name that occurs only in orders of others. For a limited
-reader the CANDIDATES are chosen among the first PLACES matches.
+At most CANDIDATES texts are read. Texts that end with the term come first. So a term that matches half of all orders
+takes no longer than any other term, and `more` says that there are further matches. Rows are taken from the callers'
+querysets, which contain only rows that the reader may see. `scope`: the orders that a limited reader may see, or None
+for all orders. So nobody finds a customer by a name that occurs only in orders outside the scope. For a limited reader
+the CANDIDATES are chosen among the first PLACES matches.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +34,7 @@ from orders.rules.content import domain_key, domain_meant, unicode_form
 from orders.rules.search_terms import folded, is_long_enough
 
 CANDIDATES, PLACES = 250, 5000
-WHOLE, WHOLE_IN_DOMAIN = 3, 4  # ASCII terms of up to so many characters match as a whole only
+WHOLE, WHOLE_IN_DOMAIN = 3, 4  # ASCII terms of up to so many characters match only as a whole
 SHORTEST = 3  # shortest term that is compared with whole domain labels
 KEY_BATCH_SIZE = 200  # domains per query
 TARGET_BATCH_SIZE = 500  # keys per query for the visibility to a limited reader
@@ -42,7 +43,7 @@ LARGE_COLUMNS = ["content", "given"]
 
 @dataclass(frozen=True)
 class Found:
-    """The first matches, the best first. `more`: there may be others."""
+    """The first matches, the best match first. `more`: there may be further matches."""
 
     rows: list[Any]
     more: bool = False
@@ -60,10 +61,10 @@ def _most(visible: Visible) -> int:
 
 
 def _first(rows: QuerySet, name: str, term: str, most: int) -> list:
-    """Returns the primary keys of rows with the (folded) term in this column: all, or the first ones if more than
-    `most`.
+    """Returns the primary keys of rows with the (folded) term in this column. If there are more than `most`, returns
+    only the first rows.
 
-    In that case those that end with the term come first.
+    In that case rows whose text ends with the term come first.
     """
     rows = rows.order_by().values_list("pk", flat=True)
     found = list(rows.filter(**{f"{name}__contains": term})[: most + 1])
@@ -95,7 +96,7 @@ def cut(rows: Iterable[Any], most: int, more: bool = False) -> Found:
 
 
 def find_orders(term: str, orders: QuerySet[Order], most: int, scope: QuerySet[Order] | None = None) -> Found:
-    """Returns orders with the term in their number, and those of the trial with exactly this number."""
+    """Returns orders with the term in their number, and the orders of the trial with exactly this number."""
     term = term.strip()
     ids, more = _numbers_with(folded(term), _among(scope))
     fits = orders.filter(Q(pk__in=ids) | Q(number=term) | Q(trial_number=term))
@@ -140,9 +141,9 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, scope: Qu
     """Returns the orders' domains that contain the term, with `order` and `record`, the type of the billing record
     in force.
 
-    For each domain billed rows come first, then trials, then the newest order. If not all fit, each domain is shown
-    once before one is shown again. Both forms (Unicode, Punycode) are searched. A short term matches domains that begin
-    with it or have it as a whole label.
+    For each domain, billed rows come first, then trials, then the newest order. If there is no room for all rows, each
+    domain is shown once before any domain is shown again. Both forms (Unicode, Punycode) are searched. A short term
+    matches domains that begin with the term, or that have the term as a whole label.
     """
     term = domain_meant(term)
     short, more = folded(term), False
@@ -182,7 +183,7 @@ def _keys_with(term: str, domains: QuerySet[OrderDomain], scope: QuerySet[Order]
 
 def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[str], bool]:
     """Returns domains that begin with the term, among the first PLACES rows, and True if there may be more."""
-    rows = OrderDomain.objects.filter(_begins("key", term)).order_by().values("pk")  # PostgreSQL would sort them all
+    rows = OrderDomain.objects.filter(_begins("key", term)).order_by().values("pk")  # PostgreSQL would sort all rows
     keys = domains.filter(pk__in=rows[:PLACES]).order_by("key").values_list("key", flat=True).distinct()
     found = list(keys[: CANDIDATES + 1])
     return found[:CANDIDATES], len(found) > CANDIDATES or rows[PLACES : PLACES + 1].exists()
@@ -242,7 +243,8 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, scope: QuerySet
 def find_orders_with_all(words: list[str], orders: QuerySet[Order], most: int, scope: QuerySet[Order] | None) -> Found:
     """Returns orders with each word in their number, product id, BPM process, customer or a domain, the newest first.
 
-    One word is looked up, the longest with few matches; the others are compared with what it finds.
+    Only one word is looked up: the longest word with few matches. The other words are compared with the orders that it
+    finds.
     """
     ids: set[int] = set()
     more = False
@@ -275,7 +277,7 @@ def _orders_of_word(word: str, orders: QuerySet[Order], scope: QuerySet[Order] |
 
 
 def _with_word(word: str, ids: set[int]) -> set[int]:
-    """Returns those of the orders that have this word."""
+    """Returns the given orders that have this word."""
     names = ("number", "product_id", "bpm_process", "enterprise_id", "enterprise_name")
     fits = reduce(or_, (Q(**{f"{name}__icontains": word}) for name in names), Q(trial_number=word))
     own = Order.objects.filter(fits, pk__in=ids).order_by().values_list("pk", flat=True)
@@ -299,13 +301,13 @@ def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
 
 
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Returns BBOSS's messages with this transIDO, including refused ones, the newest first."""
+    """Returns BBOSS's messages with this transIDO, including refused messages, the newest first."""
     rows = messages.filter(trans_ido=term.strip()).order_by("-pk").defer("body")
     return cut(rows[: most + 1], most)
 
 
 def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Returns refused messages with this number if no such order exists; correctly signed ones first."""
+    """Returns refused messages with this number if no such order exists. Correctly signed messages come first."""
     rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
     rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
     rows = rows.order_by("-signed", "-pk").defer("body")
@@ -324,7 +326,7 @@ def which_fit(term: str, scope: QuerySet[Order] | None = None) -> Q:
 
 
 def customers_meant(term: str, scope: QuerySet[Order] | None = None) -> list[str] | QuerySet:
-    """Returns the ids of matching customers for `__in`, as a subquery if they are many.
+    """Returns the ids of matching customers for `__in`. If there are many customers, the result is a subquery.
 
     The term is any part of a Chinese name, or the whole id.
     """

@@ -1,7 +1,7 @@
 """Fills the customers and the search index, outside the intake's transaction.
 
-The worker does it after a drain and in a sweep, for a short time, and yields to steps that become due. The remaining
-work is derived from the rows, so it may be killed at any moment, and orders may be indexed twice.
+The worker does this after a drain and in a sweep, for a short time, and yields to steps that become due. The remaining
+work is derived from the rows, so the worker may be killed at any moment, and orders may be indexed twice.
 """
 
 import datetime
@@ -38,9 +38,10 @@ READ = [
 
 
 def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Indexes for about `seconds`: new orders, changed ones, then old ones. Returns the number. One process at a time.
+    """Indexes new orders, then changed orders, then old orders, for about `seconds`. Returns the number of indexed
+    orders. Only one process at a time indexes.
 
-    Before the old ones come customers written by versions before 1.10.0, which have no texts.
+    Before the old orders come customers that were written by versions before 1.10.0 and have no texts.
     """
     until = time.monotonic() + seconds
     progress = TextProgress.objects.first() or _begin(now)
@@ -86,7 +87,8 @@ def _index_changed(progress: TextProgress, now: datetime.datetime) -> int:
 
 
 def _leave_places(moved: set[int]) -> None:
-    """Removes attributions of customers after orders were moved, if no order of the customer has them any more."""
+    """After orders were moved, removes attributions of customers if no order of the customer has these attributions any
+    more."""
     theirs = Order.objects.filter(enterprise_id=OuterRef("customer_id"), attribution_id=OuterRef("province_id"))
     customers = Order.objects.filter(pk__in=moved).values("enterprise_id")
     Customer.attributions.through.objects.filter(~Exists(theirs), customer__in=customers).delete()
@@ -152,9 +154,8 @@ def _index(rows: QuerySet[Order]) -> list[Order]:
 
 
 def _first_few(orders: list[Order]) -> list[Order]:
-    """Returns the first orders with at most MAX_DOMAINS domains together, at least one: a batch must end within a
-    task's time.
-    """
+    """Returns the first orders with at most MAX_DOMAINS domains together, but at least one order. The limit lets a
+    batch end within a task's time."""
     counted = OrderDomain.objects.filter(order__in=orders).order_by().values_list("order").annotate(number=Count("pk"))
     numbers, total = dict(counted), 0
     for place, order in enumerate(orders):
@@ -165,7 +166,7 @@ def _first_few(orders: list[Order]) -> list[Order]:
 
 
 def _index_domains(orders: list[Order]) -> None:
-    """Indexes each domain once; an internationalized one in both forms.
+    """Indexes each domain once, and an internationalized domain in both forms.
 
     The rows are read completely first. On SQLite a transaction that begins while a query is open fails if another
     process has committed since.
@@ -212,7 +213,8 @@ def _keep_customers(orders: Iterable[Order]) -> None:
 
 
 def _is_new(name: str, customer: Customer) -> bool:
-    """Returns True if the customer did not have this name before. False while its texts are not set yet."""
+    """Returns True if the customer did not have this name before. Returns False while the customer's texts are not set
+    yet."""
     name = folded(name)
     return bool(name) and customer.texts is not None and f"\n{name}\n" not in f"\n{customer.texts}\n"
 
@@ -222,7 +224,7 @@ def _lines(texts: Iterable[str]) -> str:
 
 
 def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:
-    """Returns True if the order changed the customer. Manually entered orders do not rename it."""
+    """Returns True if the order changed the customer. Manually entered orders do not rename the customer."""
     before = customer.name, customer.last_order_id, customer.first_seen, customer.last_seen
     if row.pk >= customer.last_order_id:
         name = customer.name if by_hand else row.enterprise_name

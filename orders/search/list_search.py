@@ -23,7 +23,7 @@ from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 GROUPED_DIGITS = re.compile(r"\+?[0-9-]+")
-MOST_WORDS = 8  # of a text with more, only the whole is searched
+MOST_WORDS = 8  # a text with more words is searched only as a whole
 RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
 """Texts for the record in force of a domain or customer. A commercial record has priority over a trial's."""
 FEW = 200
@@ -32,8 +32,9 @@ FEW = 200
 def readings(text: str) -> list[list[str]]:
     """Returns the ways to read a typed or pasted text, the most literal first. All words of a reading must be found.
 
-    The readings: the text as it is (of a URL its host), its words, both in ordinary letters and digits (NFKC), and the
-    words joined. Digits are joined without hyphens, a mobile number also without +86.
+    The first reading is the text as it is (or the host of a URL), the second is the words of the text. Then follow the
+    same two readings in ordinary letters and digits (NFKC), and at last the joined words. Digits are joined without
+    hyphens. A mobile number is also joined without +86.
     """
     whole = term_meant(text)
     plain = unicodedata.normalize("NFKC", plain_letters(whole)).strip()
@@ -46,7 +47,7 @@ def readings(text: str) -> list[list[str]]:
 
 
 def each_word(text: str, fits: Callable[[str], Q]) -> Q:
-    """Returns the condition that all words of at least one reading fit. A blank text gives a condition that all rows
+    """Returns the condition that all words of at least one reading match. A blank text gives a condition that all rows
     meet."""
     return reduce(or_, (reduce(and_, map(fits, words)) for words in readings(text)), Q())
 
@@ -56,7 +57,7 @@ def search_orders(rows, text: str, visible: QuerySet[Order] | None):
 
     A word matches if the number, the trial number, the product id, the enterprise (id or name) or a domain begins with
     it. Two Chinese characters from the middle of an enterprise's name match too. `visible`: the orders that a limited
-    reader may see; None if the reader may see all orders.
+    reader may see, or None if the reader may see all orders.
     """
     return rows.filter(each_word(text, lambda term: _order_fits(term, visible)))
 
@@ -74,7 +75,7 @@ def _order_fits(term: str, visible: QuerySet[Order] | None) -> Q:
 
 
 def term_meant(term: str) -> str:
-    """Returns the search term; for a pasted URL its host."""
+    """Returns the search term. For a pasted URL, this is its host."""
     return domain_meant(term) if "//" in term else term.strip()
 
 
@@ -93,9 +94,8 @@ def _by_id(term: str) -> Q:
 
 
 def _with_domain(term: str):
-    """Returns the orders with a domain that begins with the term. Few orders are a list of ids, for which every index
-    can be used in an OR; many are a subquery.
-    """
+    """Returns the orders with a domain that begins with the term. Few orders are returned as a list of ids, since every
+    index can be used for a list in an OR. Many orders are returned as a subquery."""
     rows = (
         OrderDomain.objects.filter(key__startswith=domain_key(domain_meant(term)))
         .order_by()
@@ -106,7 +106,7 @@ def _with_domain(term: str):
 
 
 def _few(ids: QuerySet) -> list[int] | None:
-    """Returns the ids; None if there are more than FEW."""
+    """Returns the ids, or None if there are more than FEW."""
     found = list(ids[: FEW + 1])
     return found if len(found) <= FEW else None
 
@@ -167,7 +167,8 @@ def customer_anchor(order: Order) -> str | None:
 
 
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """Keeps the customers with an order that the user may see. `shown_name`, `shown_at`: from the newest such order."""
+    """Keeps the customers with an order that the user may see. `shown_name` and `shown_at` come from the newest of
+    these orders."""
     letters, visible = attributions_of(user), visible_orders(user)
     if letters is None or visible is None:
         return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))

@@ -92,7 +92,8 @@ def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
 
 
 def _record_words(row: OrderDomain) -> str | Promise:
-    """Returns the text of the domain's record, unless the chip of the order's state already says it."""
+    """Returns the text of the domain's record. Returns no text if the chip of the order's state already says the
+    same."""
     said = row.record == BillingRecord.Type.TRIAL and row.order.state == Order.State.TRIALING
     return "" if said else RECORDS.get(row.record, "")
 
@@ -131,7 +132,7 @@ def _in_orders(search: Callable[..., find.Found], *column: str) -> Callable[[str
 
 
 def _find_lists(term: str, user, most: int) -> find.Found:
-    """Returns the lists with this name that the user may read, also those that the menu does not show."""
+    """Returns the lists with this name that the user may read, including lists that the menu does not show."""
     named = ((model, title.casefold()) for model in lists_in_order() if (title := str(model._meta.verbose_name_plural)))
     rows = [model for model, title in named if term.casefold() in title and user.has_perm(right_to_view(model))]
     return find.cut(rows, most)
@@ -202,7 +203,8 @@ KINDS_OF_WORDS = [
 
 
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """Returns the rows that the term finds and the user may see, by kind: those of its first reading with any."""
+    """Returns the rows that the term finds and the user may see, by kind. These are the rows of the first reading that
+    finds any row."""
     for words in readings(term):
         if not any(map(why_not, words)):
             kinds = FOUND_KINDS if len(words) == 1 else KINDS_OF_WORDS
@@ -234,7 +236,7 @@ def term_of(text: str) -> str:
 
 
 def why_not(term: str) -> str:
-    """Returns why this text can't be searched; empty if it can."""
+    """Returns the reason why this text can't be searched, or an empty string if it can."""
     if not term:
         return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
     if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
@@ -245,7 +247,7 @@ def why_not(term: str) -> str:
 
 
 def why_nothing(term: str) -> str:
-    """Returns why a search found nothing: short texts are only searched as a whole."""
+    """Returns the reason why a search found nothing: short texts are searched only as a whole."""
     if is_long_enough(folded(term), find.WHOLE_IN_DOMAIN):
         return ""
     if not is_long_enough(folded(term), find.WHOLE):
@@ -260,7 +262,8 @@ def why_nothing(term: str) -> str:
 
 
 def searched_for(term: str, user) -> str:
-    """Returns the text that says in what a term was looked for, and that all words of several must fit."""
+    """Returns a text that names what was searched for the term. If there are several words, the text says that all
+    words must match."""
     kinds = dict.fromkeys(str(kind.title) for kind in FOUND_KINDS if user.has_perms(kind.rights))
     said = _("Searched: %(kinds)s.") % {"kinds": _(", ").join(kinds)}
     several = _("An order or customer must have each of the words.")
@@ -268,7 +271,7 @@ def searched_for(term: str, user) -> str:
 
 
 def hidden_by_limit(user) -> str:
-    """Returns the attributions to which the search was limited; empty without a limit."""
+    """Returns the attributions to which the search was limited. The result is empty without a limit."""
     letters = attributions_of(user)
     if not letters:
         return "" if letters is None else str(why_blind(user))
@@ -279,7 +282,8 @@ def hidden_by_limit(user) -> str:
 
 
 def find_page(request: HttpRequest) -> HttpResponse:
-    """GET with `q`: the results, or a redirect to the only one; with `part` only the results, for the search box."""
+    """GET with `q` returns the results, or a redirect to the only result. With `part`, returns only the results, for
+    the search box."""
     term = term_of(request.GET.get("q", ""))
     in_box = "part" in request.GET
     problem = why_not(term)

@@ -73,22 +73,22 @@ def claim(
 ) -> list[Work]:
     """Claims due dispatches, the most overdue first, and saves an attempt for each.
 
-    `build` takes dispatches at their first attempt, T, and their records by id, and returns {dispatch id: payload},
-    with an Exception in place of a payload that can't be built.
+    `build` takes the dispatches at their first attempt, T, and the dispatches' records by id. It returns {dispatch id:
+    payload}. If a payload can't be built, an Exception takes its place.
 
-    `rooms`: the maximum number of dispatches per partner (bigdata, bpm, files). A claim has at most RECORDS_A_CLAIM
-    records or domains in total, unless it is a single dispatch. Nothing is claimed for a paused partner. Leases start
-    at `now`, so the caller must read the clock before the call.
+    `rooms`: the maximum number of dispatches per partner (bigdata, bpm, files). A claim of several dispatches has at
+    most RECORDS_A_CLAIM records or domains in total. Nothing is claimed for a paused partner. Leases start at `now`, so
+    the caller must read the clock before the call.
 
     `idle`: True if the caller has no call in progress. Only an idle caller gets a step that lost its worker. Such a
-    step is claimed alone, and the caller sends it before its next claim. `lost_first`: True if such a step is claimed
-    before other due steps; False if it is claimed only when no other step is due.
+    step is claimed alone, and the caller sends it before its next claim. `lost_first`: if True, a step that lost its
+    worker is claimed before other due steps. If False, such a step is claimed only when no other step is due.
 
     `down`: the partners whose breaker is open. A move of a start that was never attempted is not claimed while its
     partner's breaker is open.
 
-    `only`: the id of a dispatch that a person sends (contract 7.3). No other dispatch is claimed, and holds set by the
-    desk are ignored.
+    `only`: the id of a dispatch that a person sends (contract 7.3). Then no other dispatch is claimed, and holds set by
+    the desk are ignored.
 
     While the database counts as restored, only look-ups are claimed. Afterwards, BPM starts of orders older than the
     restore wait for a person, and billing steps that were attempted before the restore get `ask_first` (contract 3.9,
@@ -206,9 +206,10 @@ def _longest_due(
     left_out: frozenset[str] = frozenset(),
     only: str = "",
 ) -> Prepared:
-    """Returns a query for (next try, id, size) of the most overdue claimable steps; with `looks`, only of look-ups.
+    """Returns a query for (next try, id, size) of the most overdue claimable steps. With `looks`, the query finds only
+    look-ups.
 
-    `left_out`: kinds that wait for a proof; `only`: only this kind.
+    `left_out`: kinds that wait for a proof, and are left out. `only`: the only kind that the query finds.
     """
     kind = (AFTER_WORKER_LOSS if after_worker_loss else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     for name in sorted(left_out):
@@ -227,8 +228,8 @@ def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
 
 
 def _freeze(fresh: list[Dispatch], build: Builder, now: datetime.datetime) -> None:
-    """Sets T and payload of rows at their first attempt, unsaved. A row that can't be built does not stop the
-    others."""
+    """Sets T and payload of rows at their first attempt, without saving them. If the payload of a row can't be built,
+    the other rows are still processed."""
     if not fresh:
         return
     for row in fresh:
@@ -244,7 +245,7 @@ def _freeze(fresh: list[Dispatch], build: Builder, now: datetime.datetime) -> No
 
 
 def _attempt(row: Dispatch, now: datetime.datetime, worker: str) -> Attempt:
-    """Returns the unsaved attempt, with its order's trace id. An order from before 1.5.0 has none."""
+    """Returns the unsaved attempt, with its order's trace id. An order from before 1.5.0 has no trace id."""
     trace = row.order.trace or uuid.uuid4().hex
     return Attempt(dispatch=row, number=row.attempts, trace=trace, started_at=now, worker=worker)
 

@@ -54,9 +54,9 @@ def _end(pk: int, now: datetime.datetime, by: str) -> bool:
 
 
 def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> int:
-    """Adds a query of the start before each start day's cancel that was never attempted, for orders older than the
-    restore: their start may have been moved after the backup. Returns the number of queries. It locks orders, so the
-    caller must not be in a transaction.
+    """For orders older than the restore, adds a query of the start before each start day's cancel that was never
+    attempted. The start of these orders may have been moved after the backup. Returns the number of queries. The
+    function locks orders, so the caller must not be in a transaction.
 
     `last_order` and `last_event` are the newest ids from before the last restore.
     """

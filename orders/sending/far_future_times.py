@@ -1,7 +1,7 @@
-"""Corrects times of steps and mails that are later than the desk ever sets them (contract 3.9).
+"""Corrects times of steps and mails that are later than any time that the desk sets (contract 3.9).
 
-Such times come from a clock that was ahead: in a process that had not read the database's time yet, or in a version
-before 1.11.0. Without the correction the step would wait for that time.
+Such times come from a clock that was ahead. The process had not read the database's time yet, or its version was older
+than 1.11.0. Without the correction the step or mail would wait for the wrong time.
 """
 
 import datetime
@@ -46,9 +46,9 @@ def put_right(*, now: datetime.datetime) -> int:
 
 
 def _too_far(now: datetime.datetime, tried_then: Q) -> Q:
-    """Returns the condition for steps or mails whose next try is later than the longest time that a lease (twice), a
-    retry or a first try can set. `tried_then`: a call was recorded at a future time, so its next try is wrong as
-    well."""
+    """Returns the condition for steps or mails whose next try is too late: later than any time that a lease (twice), a
+    retry or a first try can set. `tried_then`: a call was recorded at a future time, so the next try after that call is
+    wrong as well."""
     soon = now + CLOCK_TOLERANCE
     return (
         Q(state=Dispatch.State.SENDING, next_try_at__gt=now + 2 * _lease())
@@ -70,7 +70,8 @@ def _move(far: QuerySet, name: str, right: Callable, now: datetime.datetime) -> 
 
 
 def _next_try(row: Dispatch | Mail, now: datetime.datetime) -> datetime.datetime:
-    """Returns now; for a leased row, the end of a lease that begins now, since a call in progress can't outlive it."""
+    """Returns now or, for a leased row, the end of a lease that begins now, since a call in progress can't outlive that
+    lease."""
     return now + _lease() if row.state == Dispatch.State.SENDING else now
 
 

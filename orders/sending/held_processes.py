@@ -1,9 +1,9 @@
 """Holds BPM starts that may have created a process, since BPM can't be queried.
 
-After a restore, these are the starts of older orders: BPM may have refused one key and accepted a later one, and the
-restored database has neither. Only a person's `resend` sends them (contract 3.9, 17). If BPM does not support repeats,
-these are starts that may have acted and are due again: their order was reopened, or they were waiting when `repeats`
-became `ask` (7.2).
+After a restore, these are the starts of older orders. BPM may have refused one key and accepted a later key, and the
+restored database has neither key. Only a person's `resend` sends them (contract 3.9, 17). If BPM does not support
+repeats, these are also the starts that may have acted and are due again. Their order was reopened, or the starts were
+waiting when `repeats` became `ask` (7.2).
 """
 
 import datetime
@@ -37,17 +37,17 @@ WRITTEN = [
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
-    """Returns True if a step must wait for a person: its order is from before the restore, and it was not resent
-    since."""
+    """Returns True if a step must wait for a person. The order of such a step is from before the restore, and the step
+    was not resent after the restore."""
     return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and (row.resent_event or 0) <= last_event
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
-    """Fails the BPM starts that must wait for a person (`is_held`) and would be sent now. Each gets an incident,
-    without compensation. Returns how many.
+    """Fails the BPM starts that must wait for a person (`is_held`) and would be sent now. Each start gets an incident,
+    without compensation. Returns the number of these starts.
 
-    `last_order` and `last_event` are the newest ids from before the last restore, 0 without one. The function locks
-    orders, so the caller must not be in a transaction.
+    `last_order` and `last_event` are the newest ids from before the last restore, or 0 without a restore. The function
+    locks orders, so the caller must not be in a transaction.
     """
     if not last_order:
         return 0

@@ -1,7 +1,7 @@
 """Claims due mails for a worker, and records the outcomes of their sending (contract 3.12).
 
-Lease, fencing, schedule and the handling of lost workers are those of steps (orders/outbox/leases.py). A mail's row is
-also its attempt.
+Lease, fencing, schedule and the handling of lost workers are the same as for steps (orders/outbox/leases.py). A mail's
+row is also its attempt.
 """
 
 import datetime
@@ -111,12 +111,13 @@ def claim_mails(
 ) -> list[Work]:
     """Claims at most `room` due mails, the most overdue first, as `claim` does with steps (`idle`, `lost_first` too).
 
-    `write` sets a mail's text, unsaved, at its first attempt. It takes the mail and its order's domains.
+    `write` sets a mail's text at its first attempt, without saving the mail. It takes the mail and the domains of the
+    mail's order.
 
-    Returns nothing while mail is paused or the desk counts as restored. A first attempt writes the text and chooses
-    recipients; the texts of a claim have at most RECORDS_A_CLAIM domains together, or it is one mail. Staff who may not
-    log in any more get no mail. A mail that is no longer wanted (a digest after noon) is removed. No transaction may be
-    open.
+    While mail is paused or the desk counts as restored, returns nothing. A first attempt writes the text and chooses
+    recipients. If a claim has more than one mail, its texts have at most RECORDS_A_CLAIM domains together. Staff who
+    may not log in any more get no mail. A mail that is no longer wanted (a digest after noon) is removed. Must be
+    called outside a transaction.
     """
     for _ in range(MOST_LOOKS if room > 0 and not read_restore_state().restored else 0):
         works, found = _claim_due(write, room, now, lease, idle, lost_first) if is_mail_due(now=now) else ([], False)
@@ -128,7 +129,8 @@ def claim_mails(
 def _claim_due(
     write: Writer, room: int, now: datetime.datetime, lease: datetime.timedelta, idle: bool, lost_first: bool
 ) -> tuple[list[Work], bool]:
-    """Makes one claim. Returns its work, and True if mails were due. Mails that need no call are recorded at once."""
+    """Makes one claim. Returns the claimed work, and True if mails were due. Mails that need no call are recorded at
+    once."""
     lost = idle and fail_lost(LOST(now=now), record_mails, now=now, mail=True)
     with transaction.atomic():
         if not not_paused({Partner.MAIL: room}, now=now):
@@ -149,7 +151,7 @@ def _claim_due(
             try:
                 payload = _payload(row)
                 if payload and (payload.get("off") or not payload["to"]):
-                    send(payload)  # makes no call, and raises an error unless mail is off
+                    send(payload)  # makes no call; if mail is on, raises an error
                     over.append(Outcome.of(work(""), Attempt.Outcome.OK))
                     continue
             except MailError as error:
@@ -176,9 +178,10 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
 
 
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
-    """Leaves out mails about an end while the mail about its beginning is being sent (`about["behind"]`: ids of these).
+    """Leaves out mails about an end while the mail about its beginning is being sent (`about["behind"]` has the ids of
+    the mails about the beginning).
 
-    An unsent mail about the beginning is closed: the mail about the end reports both.
+    A mail about the beginning that is still unsent is closed, since the mail about the end reports both.
     """
     ends = [row for row in rows if row.attempts == 0 and row.about.get("behind")]
     if not ends:
@@ -204,7 +207,7 @@ def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
 
 
 def _write(rows: Iterable[Mail], write: Writer) -> None:
-    """Writes the missing texts, and removes recipients who are no longer staff or contacts. Unsaved."""
+    """Writes the missing texts, and removes recipients who are no longer staff or contacts. Does not save the mails."""
     new = [row for row in rows if not row.body]
     domains: dict[int, list[str]] = {row.order_id: [] for row in new if row.order_id}
     if domains:
@@ -221,10 +224,11 @@ def _write(rows: Iterable[Mail], write: Writer) -> None:
 
 
 def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer) -> None:
-    """Writes all texts in one savepoint; if that fails, each in its own savepoint, so that no mail stops the others."""
+    """Writes all texts in one savepoint. If this fails, writes each text in a savepoint of its own, so that no mail
+    stops the others."""
 
     def write_all(some: list[Mail]) -> None:
-        with transaction.atomic():  # its queries may fail
+        with transaction.atomic():  # the queries may fail
             for row in some:
                 write(row, domains.get(row.order_id, []))
 
@@ -241,22 +245,24 @@ def _write_texts(rows: list[Mail], domains: dict[int, list[str]], write: Writer)
 
 
 def _staff(mails: Iterable[str]) -> set[str]:
-    """Returns those of these addresses that belong to an account that may log in, and the default contact's."""
+    """Returns the addresses that belong to an account that may log in, and the default contact's address. Leaves out
+    all others."""
     people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
     known = set(people.filter(mail__in={mail.lower() for mail in mails}).values_list("mail", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _contacts(mails: Iterable[str]) -> set[str]:
-    """Returns those of these addresses that belong to an active contact, and the default contact's."""
+    """Returns the addresses that belong to an active contact, and the default contact's address. Leaves out all
+    others."""
     people = Contact.objects.filter(active=True).annotate(lower=Lower("mail"))
     known = set(people.filter(lower__in={mail.lower() for mail in mails}).values_list("lower", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _payload(row: Mail) -> dict:
-    """Returns the payload of a mail; empty if it could not be written. `from` stays that of the first attempt. Raises
-    MailError."""
+    """Returns the payload of a mail, or an empty payload if the mail could not be written. `from` keeps the value of
+    the first attempt. Raises MailError."""
     if not row.body:
         return {}
     try:
@@ -298,8 +304,8 @@ def _work(row: Mail, payload: str, *, after_loss: bool) -> Work:
 
 
 def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> None:
-    """Saves outcomes in one transaction. An outcome whose lease has been lost is late, and changes nothing
-    (fencing)."""
+    """Saves outcomes in one transaction. If the lease of an outcome has been lost, the outcome is late and changes
+    nothing (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     if not outcomes:
         return
@@ -336,8 +342,9 @@ def _event(row: Mail, now: datetime.datetime, by: str) -> OrderEvent:
 
 
 def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> None:
-    """Opens an incident for each mail that failed for good, and closes the incidents of mails that were sent, unless
-    another mail of the same order and kind has failed too. Sends no mails about these."""
+    """Opens an incident for each mail that failed for good, and closes the incidents of mails that were sent. If
+    another mail of the same order and kind has failed too, the incident stays open. Sends no mails about these
+    incidents."""
     failed = [row for row in rows if row.state == Mail.State.FAILED]
     done = [row for row in rows if row.state == Mail.State.DONE]
     troubles = _troubles_of_mails().filter(order__in=[row.order_id for row in done if row.order_id])
@@ -364,7 +371,7 @@ def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> 
 
 
 def _troubles_of_mails() -> QuerySet[AffectedOrder]:
-    """Returns the open incidents, by order, about failed mails. Those of the mail server itself are left out."""
+    """Returns the open incidents about failed mails, by order. Incidents of the mail server itself are left out."""
     rows = AffectedOrder.objects.unresolved().filter(incident__partner=Partner.MAIL)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
@@ -379,8 +386,8 @@ def _open_incident(row: Mail, now: datetime.datetime) -> None:
 
 
 def _step(row: Mail) -> str:
-    """Returns the step name of the mail's incident: its kind if it is about an order, an empty string if it is to
-    staff."""
+    """Returns the step name of the mail's incident. This is the mail's kind if the mail is about an order, or an empty
+    string if the mail is to staff."""
     return row.kind if row.kind in ABOUT_ORDERS else ""
 
 

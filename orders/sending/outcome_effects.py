@@ -74,12 +74,12 @@ ANSWERS = {"move": answer_move, "start_of": answer_start, "look": answer_look, "
 
 @dataclass
 class Recorded:
-    """Outcomes that are recorded together, and the data that their effects share.
+    """Outcomes that are recorded together, and the data shared by their effects.
 
     `said`: `now` and `by`, as keyword arguments. `orders`: the steps' orders by id. `troubled`: (order id, step name)
     pairs that have an open incident or failed in this batch. `late`: the calls that may still act on the records of
-    done steps. `replanned`: True if an effect has planned orders again, so that they must be read again. `released`:
-    the number of steps that became due.
+    done steps. `replanned`: True if an effect has planned orders again, so that these orders must be read again.
+    `released`: the number of steps that became due.
     """
 
     outcomes: dict[int, Outcome]
@@ -96,9 +96,9 @@ class Rule(NamedTuple):
     """A row of the table. `act` is applied to the steps of a batch whose state, name and call result are in `states`,
     `steps` and `results`.
 
-    `turn`: the position in the order of execution. An effect gets all its steps at once; effects with the same turn run
-    step by step. `repeat`, `undo`: accepted values of the step's fields. `whole`: accepts True if no further part of
-    the step is to be sent, False otherwise.
+    `turn`: the position in the order of execution. An effect that is alone in its turn gets all its steps at once.
+    Effects with the same turn run step by step. `repeat`, `undo`: accepted values of the step's fields. `whole`: the
+    accepted values of a flag that is True if no further part of the step is to be sent.
     """
 
     turn: int
@@ -119,8 +119,8 @@ def _each(act: Callable[[Dispatch, Recorded], object]) -> Callable[[list[Dispatc
 def _look_at_troubles(rows: list[Dispatch], batch: Recorded) -> None:
     """Reads `troubled` and `late` in one round trip (contract 3.9, Unknown).
 
-    Locks all incidents that are opened or closed for these steps at once: two batches that lock one after the other
-    could wait for each other.
+    Locks all incidents that are opened or closed for these steps together. If two batches locked the incidents one by
+    one, the batches could wait for each other.
     """
     done = [row for row in rows if row.state == Dispatch.State.DONE]
     serial_trial_ids = {row.lane for row in done if row.lane}
@@ -149,8 +149,8 @@ def _take_answers(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
-    """Completes given-up removals that our records now show as done. Also reports a trial's records that differ from
-    its shape, after a step that undoes something."""
+    """Completes given-up removals that our records now show as done. After a step that undoes something, also reports a
+    trial's records that differ from the trial's shape."""
     named = {order for order, _ in batch.troubled}
     for row in rows:
         trial = row.order.trial or row.order
@@ -159,7 +159,7 @@ def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
                 batch.replanned |= complete_confirmed_removals(row.order, **batch.said)
             continue
         if row.state == Dispatch.State.DONE and row.rest:
-            continue  # its next part is under way
+            continue  # the next part of the step is under way
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
             batch.replanned |= complete_confirmed_removals(trial, **batch.said)
@@ -167,7 +167,8 @@ def _settle_books(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _settle_given_up(rows: list[Dispatch], batch: Recorded) -> None:
-    """Settles the orders in a trial's line that also have a given-up step, each by its last done step."""
+    """Settles the orders in a trial's line that also have a given-up step. Each order is settled by its last done
+    step."""
     ended = {row.order_id: row for row in rows if row.lane}
     if given_up := [ended[pk] for pk in set(GIVEN_UP(orders=ended))] if ended else []:
         settle_given_up_orders(given_up, **batch.said)
@@ -185,7 +186,8 @@ def _release(rows: list[Dispatch], batch: Recorded) -> None:
 
 
 def _end_settled(rows: list[Dispatch], batch: Recorded) -> None:
-    """Closes the incidents that stopped orders. Runs last, since steps planned before may keep them open."""
+    """Closes the incidents that stopped orders. Runs last, since steps planned by earlier effects may keep these
+    incidents open."""
     over = {row.order_id for row in rows} & {order for order, _step in batch.troubled}
     if over:
         end_settled([batch.orders[pk] for pk in over], **batch.said)
@@ -198,7 +200,7 @@ EFFECTS = (
     Rule(3, DONE, {Step.FETCH_USAGE}, lambda rows, batch: write_usage(rows, batch.outcomes, now=batch.now)),
     Rule(4, DONE, {Step.START_BPM}, lambda rows, batch: write_processes(rows, batch.outcomes)),
     Rule(5, DONE, ALL, lambda rows, batch: enqueue_next_parts(rows, now=batch.now), whole={False}),
-    # Incidents are locked, all at once. Then failures: holds, moves of a start, incidents and compensation.
+    # All incidents are locked at once. Failures follow: holds, moves of a start, incidents and compensation.
     Rule(6, ANY, ALL, _look_at_troubles),
     Rule(
         7,
@@ -268,14 +270,14 @@ EFFECTS = (
 
 @functools.cache
 def rules_for(*ended: object) -> tuple[Rule, ...]:
-    """Returns the rules that match a step. `ended`: its state, name and call result, its `repeat` and `undo`, and
-    `whole`."""
+    """Returns the rules that match a step. `ended`: the step's state, name and call result, the step's `repeat` and
+    `undo`, and `whole`."""
     return tuple(rule for rule in EFFECTS if all(map(operator.contains, rule[1:3] + rule[4:], ended)))
 
 
 def carry_out(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
-    """Carries out the effects for steps that have their new states, with their orders and trials locked. Returns how
-    many steps became due."""
+    """Carries out the effects for steps that have their new states. The orders and trials of the steps must be locked.
+    Returns the number of steps that became due."""
     batch = Recorded(outcomes, now, {"now": now, "by": by}, {row.order_id: row.order for row in rows})
     found = defaultdict(list)
     for row in rows:

@@ -42,17 +42,17 @@ ROW = [
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
-    """Saves outcomes in one transaction; returns how many steps became due. An outcome whose lease was lost is saved as
-    late (fencing)."""
+    """Saves outcomes in one transaction. Returns the number of steps that became due. If the lease of an outcome was
+    lost, the outcome is saved as late (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = {row.pk: row for row in lock_steps(outcomes.keys())}
-        # Under the lock: another worker may have taken a row over when its lease ran out.
+        # Under the lock, since another worker may have taken a row over when the row's lease ran out.
         ours = still_held(rows, outcomes)
         ended = [Attempt(id=outcomes[pk].attempt_id, **_ending(outcomes[pk], outcomes[pk].result, now)) for pk in ours]
         update_rows(ended, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
         for pk, outcome in outcomes.items():
-            if pk not in ours and outcome.result != Attempt.Outcome.LOST:  # a lost one has been settled meanwhile
+            if pk not in ours and outcome.result != Attempt.Outcome.LOST:  # a lost step has been settled meanwhile
                 _note_late(outcome, rows.get(pk), now, by)
         return _apply(ours, outcomes, now, by) if ours else 0
 
@@ -77,7 +77,7 @@ def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
 
 
 def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, by: str) -> None:
-    """Saves an answer that came too late. It plans nothing. An attempt that was closed as lost stays closed."""
+    """Saves an answer that came too late, and plans nothing. An attempt that was closed as lost stays closed."""
     Attempt.objects.filter(pk=outcome.attempt_id, outcome=Attempt.Outcome.OPEN).update(
         **_ending(outcome, Attempt.Outcome.LATE, now)
     )
@@ -91,7 +91,7 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     events, fit = [], already_applied_correctly(rows.values(), outcomes)
-    # Locks of refused kinds: the fourth in the order of locks (`lock_steps`).
+    # The locks of refused kinds are the fourth in the order of locks (`lock_steps`).
     lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
@@ -110,7 +110,8 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
-    """Sets the dispatch's state. `fits`: True if the partner carried it out before and its records match the step."""
+    """Sets the dispatch's state. `fits`: True if the partner carried out the step before, and the partner's records
+    match the step."""
     row.lease_token = None
     if outcome.code != UNCHECKED or row.order.held_because != Order.Held.FILES:  # earlier findings remain
         row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
@@ -127,7 +128,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         and not _ends_at_once(row, outcome)
         and _is_tried_again(row, outcome, now)
     ):
-        pass  # its next try is set
+        pass  # the next try of the step is set
     else:
         row.state, row.next_try_at = Dispatch.State.FAILED, None
         if doubt := _doubt_of(row, outcome):
@@ -147,7 +148,8 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
 
 
 def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
-    """Returns the code of the doubt about a step that fails, which prevents compensation; empty without doubt (7.2)."""
+    """Returns the code of the doubt about a step that fails, or an empty string without a doubt (7.2). A doubt prevents
+    compensation."""
     if outcome.result == Attempt.Outcome.LOST:
         return UNANSWERED if is_never_repeated(row.step) else ""
     if _must_look(outcome) and row.step != Step.MOVE_START:  # a move plans a query of its own (3.9, 18)
@@ -176,19 +178,19 @@ def _is_unproven(row: Dispatch) -> bool:
 
 
 def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
-    """Returns True if a temporary failure is not retried: the meaning of this call's answers is not proven yet, BPM
-    might start a second process, or a person must look it up."""
+    """Returns True if a temporary failure is not retried. The reasons: the meaning of this call's answers is not proven
+    yet, BPM might start a second process, or a person must look up the result."""
     doubt = (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
     return doubt or _must_look(outcome)
 
 
 def _must_look(outcome: Outcome) -> bool:
-    """Returns True if only a person can find out what the partner holds (contract 7.2)."""
+    """Returns True if only a person can find out the state of the partner's records (contract 7.2)."""
     return outcome.code == LOOK_UP or bool(outcome.data.get(LOOK_UP))
 
 
 def _is_tried_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
-    """Sets a step's next try, if one is left. Returns False also if a move's call would end too near to the start
+    """Sets a step's next try. Returns False if no try is left, or if a move's call would end too near to the start
     (contract 3.9, 18)."""
     return try_again(row, outcome, now) and not (is_move(row) and is_over(row, row.next_try_at))
 
@@ -211,7 +213,7 @@ def _still_wanted(row: Dispatch) -> bool:
     """Returns True if a step continues although its order has an undo mark.
 
     These are undo steps, traffic queries, and billing calls of unknown outcome. Any other call that was in progress is
-    closed, even if it failed: it gets no incident, so it must not be shown as failed.
+    closed, even if the call failed. Such a call gets no incident, so it must not be shown as failed.
     """
     if row.state == Dispatch.State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
@@ -240,7 +242,8 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
 
 
 def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
-    """Marks rows whose lease ran out as possibly carried out, unsaved, and closes their open attempts as lost."""
+    """Marks rows whose lease ran out as possibly carried out, without saving the rows. Closes the open attempts of
+    these rows as lost."""
     if not rows:
         return
     attempts = Attempt.objects.filter(dispatch__in=rows, outcome=Attempt.Outcome.OPEN)

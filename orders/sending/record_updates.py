@@ -1,8 +1,8 @@
 """Updates records after calls: billing records' states and times, BPM's process, the partner's records (contract 3.3,
 3.5, 3.9).
 
-The records' times follow from T and are part of the frozen payload. They are saved to the records when the partner has
-accepted it, or may have. A refused step leaves its records unchanged.
+The records' times follow from T and are part of the frozen payload. The times are saved to the records when the partner
+has accepted the payload, or may have accepted it. A refused step leaves its records unchanged.
 """
 
 import copy
@@ -25,9 +25,9 @@ WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "a
 
 def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
     """Saves the effects of steps on records. A definite answer settles a record. Attempts that ended without a definite
-    answer leave it unknown (contract 3.9, Unknown).
+    answer leave the record unknown (contract 3.9, Unknown).
 
-    `rows`: steps that are done or have failed. If a repeat is refused, the record stays unknown too, since the refusal
+    `rows`: steps that are done or have failed. If a repeat is refused, the record also stays unknown, since the refusal
     says nothing about an earlier attempt whose answer was lost. A forced repeat changes nothing, since the earlier
     acceptance remains valid.
     """
@@ -48,14 +48,15 @@ def write_records(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> Non
         set_times(row, touched)
         _mark(row, touched, STEPS[row.step].record_state_after)
         take_times(row, touched, outcomes[row.pk])
-    for row in unsure:  # known times stay: it is unknown whether the record got others
+    for row in unsure:  # known times stay, since it is unknown whether the record got other times
         set_times(row, {pk: touched[pk] for pk in row.records if touched[pk].create_time is None})
         _mark(row, touched, BillingRecord.State.UNKNOWN)
     update_rows(touched.values(), WRITTEN if _drop_accepted(settled, touched) else WRITTEN[:-1])
 
 
 def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) -> bool:
-    """Removes accepted values that a step of ours has set since. Returns True if `accepted` must be saved."""
+    """Removes accepted values that a step of ours has set after they were accepted. Returns True if `accepted` must be
+    saved."""
     if not any(record.accepted for record in records.values()):
         return False
     settled = [records[pk] for row in rows for pk in row.records]
@@ -84,9 +85,9 @@ def write_processes(starts: Iterable[Dispatch], outcomes: dict[int, Outcome]) ->
 
 
 def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) -> None:
-    """Settles a refused cancel by the partner's records. A cancel is done for records that are absent or not live
-    there; a posted deletion, for records that are absent. The remaining records are sent once more under a new key;
-    only a refusal of that second call counts."""
+    """Settles a refused cancel by the partner's records. A cancel is done for records that are absent or not live at
+    the partner. A posted deletion is done for records that are absent. The remaining records are sent once more under a
+    new key. Only a refusal of that second call counts."""
     records, there = load_records(row.records), by_identity(outcome.data["held"])
     found = {pk: there.get(identity(records[pk], owner(row, records[pk]))) for pk in row.records}
     gone = [pk for pk, one in found.items() if one is None or not (one.live or row.step in DELETIONS)]
@@ -95,7 +96,7 @@ def settle_by_books(row: Dispatch, outcome: Outcome, *, now: datetime.datetime) 
     update_rows([records[pk] for pk in gone], TAKEN)
     code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
-    if len(gone) == len(row.records) and row.step in DELETIONS:  # its effects check for late creates
+    if len(gone) == len(row.records) and row.step in DELETIONS:  # the effects of this step check for late creates
         row.state, row.done_at = Dispatch.State.DONE, now
         return
     row.records = [pk for pk in row.records if pk not in gone]
@@ -134,8 +135,8 @@ def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) ->
 
 
 def take_times(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> None:
-    """Copies the partner's times and states to the records, if it had carried out their step before. Does not save
-    them."""
+    """Copies the partner's times and states to the records, if the partner had carried out their step before. Does not
+    save the records."""
     if outcome.result != Attempt.Outcome.ACTED_BEFORE:
         return
     there = by_identity(outcome.data.get("held", []))

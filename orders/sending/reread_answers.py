@@ -18,7 +18,8 @@ LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers contain rows, not a success
 
 
 def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
-    """Returns a step's last kept answer, its meaning by the current rules, and the process that it contains."""
+    """Returns a step's last kept answer, the answer's meaning by the current rules, and the process that the answer
+    contains."""
     kept = KeptAnswer.objects.filter(attempt__dispatch=row).order_by("-pk").first()
     if kept is None or rules.read is None or STEPS[row.step].effect in LOOKS:
         return None, "", ""
@@ -27,7 +28,8 @@ def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
 
 @dataclass(frozen=True)
 class ReadOtherwise:
-    """An answer whose meaning has changed: `was` when it was stored, `now` by the current rules."""
+    """An answer whose meaning has changed. `was` is the meaning when the answer was stored, `now` is the meaning by the
+    current rules."""
 
     order: str
     call: str
@@ -36,8 +38,8 @@ class ReadOtherwise:
 
 
 def read_otherwise() -> list[ReadOtherwise]:
-    """Reads again the answers of steps in doubt, and of starts whose orders were undone; returns those whose meaning
-    differs by the current rules. Changes nothing: `resume` and `resend` do."""
+    """Reads again the answers of steps in doubt, and of starts whose orders were undone. Returns the answers whose
+    meaning differs by the current rules. Changes nothing: `resume` and `resend` make the changes."""
     doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     doubts = doubts.exclude(step__in=[name for name in STEPS if STEPS[name].effect in LOOKS])
     undone = Dispatch.objects.filter(step=Step.START_BPM, may_have_acted=False, order__undo_since__isnull=False)
@@ -57,14 +59,14 @@ def ends_by_reading(row: Dispatch) -> bool:
 
 
 def _settles(row: Dispatch, meaning: str) -> bool:
-    """Returns True if this meaning completes the step: a success, or a repeated BPM start. A repeated billing step is
-    sent, since the partner's records must be queried."""
+    """Returns True if this meaning completes the step. A success completes any step, and the answer "repeated"
+    completes a BPM start. A repeated billing step is sent, since the partner's records must be queried."""
     return meaning == "success" or (meaning == "repeated" and row.step == Step.START_BPM)
 
 
 def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
-    """Completes a failed step by its kept answer, without a call; this proves the kind of the step. The order and trial
-    must be locked. Returns True if the step was completed."""
+    """Completes a failed step by its kept answer, without a call. The answer also proves the kind of the step. The
+    order and trial must be locked. Returns True if the step was completed."""
     kept, meaning, process = read_now(row)
     if kept is None or row.state != Dispatch.State.FAILED or not _settles(row, meaning):
         return False
@@ -91,8 +93,8 @@ def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
 
 
 def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list[str]:
-    """Completes the partner's steps in doubt whose kept answers now read as a success, each in its own transaction.
-    Returns their orders' numbers."""
+    """Completes the partner's steps in doubt whose kept answers are a success by the current rules. Each step is
+    completed in its own transaction. Returns the numbers of the steps' orders."""
     rows = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS, repeat=False)
     rows = rows.filter(channel__in=channels_of(partner)).order_by("pk")
     found = []
@@ -109,7 +111,7 @@ def read_partner_again(partner: str, *, by: str, now: datetime.datetime) -> list
 
 def note_begun(order: Order) -> None:
     """Marks the order's BPM starts as possibly carried out if the current rules read their kept answers as accepted.
-    Called before the order is reopened: the starts keep their keys, since BPM has the process."""
+    Called before the order is reopened. The starts keep their keys, since BPM has the process."""
     for row in order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, may_have_acted=False):
         _kept, meaning, process = read_now(row)
         if _settles(row, meaning):

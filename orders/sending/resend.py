@@ -1,7 +1,7 @@
 """Resends steps, for commands and pages (contract 3.9, Resend; section 5).
 
-Each step first gets a verdict on what would happen. Then the verdicts are carried out, order by order, each in its own
-transaction. There is an event for each order and one for the whole resend.
+Each step first gets a verdict on what would happen. Then the verdicts are carried out order by order, with one
+transaction for each order. There is an event for each order and one event for the whole resend.
 """
 
 import dataclasses
@@ -61,13 +61,14 @@ WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The selection of steps to resend. Without `failed` and `channel`, these are an order's failed steps, or all steps
-    if none failed.
+    """The selection of steps to resend. Without `failed` and `channel`, the selection has an order's failed steps, or
+    all steps of the order if no step failed.
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: the error
-    code of the failure. `reopen`: a filter also reopens compensated orders, but not those that staff compensated.
-    Orders given by number are reopened anyway. `filtered`: the numbers come from a filter, not from a person. `anew`: a
-    person states that the steps in doubt had no effect, so they are sent under new keys (contract 7.2, `--new`).
+    code of the failure. `reopen`: a filter also reopens compensated orders, except orders that staff compensated.
+    Orders given by number are reopened in any case. `filtered`: the numbers come from a filter, not from a person.
+    `anew`: a person states that the steps in doubt had no effect, so these steps are sent under new keys (contract 7.2,
+    `--new`).
     """
 
     numbers: tuple[str, ...] = ()
@@ -90,7 +91,8 @@ class Selection:
 
     @property
     def by_number(self) -> bool:
-        """Returns True if a person chose the orders by number. A filter must not open orders compensated months ago."""
+        """Returns True if a person chose the orders by number. A filter must not reopen orders that were compensated
+        months ago."""
         return bool(self.numbers) and not self.filtered
 
 
@@ -100,9 +102,9 @@ class Judgement:
 
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned again),
     `repeat` (forced: an accepted step is sent once more), `blocked` (queued, but the partner's breaker is open),
-    `paused` (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not reopen it),
-    `refused` (not allowed; `why` has the reason). `mail_id`: set for a mail instead of a step; a mail about no order
-    has `-` as its order. `refusal`: why an order can't be reopened, or why a step's effect can't be queried.
+    `paused` (queued, but the partner is paused), `accepted` (the step succeeded), `left_out` (a filter does not reopen
+    the order), `refused` (not allowed; `why` has the reason). `mail_id`: set for a mail instead of a step. A mail about
+    no order has `-` as its order. `refusal`: why an order can't be reopened, or why a step's effect can't be queried.
     `decision`: BPM's decision that remains valid when the order is reopened.
     """
 
@@ -118,7 +120,7 @@ class Judgement:
 
     @property
     def sends(self) -> bool:
-        """Returns True if carrying it out queues something."""
+        """Returns True if something is queued when the verdict is carried out."""
         return self.verdict in WILL_SEND
 
 
@@ -157,7 +159,8 @@ def judge_order(
 
 
 def _compensated(order: Order) -> bool:
-    """Returns True if the order is completely undone. False if undo steps that staff gave up can still be sent."""
+    """Returns True if the order is completely undone. Returns False if undo steps that staff gave up can still be
+    sent."""
     over = order.undo_since and order.state in {Order.State.FAILED, Order.State.REJECTED, Order.State.WITHDRAWN}
     return bool(over) and not any(
         map(is_left, order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True))
@@ -207,7 +210,7 @@ def _nothing(order: Order, selection: Selection) -> Judgement:
 
 
 def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Returns the partners whose calls have to wait, each with the verdict and the reason."""
+    """Returns the partners whose calls have to wait. Each partner has the verdict and the reason."""
     found = {
         partner: (BLOCKED, f"the breaker of {partner} is open; it goes out when the partner is back")
         for partner in open_partners
@@ -224,8 +227,8 @@ def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[
 
 
 def _judge_anew(row: Dispatch, order: Order) -> Judgement:
-    """Returns the verdict on a step that, as a person states, had no effect. The big-data side's records may
-    contradict."""
+    """Returns the verdict on a step that had no effect according to a person. The big-data side's records may
+    contradict that person."""
     about = (order.number, row.step)
     if row.state != Dispatch.State.FAILED or row.error_code not in DOUBTS or is_rebuilt_on_resend(row):
         return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
@@ -242,8 +245,8 @@ def _judge_anew(row: Dispatch, order: Order) -> Judgement:
 
 
 def _is_there(row: Dispatch, order: Order) -> bool:
-    """Returns True if the big-data side, queried now, holds a failed step's records in their target state. False
-    without a look-up, since the person has checked."""
+    """Queries the big-data side, and returns True if its records of a failed step are in their target state. Without a
+    look-up, returns False, since the person has checked the records."""
     if not has_look_up():
         return False
     row.order = order
@@ -258,7 +261,8 @@ def _judge_mail(row: Mail, force: bool, waits: Mapping[str, tuple[str, str]]) ->
 
 
 def _or_waits(row: Dispatch | Mail, waiting: tuple[str, str] | None, verdict: str, why: str) -> tuple[str, str]:
-    """Returns the verdict and its reason, or those in `waiting` if the partner's calls have to wait."""
+    """Returns the verdict and its reason. If the partner's calls have to wait, returns the verdict and the reason in
+    `waiting`."""
     if waiting and verdict in WILL_SEND:
         return waiting
     return verdict, f"{why}: {waiting[1]}" if waiting and row.state == Dispatch.State.DUE else why
@@ -328,8 +332,8 @@ def is_left_to_people(row: Dispatch) -> bool:
 
 
 def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
-    """Returns the verdict on a failed move of the start: sent again only if its records disagree and both starts lie
-    ahead."""
+    """Returns the verdict on a failed move of the start. The move is sent again only if its records disagree and both
+    starts are in the future."""
     if may_send_again(row, order, timezone.now()):
         return NEW, "its records disagree: a new key"
     if differs(row):
@@ -338,14 +342,14 @@ def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _goes_anew(row: Dispatch) -> bool:
-    """Returns True if a failed step is sent under a new key: it has a definite answer, unless its key must be kept
-    because it may have acted."""
+    """Returns True if a failed step is sent under a new key. This is so if the step has a definite answer. If its key
+    must be kept because the step may have acted, returns False."""
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
 
 
 def is_left(row: Dispatch) -> bool:
-    """Returns True if staff gave up a start day's cancel, or a step that undoes something, and it can still be sent. An
-    activation's restore does not count."""
+    """Returns True if staff gave up a start day's cancel, or a step that undoes something, and this step can still be
+    sent. An activation's restore does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
     given_up = row.state == Dispatch.State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and bool(row.settled) and not row.is_accepted
@@ -368,8 +372,8 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
 
 
 def _is_followed(row: Dispatch) -> bool:
-    """Returns True if a later step of the trial's line is unfinished: it would run before a repeat, and may change the
-    records."""
+    """Returns True if a later step of the trial's line is unfinished. The later step would run before a repeat, and may
+    change the records."""
     return row.lane is not None and later_in_line(row).current().filter(state__in=NOT_FINISHED).exists()
 
 
@@ -392,11 +396,11 @@ def _orders(selection: Selection) -> QuerySet[Order]:
 
 
 def _left_out(steps: QuerySet[Dispatch]) -> Q:
-    """Returns the condition for orders that staff compensated and that match the filter. They are listed as left out
-    even if no step failed."""
+    """Returns the condition for orders that staff compensated and that match the filter. These orders are listed as
+    left out even if no step failed."""
     by_staff = AffectedOrder.objects.unresolved().filter(incident__code=COMPENSATED, order__undo_since__isnull=False)
     by_staff = by_staff.filter(order__state__in=[Order.State.FAILED, Order.State.REJECTED])
-    given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # it can be sent after all
+    given_up = Dispatch.objects.current().filter(state=Dispatch.State.GIVEN_UP, undo=True)  # still sendable
     fit = Q(pk__in=by_staff.values("order_id")) & Q(pk__in=steps.values("order_id"))
     return fit & ~Q(pk__in=given_up.values("order_id"))
 
@@ -417,7 +421,7 @@ def _fitting(rows: MailQuerySet, selection: Selection) -> MailQuerySet:
 
 
 def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch | Mail]]:
-    """Returns the selected steps and mails by order. Two queries for all."""
+    """Returns the selected steps and mails by order. Makes two queries for all orders."""
     rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
     found: dict[int, list[Dispatch | Mail]] = {order.pk: [] for order in orders}
     rows = _matching(rows, selection).annotate(denied=denied_by_books())
@@ -462,10 +466,10 @@ def resend(
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ResendReport:
-    """Queues the selected steps again, order by order. Returns the verdicts, refusals included.
+    """Queues the selected steps again, order by order. Returns the verdicts, including refusals.
 
-    Each order is judged again under its lock, since it may have changed meanwhile. `dry_run` rolls back the changes of
-    an order before it locks the next one, so that it blocks nobody.
+    Each order is judged again under its lock, since the order may have changed meanwhile. `dry_run` rolls back the
+    changes of an order before it locks the next order, so that `dry_run` blocks nobody.
     """
     report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
     for done, number in enumerate(numbers, 1):
@@ -560,7 +564,7 @@ def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: s
 
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
-    """Queues the same dispatch if its outcome is unknown, or a new one if it was answered definitely."""
+    """Queues the same dispatch if its outcome is unknown, or a new dispatch if the old one has a definite answer."""
     if is_rebuilt_on_resend(row) and row.state in {Dispatch.State.FAILED, Dispatch.State.GIVEN_UP}:
         rebuild_step(row, now=now, by=by)
         return
@@ -578,7 +582,7 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
-    """Supersedes a dispatch with a new one at the same position. Returns the new dispatch; its key is random if the
+    """Supersedes a dispatch with a new one at the same position. Returns the new dispatch. The new key is random if the
     partner carried out the old key."""
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
     new = build_replacement(row, now=now)

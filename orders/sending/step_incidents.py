@@ -40,8 +40,8 @@ EXPLAINED = Prepared(
 
 
 def note_failure(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Opens the incident of a failed step; for an order that is being undone, only if the step matters to the
-    undoing."""
+    """Opens the incident of a failed step. If the order is being undone, opens the incident only if the step matters to
+    the undoing."""
     if row.order.undo_since is None or not STEPS[row.step].ignore_failure_when_undoing:
         _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
 
@@ -80,7 +80,7 @@ def close_explained(cancels: Iterable[Dispatch], *, now: datetime.datetime, by: 
 
 
 def end_troubles(done: Iterable[Dispatch], troubled: set[tuple[int, str]], *, now: datetime.datetime, by: str) -> None:
-    """Closes the incidents of steps that are done now; `troubled`: the (order id, step name) pairs that have
+    """Closes the incidents of steps that are done now. `troubled`: the (order id, step name) pairs that have
     incidents."""
     for row in done:
         if (row.order_id, row.step) in troubled:

@@ -51,8 +51,8 @@ def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> li
 
 
 def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
-    """Queues a traffic query for these trials, or all running ones, unless one is open. Returns how many it queued: 0
-    if the partner has no such call."""
+    """Queues a traffic query for these trials, or for all running trials. Skips trials with an open query. Returns the
+    number of queued queries, which is 0 if the partner has no such call."""
     if not settings.PARTNERS.bigdata.traffic.path:
         return 0
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
@@ -76,7 +76,8 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
 
 
 def why_not_ask(order: Order) -> NotAllowedError | None:
-    """Returns why traffic can't be queried for this order; None if it is a trial that has been planned."""
+    """Returns the reason why traffic can't be queried for this order, or None if the order is a trial that has been
+    planned."""
     if not settings.PARTNERS.bigdata.traffic.path:
         return NotAllowedError("usage_no_call")
     if order.kind != Order.Kind.TRIAL:

@@ -1,4 +1,4 @@
-"""Explains in English, for `show` and `resend`, why a step or a held order waits. Only reads."""
+"""Explains in English why a step or a held order waits, for `show` and `resend`. Only reads."""
 
 from django.utils import timezone
 
@@ -15,8 +15,8 @@ MAX_NAMED = 5
 
 
 def waits_for(order: Order) -> list[str]:
-    """Returns the reasons why an order waits: a pause, other orders, the approval or its start day. Empty if it does
-    not wait."""
+    """Returns the reasons why an order waits: a pause, other orders, the approval or its start day. The result is empty
+    if the order does not wait."""
     if order.held_because:
         return list(filter(None, [_hold_waits_for(order)]))
     return [*_paused(order), *_waits_in_line(order)]

@@ -1,4 +1,5 @@
-"""Corrects the attribution of a trial and all orders based on it (contract 3.9, 18; section 5, `attribute --move`).
+"""Corrects the attribution of a trial and of all orders based on the trial (contract 3.9, 18; section 5, `attribute
+--move`).
 
 Our orders change at once. Live records are sent again, so that the big-data side gets the province too.
 """
@@ -30,7 +31,7 @@ UNSETTLED = Q(Exists(STEPS.current().filter(Q(state__in=OPEN_STATES) | UNSURE)))
 
 
 def move_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Sets the attribution of an order and its family, given by letters or code.
+    """Sets the attribution of an order and its family. The attribution is given by letters or code.
 
     Live records that have another province at the big-data side are sent again with unchanged times. BPM is not
     notified. Raises OrderUnknownError and NotAllowedError.
@@ -62,7 +63,8 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
 
 
 def family_of(order: Order) -> list[Order]:
-    """Returns the trial that an order is or refers to, and all orders that refer to it."""
+    """Returns the order's trial and all orders that refer to this trial. The trial is the order itself or the trial
+    that the order refers to."""
     return list(_family(order).select_related("attribution").defer("content").order_by("pk"))
 
 
@@ -73,7 +75,8 @@ def _family(order: Order) -> QuerySet[Order]:
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if an order's attribution can't be changed now, whatever the new one. At most one query."""
+    """Returns the error if an order's attribution can't be changed now at all, whatever the new attribution. Makes at
+    most one query."""
     if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:
@@ -85,16 +88,15 @@ def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowed
 
 
 def why_not_there(order: Order, new: Province) -> NotAllowedError | None:
-    """Returns the error if the attribution can't be changed to this one."""
+    """Returns the error if the attribution can't be changed to the given one."""
     if any(row.attribution_id not in {None, new.letters} for row in family_of(order)):
         return None
     return NotAllowedError("attribution_same", number=order.number, letters=new.letters)
 
 
 def records_to_post(order: Order, new: Province | None) -> list[BillingRecord]:
-    """Returns the live records of an order's family with another province at the big-data side; all if `new` is
-    None.
-    """
+    """Returns the live records of an order's family that have another province at the big-data side. If `new` is None,
+    returns all live records of the family."""
     family = {row.pk: row for row in family_of(order)}
     rows = list(BillingRecord.objects.filter(order__in=family, state=BillingRecord.State.LIVE).order_by("pk"))
     return [row for row in rows if new is None or _province_there(row, family[row.order_id]) != new.code]
@@ -105,7 +107,8 @@ def _province_there(record: BillingRecord, order: Order) -> str:
 
 
 def _note_provinces(family: list[Order]) -> None:
-    """Removes accepted provinces from live records. Cancelled records keep the province that they have there."""
+    """Removes accepted provinces from live records. Cancelled records keep the province that they have at the big-data
+    side."""
     owners, changed = {row.pk: row for row in family}, []
     for record in BillingRecord.objects.filter(
         order__in=owners, state__in=[BillingRecord.State.LIVE, BillingRecord.State.CANCELLED]
@@ -120,7 +123,8 @@ def _note_provinces(family: list[Order]) -> None:
 
 
 def _post(family: list[Order], records: list[BillingRecord], now: datetime.datetime) -> None:
-    """Plans a step before all waiting ones for each order with such records. It replaces a failed one."""
+    """Plans a step for each order with records to post, before all waiting steps. The new step replaces a failed step
+    of this kind."""
     mine = defaultdict(list)
     for record in records:
         mine[record.order_id].append(record.pk)

@@ -1,7 +1,7 @@
 """Moves the last day of a running trial (contract 3.9, 18 and 19; section 5, `move_end`).
 
-The day is an end that staff took, so the trial has it at once. One step posts the live records with it, as for a change
-that names another end.
+The day counts as an end that staff accepted, so it applies to the trial at once. One step posts the live records with
+this day, as for a change that names another end.
 """
 
 import datetime
@@ -27,7 +27,8 @@ IN_LINE = Dispatch.objects.filter(lane=OuterRef("pk"), channel=Channel.BILLING)
 def move_end(*, number: str, day: datetime.date, reason: str, by: str, now: datetime.datetime) -> Order:
     """Makes `day`, today or later, the last day of a running trial.
 
-    Its records get 23:59:59 of that day by a step in the trial's line. Raises OrderUnknownError and NotAllowedError.
+    A step in the trial's line sets the end of the trial's records to 23:59:59 of that day. Raises OrderUnknownError and
+    NotAllowedError.
     """
     check_reason(reason, "moving an end")
     with transaction.atomic():
@@ -49,7 +50,7 @@ def move_end(*, number: str, day: datetime.date, reason: str, by: str, now: date
 
 
 def why_not_move_end(trial: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if the end of an order can't be moved, whatever the day. At most one query."""
+    """Returns the error if the end of an order can't be moved at all, whatever the day. Makes at most one query."""
     if trial.kind != Order.Kind.TRIAL:
         return NotAllowedError("end_no_trial", number=trial.number)
     if trial.state != Order.State.TRIALING or trial.undo_since:

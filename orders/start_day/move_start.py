@@ -1,8 +1,8 @@
 """Moves the start day of a scheduled activation (contract 3.9, 18; section 5, `move_start`).
 
-One call replaces the order's commercial records, with the new createTime. The day, the schedule and the steps waiting
-for it change in the transaction that records the big-data side's acceptance. Until then the order keeps its old day,
-and no step of its start day is executed.
+One call replaces the order's commercial records, with the new createTime. The day, the schedule and the steps that wait
+for the day change in the transaction that records the big-data side's acceptance. Until this transaction the order
+keeps its old day, and no step of the order's start day is executed.
 """
 
 import datetime
@@ -31,7 +31,7 @@ from orders.rules.steps import FIXES, Channel, Partner, Phase, Step
 from orders.texts.errors import NotAllowedError, check_reason
 
 BEFORE_START = datetime.timedelta(minutes=10)  # time between the end of the last call and the earlier start
-FOR_TODAY = datetime.timedelta(minutes=30)  # time after the request until the last call of a move to today has ended
+FOR_TODAY = datetime.timedelta(minutes=30)  # by then after the request, the last call of a move to today has ended
 MIN_LEAD = datetime.timedelta(minutes=30)  # minimum time to both starts for resending records that disagree
 BEHIND_PLAN = Phase.UNDO - 50  # position if there is no cancel step of a start day
 NOT_BILLED_YET = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.HELD}
@@ -40,7 +40,7 @@ NOT_BILLED_YET = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.
 def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: datetime.datetime) -> Order:
     """Moves the start of a scheduled activation to `day`, today or later, at midnight in Asia/Shanghai.
 
-    A billed order keeps its old day until the big-data side has accepted the new createTime; an unbilled one is moved
+    A billed order keeps its old day until the big-data side has accepted the new createTime. An unbilled order is moved
     at once. BPM is not notified. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "moving a start day")
@@ -62,7 +62,7 @@ def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: da
 
 
 def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if the start of an order can't be moved, whatever the day."""
+    """Returns the error if the start of an order can't be moved at all, whatever the day."""
     movable = order.state == Order.State.SCHEDULED or order.state in NOT_BILLED_YET
     if order.kind != Order.Kind.ACTIVATION or order.undo_since or order.start_at is None or not movable:
         return NotAllowedError("move_not_scheduled", number=order.number, state=order.state)
@@ -80,7 +80,7 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
         return NotAllowedError("billing_under_way")
     most = settings.PARTNERS.bigdata.post.most
     if most and (number := order.billing_records.filter(state__in=BillingRecord.THERE).count()) > most:
-        return NotAllowedError("too_many", number=number, most=most)  # one call moves them all
+        return NotAllowedError("too_many", number=number, most=most)  # one call moves all records
     return None if _is_billed(order) else NotAllowedError("move_books_open", number=order.number)
 
 
@@ -99,8 +99,8 @@ def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotA
 
 
 def why_moving(order: Order) -> NotAllowedError | None:
-    """Returns the error with which other actions on the order's records are refused while a move of its start is not
-    finished. None without such a move."""
+    """Returns the error for other actions on the order's records while a move of its start is not finished. Returns
+    None if there is no such move."""
     return why_unresolved(order, move_of(order))
 
 
@@ -111,13 +111,14 @@ def why_unresolved(order: Order, move: Dispatch | None) -> NotAllowedError | Non
 
 
 def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool:
-    """Returns True if a move whose records disagree may be sent again: both starts are far enough in the future."""
+    """Returns True if a move whose records disagree may be sent again, since both starts are far enough in the
+    future."""
     start = start_of(move)
     return differs(move) and bool(order.start_at) and start is not None and min(start, order.start_at) >= now + MIN_LEAD
 
 
 def start_of(move: Dispatch) -> datetime.datetime | None:
-    """Returns the new start of a move; None for a move to today that was never attempted."""
+    """Returns the new start of a move, or None for a move to today that was never attempted."""
     return moved_to(move) if move.new_start or move.frozen_at else None
 
 
@@ -167,11 +168,11 @@ def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dis
     )
 
 
-# --- when it may be called
+# --- when a move may be called
 
 
 def _has_time(until: datetime.datetime, now: datetime.datetime) -> bool:
-    """Returns True if a call claimed now ends before `until`, even if it begins at the end of its lease."""
+    """Returns True if a call claimed now ends before `until`, even if the call begins at the end of its lease."""
     return now + datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS) <= until
 
 
@@ -182,9 +183,10 @@ def is_over(move: Dispatch, now: datetime.datetime) -> bool:
 
 
 def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[str]) -> list[Dispatch]:
-    """Removes moves from (locked) due steps: expired ones, and those not begun while the big-data side is down.
+    """Removes moves from (locked) due steps. Removes expired moves and, while the big-data side is down, moves that
+    have not begun.
 
-    The removed moves are checked again soon; `end_moves` ends the expired ones.
+    The removed moves are checked again soon. `end_moves` ends the expired moves.
     """
 
     def waits(row: Dispatch) -> bool:
@@ -192,7 +194,7 @@ def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[st
 
     held = [row for row in rows if is_move(row) and waits(row)]
     for row in held:
-        # without a token, so that it does not count as being sent
+        # without a token, so that the move does not count as being sent
         row.next_try_at, row.lease_token = next_try("move_held_back", now), None
     if held:
         update_rows(held, ["next_try_at", "lease_token"])

@@ -28,9 +28,11 @@ Pairs = list[tuple[BillingRecord, HeldRecord | None]]
 
 
 def settle_move(row: Dispatch) -> None:
-    """Sets the state of a failed move, unsaved: closed if it was refused and no call of it can have taken effect.
+    """Sets the state of a failed move without saving it. The move is closed if it was refused and no call of it can
+    have taken effect.
 
-    Otherwise it stays `failed` until the big-data side was queried, and also if its records disagree.
+    Otherwise the move stays `failed` until the big-data side was queried. If the records disagree then, the move still
+    stays `failed`.
     """
     refused = row.definite and not row.may_have_acted
     row.definite = refused
@@ -39,7 +41,7 @@ def settle_move(row: Dispatch) -> None:
 
 
 def follow_move(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Carries out the consequences of a move that has ended (order locked).
+    """Carries out the consequences of a move that has ended. The order must be locked.
 
     Does nothing if the order is being undone.
     """
@@ -70,7 +72,7 @@ def _open(move: Dispatch, code: str, *, now: datetime.datetime) -> None:
 
 
 def _ask(move: Dispatch, now: datetime.datetime) -> None:
-    """Plans a query of the big-data side. It runs once no call of the move can take effect any more."""
+    """Plans a query of the big-data side. The query runs once no call of the move can take effect any more."""
     move.differs, move.asking = False, True
     move.save(update_fields=NOTES)
     update_rows(
@@ -85,9 +87,8 @@ def _ask(move: Dispatch, now: datetime.datetime) -> None:
 
 
 def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Processes the answer about a move of unknown outcome (order locked): accepted, refused, or the records
-    disagree.
-    """
+    """Processes the answer about a move of unknown outcome: the move was accepted, it was refused, or the records
+    disagree. The order must be locked."""
     move, order = Dispatch.objects.defer("payload").get(pk=row.asked_step), row.order
     move.order = order
     if order.undo_since or move.superseded or move.state != Dispatch.State.FAILED or not move.asking:
@@ -115,9 +116,8 @@ def _pairs(records: Iterable[BillingRecord], held: Iterable[HeldRecord], order: 
 
 
 def _starts(pairs: Pairs) -> set[datetime.datetime | None]:
-    """Returns the starts of the records that are live at the big-data side; None stands for records that are not
-    live.
-    """
+    """Returns the starts of the records that are live at the big-data side. None stands for records that are not
+    live."""
     return {one.create_time if one and one.live else None for _record, one in pairs}
 
 
@@ -129,9 +129,10 @@ def _take_records(pairs: Pairs) -> None:
 
 
 def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Processes the answer about an order from before a restore whose start day has come (order locked).
+    """Processes the answer about an order from before a restore whose start day has come. The order must be locked.
 
-    A single other start moves the order to it; records that disagree stop it, as after a move.
+    If all records have the same other start, the order is moved to that start. If the records disagree, the order is
+    stopped, as after a move.
     """
     order = row.order
     if order.undo_since or order.start_at is None:
@@ -165,12 +166,13 @@ def earliest(starts: Iterable[datetime.datetime]) -> datetime.datetime:
 
 
 def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Accepts the big-data side's records after a move whose records disagree (order locked): the earliest
-    createTime counts.
+    """Accepts the big-data side's records after a move whose records disagree. The earliest createTime counts. The
+    order must be locked.
 
-    Raises NotAllowedError if one of them is not live there and the order can still be compensated. If it can't, since
-    its start was more than a day ago (contract 3.9, 16), each missing record becomes an open difference, which a fix
-    sends again with the start. If no record is live there, the start does not change.
+    Raises NotAllowedError if one of the records is not live at the big-data side and the order can still be
+    compensated. If the order can't be compensated, since its start was more than a day ago (contract 3.9, 16), each
+    missing record becomes an open difference. A fix sends the missing record again with the start. If no record is live
+    at the big-data side, the start does not change.
     """
     order, records = move.order, list(load_records(move.records).values())
     pairs = _pairs(records, held, order)
@@ -187,7 +189,7 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
 
 
 def _note_gone(order: Order, gone: Pairs, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
-    """Opens a difference for each record of an order that is not live there. Our record stays live."""
+    """Opens a difference for each record of an order that is not live at the big-data side. Our record stays live."""
     for record, _one in gone:
         record.state, record.create_time, record.cancelled_at = BillingRecord.State.LIVE, start, None
     update_rows([record for record, _one in gone], TAKEN)

@@ -12,14 +12,14 @@ from orders.trials.trial_state_writes import refresh_trial
 
 
 def end_trials(*, now: datetime.datetime) -> int:
-    """Ends running trials whose last day has passed. Returns how many."""
+    """Ends running trials whose last day has passed. Returns the number of ended trials."""
     today = now.astimezone(SHANGHAI).date()
     over = running_trials().filter(shape__ends_on__lt=today).order_by("shape__ends_on").values_list("pk", flat=True)
     ended = 0
     for pk in list(over[:500]):
         with transaction.atomic():
             trial = lock_orders([pk])[pk]
-            # Checked again under the lock: a change may have extended it meanwhile.
+            # Checked again under the lock, since a change may have extended the trial meanwhile.
             if trial.state == Order.State.TRIALING:
                 refresh_trial(trial, now=now, by="sweep")
                 ended += trial.state == Order.State.ENDED

@@ -23,7 +23,7 @@ NOTHING_SENT = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempt
 
 
 def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[int, list[Entry]]:
-    """Returns the entries that determine each trial's shape, without these changes. Three queries."""
+    """Returns the entries that determine each trial's shape, without the given changes. Makes three queries."""
     trials = list(trials)
     changes = Q(trial__in=trials, kind=Order.Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
@@ -59,7 +59,7 @@ def _change_request(row: dict, domains: tuple[str, ...] | None) -> ChangeRequest
 
 
 def said_by(order: Order, domains: Iterable[str], number: int) -> ChangeRequest:
-    """Returns the request of an order that is being planned. `domains` are those of its message."""
+    """Returns the request of an order that is being planned. `domains` are the domains of its message."""
     row = {name: getattr(order, name) for name in SHAPED_BY} | {"change_number": number}
     listed = tuple(domains) if order.kind == Order.Kind.TRIAL or "domains" in order.given else None
     return _change_request(row, listed)
@@ -72,7 +72,7 @@ def read_shape(kept: TrialShape) -> Shape:
 def shape_row(order: Order) -> TrialShape | None:
     """Returns the row of a trial's shape, from `select_related("shape")`, or None.
 
-    None for other orders, and for a trial of an earlier version without a stored shape.
+    The result is None for other orders, and for a trial of an earlier version without a stored shape.
     """
     return getattr(order, "shape", None)
 
@@ -83,7 +83,7 @@ def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, 
 
 
 def shapes_of(trials: Iterable[int]) -> dict[int, Shape]:
-    """Returns the shape of each trial. It is computed for trials of an earlier version without a stored shape."""
+    """Returns the shape of each trial. If a trial of an earlier version has no stored shape, its shape is computed."""
     trials = list(trials)
     found = {row.pk: read_shape(row) for row in TrialShape.objects.filter(pk__in=trials)}
     if missing := [pk for pk in trials if pk not in found]:
@@ -96,9 +96,8 @@ def shape_of(trial: Order) -> Shape:
 
 
 def not_begun(trial: Order) -> list[int]:
-    """Returns a trial's orders that wait in its line and have sent nothing to BPM or for billing, in the line's
-    order.
-    """
+    """Returns a trial's orders that wait in its line and have sent nothing to BPM or for billing. The orders are in the
+    sequence of the line."""
     sent = Dispatch.objects.current().filter(order=OuterRef("order"), plan=OuterRef("plan"), undo=False, attempts__gt=0)
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, order__undo_since=None)
     rows = rows.exclude(order=trial.pk).filter(~Exists(sent.filter(channel__in=AT_PARTNERS, repeat=False)))
@@ -107,7 +106,7 @@ def not_begun(trial: Order) -> list[int]:
 
 
 def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = None) -> Shape:
-    """Returns the shape of a trial from the orders that have begun, including `of`, excluding `gone`."""
+    """Returns the shape of a trial, computed from the orders that have begun, including `of` and excluding `gone`."""
     without = set(not_begun(trial)) - {of.pk if of else None} | {order.pk for order in (gone,) if order}
     return fold(entries_of([trial.pk], without=without)[trial.pk])
 
@@ -125,7 +124,8 @@ def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
 
 
 def meant_now(trial: Order, shape: Shape, *, now: datetime.datetime, gone: Order | None = None) -> Shape | None:
-    """Returns the shape of a trial whose records should be live; None if it has ended, is withdrawn or taken over."""
+    """Returns the shape of a trial whose records should be live. Returns None if the trial has ended, is withdrawn or
+    is taken over."""
     return shape if _runs(trial, shape, now) and not started([trial.pk], gone=gone) else None
 
 
@@ -135,9 +135,10 @@ def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
 
 
 def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, Shape | None]:
-    """Returns the shape of each trial from the orders that have begun; None: no record should be live.
+    """Returns the shape of each trial, computed from the orders that have begun. The shape is None if no record should
+    be live.
 
-    Five queries, and more for trials with waiting steps.
+    Makes five queries, and more queries for trials with waiting steps.
     """
     ids = [trial.pk for trial in trials]
     shapes, over = shapes_of(ids), started(ids)
@@ -151,7 +152,7 @@ def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, 
 
 
 def is_meant(record: BillingRecord, shape: Shape | None) -> bool:
-    """Returns True if a trial's record should be live. `shape`: None if no record should be."""
+    """Returns True if a trial's record should be live. `shape` is None if no record should be live."""
     return shape is not None and record.product_id == shape.service and record.domain_key in shape.domains
 
 

@@ -1,8 +1,9 @@
-"""Stores the shapes of trials (contract 3.9, 19): only intake creates a TrialShape, all other writes are here.
+"""Stores the shapes of trials (contract 3.9, 19). Only intake creates a TrialShape; all other writes are in this
+module.
 
-Code that changes a trial's shape calls `reshape` under the trial's lock: when a change is planned, withdrawn or given
-up, for an ending, an accepted end, a claim that is taken or released. It computes and stores the shape, creates the
-rows of records that it requires, and updates the trial's state.
+Code that changes a trial's shape calls `reshape` under the trial's lock. Such code plans, withdraws or gives up a
+change, handles an ending or an accepted end, or takes or releases a claim. `reshape` computes and stores the shape,
+creates the rows of records that the shape requires, and updates the trial's state.
 """
 
 import datetime
@@ -51,7 +52,7 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
 
 
 def keep_shape(trial: Order, shape: Shape) -> None:
-    """Saves a (locked) trial's shape, and on the trial the service that its changes set.
+    """Saves a (locked) trial's shape. Saves on the trial the service that the trial's changes set.
 
     Compares with the row, since a transaction may have several instances of a trial.
     """
@@ -63,8 +64,8 @@ def keep_shape(trial: Order, shape: Shape) -> None:
 
 
 def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
-    """Stores the shape after a change that is planned last for its (locked) trial. Its records were created with the
-    plan.
+    """Stores the shape after a change that is planned last for its (locked) trial. The records of the change were
+    created with the plan.
 
     A new change can only change the state of a trial that has ended.
     """
@@ -80,7 +81,7 @@ def _make_rows(trial: Order, shape: Shape) -> None:
     """
     known, again, dropped = set(), [], []
     rows = trial.billing_records.order_by("pk").values_list("pk", "product_id", "domain_key", "state", "create_time")
-    for pk, service, key, state, made in rows:  # no instances: a request of BBOSS may have 20,000
+    for pk, service, key, state, made in rows:  # no instances, since a request of BBOSS may have 20,000
         if service == shape.service and key in shape.domains:
             known.add(key)
             if state == BillingRecord.State.DELETED and made is None:
@@ -112,7 +113,7 @@ def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.dat
 
 
 def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: str) -> None:
-    """Sets (locked) trials with an open claim to converted: the claim's holder has cancelled their records."""
+    """Sets (locked) trials with an open claim to converted, since the claim's holder has cancelled their records."""
     running = {pk: trial for pk, trial in trials.items() if trial.state in CONVERTIBLE and trial.undo_since is None}
     claimed = CLAIMED(trials=running) if running else ()
     moved = [(running[pk], running[pk].state, Order.State.CONVERTED) for pk in claimed]
@@ -128,9 +129,8 @@ def _is_made(trial: Order) -> bool:
 
 
 def _is_taken_over(trial: Order) -> bool:
-    """Returns True if the holder of an open claim has cancelled the trial's records, by its answer or by a
-    comparison.
-    """
+    """Returns True if the holder of an open claim has cancelled the trial's records, according to its answer or a
+    comparison."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).first()
     if claim is None:
         return False
@@ -152,18 +152,19 @@ def next_number(trial: Order) -> int:
 
 
 def number_after(last: list[tuple[int | None, int | None]]) -> int:
-    """Returns the number after those that LAST_NUMBERS found."""
+    """Returns the number after the numbers that LAST_NUMBERS found."""
     return max(number or 0 for number in last[0]) + 1
 
 
 def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:
-    """Ends a (locked) trial permanently, until a change sets a later end. The caller reshapes it."""
+    """Ends a (locked) trial until a change sets a later end. The caller reshapes the trial."""
     _add_end(trial, TrialEnd.Kind.ENDING, None, now, by)
     add_event(trial, "trial_ending", by=by, now=now, why=why)
 
 
 def take_end(trial: Order, end: datetime.date | None, *, now: datetime.datetime, by: str) -> None:
-    """Makes the big-data side's last day a (locked) trial's end; None: it has no end. The caller reshapes it."""
+    """Makes the big-data side's last day the end of a (locked) trial. If the day is None, the trial gets no end. The
+    caller reshapes the trial."""
     set_end(trial, end, now=now, by=by)
     add_event(trial, "end_taken", by=by, now=now, end=end and end.isoformat())
 

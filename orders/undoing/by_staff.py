@@ -32,19 +32,21 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
         open_incident(order, partner="order", step="", code=COMPENSATED, detail=reason.strip(), now=now)
-        # If nothing is left to undo, it ends here.
+        # If nothing is left to undo, the undoing ends here.
         finish_undo(order, now=now, by=by)
     return order
 
 
 def may_be_undone(order: Order) -> bool:
-    """Returns True if a call has or may have acted at the big-data side, or if BPM may have the order's process."""
+    """Returns True if a call has acted or may have acted at the big-data side, or if BPM may have the order's
+    process."""
     doubtful = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.FAILED)
     return bool(acts_of(order)) or doubtful.filter(may_have_acted=True).exists()
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns why staff can't compensate the order. `acted`: a call may have reached a partner (`may_be_undone`)."""
+    """Returns the reason why staff can't compensate the order. `acted`: a call may have reached a partner
+    (`may_be_undone`)."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:
@@ -55,8 +57,8 @@ def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.d
 
 
 def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedError:
-    """Returns the error for an attempt to undo an order that is already undone. The error has this code, unless records
-    of the order still exist: then the error says how to delete them."""
+    """Returns the error for an attempt to undo an order that is already undone. If records of the order still exist,
+    the error says how to delete them. Otherwise the error has the given code."""
     if is_over(order) and order.billing_records.not_over(now).exists():
         return NotAllowedError("undone_but_there", number=order.number, state=order.state)
     return NotAllowedError(code, number=order.number, state=order.state)

@@ -11,10 +11,10 @@ WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIA
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:
-    """Releases the claim on the (locked) trial of an activation whose undoing is finished, or whose remaining steps
-    staff gave up or accepted.
+    """Releases an activation's claim on its (locked) trial. The undoing of the activation is finished, or staff gave up
+    or accepted its remaining steps.
 
-    `ends`: the reason why the trial ends; empty if it continues.
+    `ends`: the reason why the trial ends, or empty if the trial continues.
     """
     trial = order.trial
     claim.released_at = now
@@ -22,6 +22,6 @@ def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datet
     add_event(trial, "claim_released", by=by, now=now, activation=order.number)
     if ends:
         end_trial(trial, why=ends, now=now, by=by)
-    # The shape before the followers: they are planned by the new shape.
+    # The shape comes before the followers, since the followers are planned by the new shape.
     reshape(trial, now=now, by=by)
     settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

@@ -26,8 +26,8 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Marks the records as deleted, unless a call that creates them may have acted or may still act. Then the big-data
-    side is queried at once, and again when the call can no longer act (contract 3.9, Unknown)."""
+    """Marks the records as deleted. If a call that creates the records may have acted or may still act, the big-data
+    side is queried instead: at once, and again when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE])
     unsure, until = may_be_made(row.order, acts_of(row.order), now)
@@ -48,8 +48,8 @@ def set_records_state(row: Dispatch, state: str) -> None:
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Sets the final state of a (locked) order if no undo step or billing call is left. Given-up steps do not count,
-    but keep the claim. Returns True if the order got its final state."""
+    """Sets the final state of a (locked) order if no undo step or billing call is left. Given-up steps do not prevent
+    the final state, but they keep the claim. Returns True if the order got its final state."""
     if not order.undo_since or _left(order).exists():
         return False
     ending = order.state == Order.State.COMPENSATING
@@ -71,12 +71,13 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
-    """Returns given-up deletions and undoing cancels that neither the partner's records nor `accept` have settled."""
+    """Returns given-up deletions and undoing cancels that are still unsettled. The partner's records or `accept` settle
+    them."""
     return order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
-    """Returns undo steps and billing calls that are unfinished. Steps that wait after a given-up one do not count."""
+    """Returns undo steps and billing calls that are unfinished. Steps that wait after a given-up step do not count."""
     rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
     undoing = rows.filter(undo=True).exclude(

@@ -1,6 +1,6 @@
 """Late undoing (contract 3.9, 16): an activation that has been live for over a day is not undone automatically.
 
-The customer owes for that time. Staff choose whether the records are cancelled from now on or deleted.
+The customer owes for the time since the start. Staff choose whether the records are cancelled from now on or deleted.
 """
 
 import datetime
@@ -20,8 +20,8 @@ def is_late(order: Order, now: datetime.datetime) -> bool:
     """Returns True if the order is an activation that is billed, that BPM accepted, and that started more than a day
     ago.
 
-    While it is unknown whether its start was moved, the earlier start counts, so that records that the customer may owe
-    for are not deleted (contract 3.9, 18).
+    While it is unknown whether the start of the order was moved, the earlier start counts. So no records are deleted
+    for which the customer may owe (contract 3.9, 18).
     """
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
@@ -60,6 +60,6 @@ def unmark_undo_asked(order: Order) -> None:
 
 
 def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Removes the mark and closes the incident: staff keep the order as it is, or have chosen."""
+    """Removes the mark and closes the incident, since staff have chosen or keep the order as it is."""
     unmark_undo_asked(order)
     close_troubles(order, code=LATE_UNDO, now=now, by=by)

@@ -1,8 +1,8 @@
 """Compensation (话单异常删除兜底): stops an order and undoes what it sent (contract 3.9, Compensation's order; 3.10).
 
 The order first gets its undo mark. From then on no forward step is claimed. Steps that were never started are closed.
-Undo steps are ordinary dispatches after the plan's steps (undo_steps.py). When all are done, the order gets the state
-in `undo_to`, and its claim is released (finish.py).
+Undo steps are ordinary dispatches after the plan's steps (undo_steps.py). When all undo steps are done, the order gets
+the state in `undo_to`, and its claim is released (finish.py).
 """
 
 import datetime
@@ -42,7 +42,7 @@ def begin_undo(
     order.save(update_fields=["undo_since", "undo_to", "held_because", "state", "state_since", "in_effect"])
     # Before the undoing is planned: steps never sent need no undo step.
     closed = close_never_begun(order)
-    # It is no longer in effect, so the trial's shape changes.
+    # The order is no longer in effect, so the trial's shape changes.
     if order.kind == Order.Kind.CHANGE and order.trial:
         reshape(order.trial, now=now, by=by)
     if order.start_at:
@@ -51,21 +51,22 @@ def begin_undo(
         end_built_upon(order, now=now)
         if order.undo_asked_at and not how:  # late only by a start that its records do not have
             end_question(order, now=now, by=by)
-    # Planned once no step of the plan can begin any more.
+    # The undo steps are planned once no step of the plan can begin any more.
     steps = plan_undo(order, now, how=how, but=but)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
     # After the plan: incidents of steps to be undone stay open.
     end_settled([order], now=now, by=by)
-    # Last, since closed steps no longer block the undoing or the trial's line.
+    # Comes last, since closed steps no longer block the undoing or the trial's line.
     release(now=now, order_ids=[order.pk], serial_trial_ids=[order.trial_id or order.pk])
     wake()
     return bool(steps)
 
 
 def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str, how: str) -> bool:
-    """Changes the ending of an undone order. Records that an earlier undoing left are undone now (contract 3.10)."""
+    """Changes the ending of an undone order. Records that were left by an earlier undoing are undone now (contract
+    3.10)."""
     left = _left_there(order) if ending == Order.State.WITHDRAWN else False
     if order.state == Order.State.COMPENSATING or left:
         old, order.undo_to = set_state(order, Order.State.COMPENSATING, at=now), ending
@@ -99,8 +100,8 @@ def _left_there(order: Order) -> bool:
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
-    """Sets the state of a (locked) order after its undoing. Records that were never sent count as deleted. If it is
-    withdrawn, its incidents are closed, except STILL_WRONG. A compensated order may be reopened."""
+    """Sets the state of a (locked) order after its undoing. Records that were never sent count as deleted. If the order
+    is withdrawn, its incidents are closed, except STILL_WRONG. A compensated order may be reopened."""
     old, order.undo_to = set_state(order, ending, at=now), ""
     set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
@@ -113,10 +114,11 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
 
 
 def close_never_begun(order: Order) -> int:
-    """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards.
+    """Closes steps that were never attempted, or whose outcome need not be known. Returns the number of closed steps.
+    Call `release` afterwards.
 
-    A failed move of the start is closed too, with the query about it: the verifications after the undoing follow it
-    (contract 3.9, 18).
+    A failed move of the start is closed too, together with the query about the move. The verifications after the
+    undoing take their place (contract 3.9, 18).
     """
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempts=0)
@@ -129,15 +131,16 @@ def close_never_begun(order: Order) -> int:
 
 
 def close_refused(order: Order) -> int:
-    """Closes the steps of a withdrawn order that were refused for good and never acted. No step waits for them."""
+    """Closes the steps of a withdrawn order that were refused for good and never acted. No other step waits for these
+    steps."""
     rows = Dispatch.objects.filter(order=order, state=Dispatch.State.FAILED, may_have_acted=False, undo=False)
     return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=Dispatch.State.CLOSED)
 
 
 @transaction.atomic
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls, except billing calls, whose worker died and whose order is undone or planned again. Returns how
-    many."""
+    """Closes calls whose worker died and whose order is undone or planned again. Billing calls are not closed. Returns
+    the number of closed calls."""
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
         left, state=Dispatch.State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER

@@ -16,11 +16,11 @@ CANCEL, DELETE = "cancel", "delete"  # the two ways of a late undoing (contract 
 
 
 def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Collection[int] = ()) -> list[Dispatch]:
-    """Returns the undo steps in order, after the plan and not enqueued. Empty if no call may have reached the big-data
-    side.
+    """Returns the undo steps in order, placed after the plan. The steps are not enqueued. The result is empty if no
+    call may have reached the big-data side.
 
-    Steps that were never started must be closed already. `how` is `cancel` or `delete` for a late undoing, after which
-    the trial is not restored. `but`: records that are left unchanged.
+    Steps that were never started must be closed already. For a late undoing, `how` is `cancel` or `delete`, and the
+    trial is not restored. `but`: records that are left unchanged.
     """
     rows = _undoing(order, now, how, list(but))
     for position, row in enumerate(rows, start=Phase.UNDO):
@@ -44,14 +44,15 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
 
 
 def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
-    """Returns the steps, not enqueued, that lead the trial's records to its shape: unexpected records are cancelled,
-    then missing ones restored. A step without records to send is done."""
+    """Returns the steps that make the trial's records match its shape. Unexpected records are cancelled, then missing
+    records are restored. The steps are not enqueued. A step without records to send is done."""
     return [_of_trial(order, step, now, to_shape=True, **noted) for step in (Step.CANCEL_TRIAL, Step.RESTORE_TRIAL)]
 
 
 def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
-    """Returns the steps, not enqueued, that a verification of the trial's records may need. After a late undoing the
-    trial ends. The ending is stored only when the undoing has finished, but no record is restored before that."""
+    """Returns the steps that a verification of the trial's records may need. The steps are not enqueued. After a late
+    undoing the trial ends. The ending is stored only when the undoing has finished, but no record is restored even
+    before that time."""
     late = order.undo_since and order.undo_asked_at and order.kind == Order.Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
@@ -65,8 +66,8 @@ def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispa
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """Returns the cancel of a first activation's trial, which a late undoing ends. It cancels records that the plan's
-    own cancel left live, and records that an unfinished call creates."""
+    """Returns the cancel of a first activation's trial, since a late undoing ends the trial. This step cancels records
+    that were left live by the plan's own cancel, and records that are created by an unfinished call."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
@@ -82,8 +83,8 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
 
 
 def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: datetime.datetime) -> list[Dispatch]:
-    """Returns the deletion of the records. If a call may still create them, the deletion is verified at once, and again
-    when no call can act any more."""
+    """Returns the deletion of the records. If a call may still create the records, the deletion is verified at once,
+    and again when no call can act any more."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
@@ -99,8 +100,9 @@ def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: d
 def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
-    """Returns two values: True if one of the order's `acts` on its own records has no definite answer; and the time
-    until which an unanswered call may still create records after a deletion, or None."""
+    """Returns a flag and a time. The flag is True if one of the order's `acts` on its own records has no definite
+    answer. The time is the end of the period in which an unanswered call may still create records after a deletion, or
+    None if there is no such call."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)

@@ -86,7 +86,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
         return f"{obj.get_act_display()} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def get_queryset(self, request):
-        """Excludes drafts: only the confirmation page shows them."""
+        """Excludes drafts, since only the confirmation page shows drafts."""
         return super().get_queryset(request).exclude(state=BulkRun.State.DRAFT)
 
     def own_rows(self, user, rows):
@@ -132,7 +132,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
-        """Links the filter to the list as it is now. A filter with personal data is masked and not linked."""
+        """Links the filter to the present list. A filter with personal data is masked and not linked."""
         words, query = said(obj), unquote_plus(obj.query)
         if mask_text_or_json(words) != words or mask_text_or_json(query) != query:
             return self.filter_words(obj)
@@ -274,7 +274,7 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
         return f"{obj.run.get_act_display()} · #{obj.target}"
 
     def get_queryset(self, request):
-        """Returns the items whose rows the user may see, of all users' runs. Excludes those of drafts."""
+        """Returns the items of all users' runs whose rows the user may see. Excludes the items of drafts."""
         rows, user = super().get_queryset(request).exclude(run__state=BulkRun.State.DRAFT), request.user
         kinds = [act for act in BULK_ACTS.values() if act.may_see(user)]
         if is_unlimited(user):

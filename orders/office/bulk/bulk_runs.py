@@ -1,9 +1,10 @@
-"""The life of a bulk run (one action on many rows): drafted, confirmed, carried out by workers in parts; it can be
-stopped and continued.
+"""The life of a bulk run (one action on many rows). A run is drafted, confirmed, and carried out by workers in parts.
+It can be stopped and continued.
 
-A run is a job (`orders/office/jobs.py`). Runs take turns: a worker works on one for a few seconds. A row is marked as
-done in the transaction of its action. If a process is killed, the next one finds the row done or not begun, never half
-done. One UPDATE of the run counts the row, renews the lease, and shows whether the run was stopped or taken over.
+A run is a job (`orders/office/jobs.py`). Runs take turns: a worker works on one run for a few seconds. A row is marked
+as done in the transaction of its action. If a process is killed, the next process finds the row done or not begun,
+never half done. One UPDATE of the run counts the row, renews the lease, and shows whether the run was stopped or taken
+over.
 """
 
 import datetime
@@ -52,7 +53,7 @@ def begin_draft(
     details: dict,
     now: datetime.datetime,
 ) -> BulkRun:
-    """Stores a draft with all its rows; ends the person's earlier drafts."""
+    """Stores a draft with all its rows, and ends the person's earlier drafts."""
     maker = account_id_of(by)
     _drafts(maker, by, now).update(finished_at=now)
     with transaction.atomic():
@@ -72,7 +73,7 @@ def begin_draft(
 
 
 def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun | None:
-    """Returns the person's draft; None if it is an hour old, or if the person has begun another draft."""
+    """Returns the person's draft, or None if the draft is an hour old or the person has begun another draft."""
     return _drafts(account_id_of(by), by, now).filter(pk=pk, act=act).first()
 
 
@@ -89,8 +90,8 @@ def confirm_draft(
 ) -> BulkRun:
     """Starts a draft. The caller must have shown its maker a preview and checked permissions.
 
-    If FOUR_EYES requires it for this number of rows, a second person is asked first, and the run is stopped until then.
-    `right`: the action's permission; `told`: returns the preview.
+    If FOUR_EYES requires a second person for this number of rows, the run is stopped until that person has confirmed
+    it. `right`: the action's permission. `told`: returns the preview.
 
     Confirming twice returns the same run. Raises NotAllowedError if the draft is gone, the person has three unfinished
     runs, the disk is nearly full, or the database is restored.
@@ -125,8 +126,8 @@ def confirm_draft(
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
-    """Returns True if no second person is needed: the person's rows of today, with the draft's and without those of
-    confirmed runs, are within the limit."""
+    """Returns True if no second person is needed, since the person's rows of today are within the limit. The rows of
+    the draft count, and the rows of confirmed runs do not."""
     most = rows_alone()
     if most is None or draft is None or maker_id is None:
         return True
@@ -139,8 +140,8 @@ def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.da
 
 
 def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
-    """Starts a run that a second person has confirmed, in the confirmation's transaction. Before that, the caller must
-    have called `check_quota`. Raises NotAllowedError."""
+    """Starts a run that a second person has confirmed, in the confirmation's transaction. The caller must have called
+    `check_quota` before. Raises NotAllowedError."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
     asked = BulkRun.objects.filter(pk=pk, state=BulkRun.State.STOPPED, error__code=ASKED["code"])
@@ -163,7 +164,7 @@ def is_asked_for(row: BulkRun) -> bool:
 
 
 def may_go_on(row: BulkRun) -> bool:
-    """Returns True if a stopped run can be continued. A run that nobody has confirmed can't."""
+    """Returns True if a stopped run can be continued. A run that nobody has confirmed can't be continued."""
     begun = row.error.get("code") not in {ASKED["code"], NOT_CONFIRMED["code"]}
     return row.state == BulkRun.State.STOPPED and row.items_kept and row.total > 0 and begun
 
@@ -179,8 +180,8 @@ def _drafts(maker_id: int | None, by: str, now: datetime.datetime) -> QuerySet[B
 
 
 def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> BulkRun | None:
-    """Claims a waiting run. Returns None if it is not waiting, was tried too often, or another run is in progress
-    (ignored with `at_once`), or if the database is restored."""
+    """Claims a waiting run. Returns None if the run is not waiting or was tried too often, or if the database is
+    restored. Also returns None if another run is in progress, except with `at_once`."""
     if _stop_where_restored(now):
         return None
 
@@ -196,7 +197,7 @@ def carry_out(
     """Carries out as many rows of a claimed run as fit into `seconds`. Then the run goes back to the queue or ends.
 
     `act` gets the id of a row and calls a service. If it raises an OrderError or has a bug, the row is marked as
-    failed. If the database keeps failing, the run goes back to the queue; if even that fails, the error is raised.
+    failed. If the database keeps failing, the run goes back to the queue. If even this fails, the error is raised.
     """
     until = time.monotonic() + seconds
     try:
@@ -218,7 +219,8 @@ def carry_out(
 
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
-    """Carries out one row, with retries on database errors. Returns False if it should be tried in a later turn."""
+    """Carries out one row, with retries on database errors. Returns False if the row should be tried in a later
+    turn."""
     for delay in (*WAITS["row_of_bulk_run"], None):
         try:
             _carry_out_one(row, act, target)
@@ -252,7 +254,8 @@ def _carry_out_one(row: BulkRun, act: Callable[[int], None], target: int) -> Non
 
 
 def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
-    """Carries out the action on one row. Returns {} if it succeeded, else the refusal's code and parameters."""
+    """Carries out the action on one row. Returns {} if the action succeeded, otherwise the refusal's code and
+    parameters."""
     try:
         with transaction.atomic():
             act(target)
@@ -297,7 +300,7 @@ def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """Continues a stopped run at a person's request. Raises NotAllowedError if it is not stopped, its rows were
+    """Continues a stopped run at a person's request. Raises NotAllowedError if the run is not stopped, its rows were
     removed, its maker has three unfinished runs, the disk is nearly full, or the database is restored."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
@@ -312,13 +315,13 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def resume_runs(*, now: datetime.datetime) -> None:
-    """If no run is in progress, queues the one that has waited longest. The sweep calls it each minute."""
+    """If no run is in progress, queues the run that has waited longest. The sweep calls this function each minute."""
     if not _stop_where_restored(now):
         resume(BulkRun, now=now)
 
 
 def stop_runs(*, by: str, now: datetime.datetime) -> None:
-    """Stops all runs of a restored database, which does not know what they did after the backup."""
+    """Stops all runs of a restored database, since the database has lost what the runs did after the backup."""
     with transaction.atomic():
         unfinished = BulkRun.objects.filter(state__in=BulkRun.UNFINISHED)
         for pk in unfinished.order_by("pk").values_list("pk", flat=True):
@@ -328,11 +331,11 @@ def stop_runs(*, by: str, now: datetime.datetime) -> None:
 
 
 def remove_old_items(*, now: datetime.datetime) -> int:
-    """Deletes rows of old runs, and expired drafts, for at most REMOVE_SECONDS. Returns the number of rows. The runs
-    are kept."""
+    """Deletes rows of old runs, and expired drafts, for at most REMOVE_SECONDS. Returns the number of deleted rows. The
+    runs are kept."""
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
     old = BulkRun.objects.filter(finished_at__lt=now - ITEMS_KEPT, items_kept=True)
-    old.update(items_kept=False)  # so that none is continued
+    old.update(items_kept=False)  # so that no such run is continued
     drafts = Q(state=BulkRun.State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
     left = BulkRun.objects.filter(drafts | Q(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False))
     for row in left.order_by("pk")[:ROWS_A_PART]:

@@ -11,10 +11,10 @@ from orders.office.jobs import Job
 class BulkRun(Job):
     """One action on many rows. It is a draft until its maker confirms it. Then workers carry it out, part by part.
 
-    `query` is the filter as in the list's URL, `words` its description: pairs of title and value. `details` holds the
-    action's parameters besides the reason, and how far the people concerned were notified (`told`). `turn` counts the
-    claims; each process knows its own. `attempts` counts the claims that tried the next row. `error` is the reason why
-    it was stopped.
+    `query` is the filter as in the list's URL. `words` is the description of the filter: pairs of title and value.
+    `details` holds the action's parameters besides the reason, and how far the people concerned were notified (`told`).
+    `turn` counts the claims, and each process knows the turn of its own claim. `attempts` counts the claims that tried
+    the next row. `error` is the reason why the run was stopped.
 
     A draft with `finished_at` can't be confirmed any more.
     """
@@ -88,8 +88,8 @@ class BulkRun(Job):
 
 
 class BulkItem(models.Model):
-    """A row of a run. `target` is the id of what the run's action changes: an order, a conflict's message, an incident
-    or a difference.
+    """A row of a run. `target` is the id of the object that the run's action changes: an order, a conflict's message,
+    an incident or a difference.
 
     `why`: the code and parameters of the refusal.
     """

@@ -19,7 +19,7 @@ MAX_ORDERS = 10_000  # only the first orders that the run has carried out are re
 
 @dataclass(frozen=True)
 class ResentOrder:
-    """An order that is not fixed yet: `step` failed again because of `cause`; both are empty while it is in
+    """An order that is not fixed yet, since `step` failed again because of `cause`. Both are empty while the step is in
     progress."""
 
     order: Order
@@ -30,8 +30,8 @@ class ResentOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The number of orders that are fixed, failed again, or are in progress. If `looked_at` is set, only so many were
-    counted."""
+    """The numbers of orders that are fixed, failed again, or are in progress. If `looked_at` is set, only so many
+    orders were counted."""
 
     fixed: int
     failed: int
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def outcome_of_resend(run: BulkRun, user) -> Outcome:
-    """Returns the results so far, for orders that the user may see. The cost does not grow with the run."""
+    """Returns the results so far, for orders that the user may see. The cost does not grow with the size of the run."""
     sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MAX_ORDERS]
     steps = Dispatch.objects.current().filter(order__in=sent)
     failed = _orders(steps.filter(state=Dispatch.State.FAILED), user)

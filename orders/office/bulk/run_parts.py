@@ -1,4 +1,5 @@
-"""Carries out a part of a bulk run with its maker's current permissions: in a worker, or a short run in a request."""
+"""Carries out a part of a bulk run with its maker's current permissions. This happens in a worker or, for a short run,
+in a request."""
 
 import datetime
 from collections.abc import Callable
@@ -27,8 +28,8 @@ def run_part(
 ) -> str:
     """Carries out rows of a waiting run for at most `seconds`, then queues the next run. Returns the result as text.
 
-    It is safe to run it twice, also while another process has the same run. Raises only bugs, and errors of the
-    database; the sweep queues the run again.
+    The function may safely be called twice, even while another process has the same run. Raises only bugs, and errors
+    of the database. After an error the sweep queues the run again.
     """
     if stop():
         return f"bulk run {pk}: this process ends"
@@ -64,6 +65,6 @@ def stop(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def _queue_next(at_once: bool) -> None:
-    """Queues the next run, also if this one was stopped meanwhile: waiting runs must not depend on it."""
+    """Queues the next run, even if this run was stopped meanwhile, since waiting runs must not depend on this run."""
     if not at_once:
         queue_next(BulkRun, before=timezone.now())

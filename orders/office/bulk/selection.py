@@ -36,7 +36,7 @@ NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
 class Selected:
-    """The rows selected by a URL, limited to those that the user may see. `named`: the URL contains a selection."""
+    """The rows selected by a URL, limited to the rows that the user may see. `named`: the URL contains a selection."""
 
     def __init__(self, act: Bulk, request: HttpRequest):
         self.act, self.request, self.admin = act, request, admin.site.get_model_admin(act.model)
@@ -50,7 +50,8 @@ class Selected:
 
     @cached_property
     def asked(self) -> dict | None:
-        """Returns the chooser form's values: empty for an action without one, None if the form is not valid yet."""
+        """Returns the chooser form's values. They are empty for an action without a chooser form. Returns None if the
+        form is not valid yet."""
         if self.chooser is None:
             return {}
         return self.chooser.cleaned_data if self.chooser.is_valid() else None
@@ -70,20 +71,22 @@ class Selected:
 
     @cached_property
     def params(self) -> list[tuple[str, str]]:
-        """Returns the list's filter parameters, and the sorting if it makes the list leave rows out."""
+        """Returns the list's filter parameters. If the sorting makes the list leave rows out, the sorting is
+        included."""
         if self._left_out:
             return self._given
         return [(name, value) for name, value in self._given if name != ORDER_VAR]
 
     @property
     def _left_out(self) -> str:
-        """Returns the list's notice that it leaves rows out because of its sorting; empty if it does not."""
+        """Returns the list's notice that it leaves rows out because of its sorting. The notice is empty if the list
+        leaves no rows out."""
         ordered = any(name == ORDER_VAR for name, _value in self._given)
         return str(getattr(self._list, "notice", "")) if ordered else ""
 
     @cached_property
     def _list(self):
-        """Returns the filtered list; no rows are read yet. Raises Http404 for an unknown filter."""
+        """Returns the filtered list. No rows are read yet. Raises Http404 for an unknown filter."""
         try:
             conditions = read_query(self.admin, urlencode(self._given))
             return unread_list(self.admin, conditions, self.request.user)
@@ -138,7 +141,7 @@ class Selected:
 
 
 class HandledFilter(SimpleListFilter):
-    """Filters a list by a bulk run: the rows that it carried out. Only links to it offer it."""
+    """Keeps the rows of a list that a bulk run carried out. Only links offer this filter."""
 
     title, parameter_name = gettext_lazy("bulk run"), "run"
 

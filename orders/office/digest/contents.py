@@ -1,8 +1,8 @@
 """Contents of a person's mails: counts, and the oldest few items with links. They contain order numbers, never
 customers.
 
-Items whose owner is absent count as without an owner, unless a deputy can act on them: otherwise nobody would be
-notified.
+If an item's owner is absent and no deputy can act on the item, it counts as an item without an owner. Otherwise nobody
+would be notified.
 """
 
 import datetime
@@ -45,8 +45,8 @@ def seen_rows(model: type[Model], user) -> QuerySet:
 def digest_facts(
     user, *, limits: TimeLimits, absent: Absent, since: datetime.datetime, now: datetime.datetime
 ) -> dict | None:
-    """Returns the facts of a person's digest, or None if nothing is pending. About a dozen queries. `since`: the time
-    of the previous digest."""
+    """Returns the facts of a person's digest, or None if nothing is pending. Makes about a dozen queries. `since`: the
+    time of the previous digest."""
     today = now.astimezone(SHANGHAI).date()
     mine = _part(user, lambda model: is_of(model, user.pk), now)
     nobodys = _part(user, functools.partial(is_nobodys, absent=absent.without(user.pk)), now)
@@ -76,7 +76,8 @@ def digest_facts(
 
 def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[int, list[str]]:
     """Returns the number of orders and incidents in whose notes the user was mentioned without a mail since the
-    previous digest, and the oldest few. Events are read after GRACE, when their transactions have ended."""
+    previous digest. Also returns the oldest few of them. Events are read after GRACE, when their transactions have
+    ended."""
     events = OrderEvent.objects.filter(IsInTrail("actor"), at__gt=since - GRACE, at__lte=now - GRACE, kind=LEFT)
     named = [row.data for row in events.order_by("at", "pk") if user.pk in row.data["people"]]
     number, lines = 0, []
@@ -90,8 +91,8 @@ def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[i
 
 
 def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:
-    """Returns the number of items of people whose deputy the user is today, as far as the user may see them, and the
-    oldest few."""
+    """Returns the number of items of people whose deputy the user is today, and the oldest few items. Only items that
+    the user may see count."""
     number, lines = 0, []
     for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
         count, some = _part(user, functools.partial(is_of, account=person.pk), now)
@@ -110,8 +111,8 @@ def red_facts(
     until: datetime.datetime,
     now: datetime.datetime,
 ) -> dict | None:
-    """Returns the facts of a mail about items without an owner that became red after `since`, up to `until`; None if
-    there are none."""
+    """Returns the facts of a mail about items without an owner that became red after `since`, up to `until`. Returns
+    None if there are no such items."""
     absent = absent.without(user.pk)
     failed, late = turned_red(limits, absent, since=since, until=until)
     orders = seen_rows(Order, user).filter(failed | late)
@@ -129,8 +130,8 @@ def turned_red(
 ) -> tuple[Q, Q]:
     """Returns two conditions for orders without an owner who can act.
 
-    The first is for orders that failed in this period, the second for orders that passed twice their limit in it. Each
-    has its own index.
+    The first condition is for orders that failed in this period. The second condition is for orders that passed twice
+    their limit in this period. Each condition has its own index.
     """
     failed = Q(state=Order.State.FAILED, state_since__gt=since, state_since__lte=until)
     late = became_late(limits, since=since, until=until, times=VERY_LATE)
@@ -139,8 +140,8 @@ def turned_red(
 
 
 def opened_red(absent: Absent, *, since: datetime.datetime, until: datetime.datetime) -> Q:
-    """Returns the condition for incidents without an owner that opened or woke in this period. Those of held orders are
-    excluded: they wait, and their limit determines when they are late."""
+    """Returns the condition for incidents without an owner that opened or woke in this period. Incidents of held orders
+    are excluded, since these orders wait, and their limit determines when they are late."""
     opened = Q(first_at__gt=since, first_at__lte=until) | Q(woke_at__gt=since, woke_at__lte=until)
     red = Q(state__in=UNRESOLVED) & ~Q(code__in=HELD_CODES) & ~Q(partner="files")
     return red & opened & (~counts(Incident) | absent.alone_with(Incident))

@@ -1,4 +1,4 @@
-"""The page 待办邮件: it switches the user's mails about pending work on or off."""
+"""The page 待办邮件, which switches the user's mails about pending work on or off."""
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model

@@ -1,7 +1,8 @@
-"""Mails each person about pending work: a digest per workday, and red items without an owner, at most every 15 minutes.
+"""Mails each person about pending work. There is a digest per workday, and a mail about red items without an owner at
+most every 15 minutes.
 
-The sweep calls both each minute. A row per person prevents a second mail, even with several workers or changes of the
-clock. Each mail is checked again when it is sent.
+The sweep calls the functions for both mails each minute. A row per person prevents a second mail, even with several
+workers or changes of the clock. Each mail is checked again when it is sent.
 """
 
 import datetime
@@ -37,8 +38,8 @@ KEPT = datetime.timedelta(days=30)
 
 
 def readers() -> QuerySet:
-    """Returns the accounts that get these mails: they may log in and see orders, have a mail address, and have chosen
-    the mails. Without a choice, accounts whose role acts on orders get them."""
+    """Returns the accounts that get these mails. Such an account may log in and see orders, has a mail address, and has
+    chosen the mails. If an account has made no choice, it gets the mails if its role acts on orders."""
     accounts = get_user_model().objects
     acting = accounts.with_perm(ACTS, backend=ACCOUNTS, include_superusers=False).values("pk")
     found = accounts.with_perm(SEES, backend=ACCOUNTS).filter(is_staff=True).exclude(email="")
@@ -76,7 +77,8 @@ def write_red(*, now: datetime.datetime) -> int:
     """Mails people about items without an owner that became red since their last notification. Returns the number of
     mails.
 
-    New or returning readers are notified only of later items. Items whose owner releases them later are in the digest.
+    New or returning readers are notified only of later items. Items that are released by their owner later are in the
+    digest.
     """
     if read_restore_state().restored:
         return 0
@@ -116,7 +118,8 @@ def _write_red(user, watch: RedWatch, limits, absent: Absent, until: datetime.da
 
 
 def _each(people: Iterable, write: Callable) -> int:
-    """Calls `write` for each person. An error for one does not stop the others. Raises the first error at the end."""
+    """Calls `write` for each person. An error for one person does not stop the others. Raises the first error at the
+    end."""
     written, fault = 0, None
     for user in people:
         try:
@@ -131,7 +134,7 @@ def _each(people: Iterable, write: Callable) -> int:
 def _tell(user, kind: str, facts: dict, now: datetime.datetime) -> bool:
     rows = notify_staff([user], kind, facts=facts, path=reverse("admin:digest"), now=now)
     for row in rows:
-        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the check when it is sent
+        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the check when the mail is sent
         row.save(update_fields=["account_id", "about"])
     return bool(rows)
 
@@ -142,8 +145,9 @@ def letters_of(user) -> list[str] | None:
 
 
 def nothing_more(row) -> str:
-    """Returns an empty text: the last lines of such a mail. Raises MailError if the person may not get it any more or
-    has switched it off, if their attributions or address have changed, or if it is a digest and noon has passed."""
+    """Returns an empty text as the last lines of such a mail. Raises MailError if the person may no longer get the mail
+    or has switched it off, if the person's attributions or address have changed, or if the mail is a digest and noon
+    has passed."""
     user = readers().filter(pk=row.account_id).prefetch_related("attributions").first()
     if user is not None and [user.email.lower()] == [mail.lower() for mail in row.recipients]:
         same = row.about.get("letters", []) == letters_of(user)  # null: limited to none

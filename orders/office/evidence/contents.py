@@ -1,7 +1,7 @@
 """The files of an order's evidence archive (contract 5, `evidence`).
 
-Each part needs the permission to see its kind. Personal data are masked unless requested; info-security files are
-included only with them. Tokens and signatures are always masked.
+Each part needs the permission to see its kind. If personal data are not requested, they are masked and info-security
+files are left out. Tokens and signatures are always masked.
 """
 
 import datetime
@@ -54,8 +54,8 @@ def order_for(number: str, user, *, personal: bool) -> Order:
 
 
 def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> Table:
-    """Returns the archive's files that the user may see; they are read while they are written. First records the export
-    in the order's history. Raises ExportError."""
+    """Returns the archive's files that the user may see. The files are read while the archive is written. First records
+    the export in the order's history. Raises ExportError."""
     order, now = order_for(number, user, personal=personal), timezone.now()
     note_evidence(order, personal=personal, reason=reason, by=by, now=now)
     about = {

@@ -1,7 +1,9 @@
-"""A customer's proof on one page: what was ordered, served and billed, for an order and the orders of the same trial.
+"""A customer's proof on one page. It shows what was ordered, served and billed, for an order and the orders of the same
+trial.
 
-The facts come from our books alone. A record counts from its start on if the big-data side accepted it; a record in
-doubt, with an unknown state or an open difference, is said to be in question. The page has no personal data.
+The facts come from our books alone. If the big-data side accepted a record, the record counts from its start on. A
+record in doubt, with an unknown state or an open difference, is shown as being in question. The page has no personal
+data.
 """
 
 import datetime
@@ -57,7 +59,8 @@ class Course(TextChoices):
 
 @dataclass(frozen=True)
 class Period:
-    """Records of an order that are alike. `ends`: None without an agreed end; both times are None if it never began."""
+    """Records of an order that are alike. `ends` is None without an agreed end. Both times are None if the period never
+    began."""
 
     number: str
     info_type: BillingRecord.Type
@@ -87,8 +90,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Proof:
-    """`orders`: each with `finished` and `named`, the number of its domains. `days`: the events by local day. `cut`:
-    there is more than the page lists."""
+    """`orders`: the orders, each with `finished` and with `named`, the number of its domains. `days`: the events by
+    local day. `cut`: there is more than the page lists."""
 
     orders: list[Order]
     periods: list[Period]
@@ -97,8 +100,8 @@ class Proof:
 
     @property
     def current(self) -> list[Period]:
-        """The periods of today, one of each type and course: the earliest start, and the end if it is the same for
-        all."""
+        """The periods of today, one for each type and course. A period has the earliest start, and the end if the end
+        is the same for all."""
         alike = defaultdict(list)
         for one in self.periods:
             if one.course in {Course.IN_FORCE, Course.IN_QUESTION}:
@@ -114,8 +117,8 @@ class Proof:
 
 
 def proof_of(order: Order, orders: QuerySet[Order], *, now: datetime.datetime) -> Proof:
-    """Returns the proof for an order and the orders of the same trial among `orders`, those that the user may see. Five
-    queries."""
+    """Returns the proof for an order and the orders of the same trial. `orders` are the orders that the user may see,
+    and only these are included. Makes five queries."""
     family = family_of(order, orders)
     ids = [member.order.pk for member in family.members]
     line = list(Order.objects.filter(pk__in=ids).select_related("service_type").annotate(named=Count("domains")))
@@ -147,7 +150,9 @@ def _course(record: BillingRecord, doubts: Set[tuple], now: datetime.datetime) -
     begins, ends = record.create_time, record.cancelled_at
     if record.state != BillingRecord.State.CANCELLED:
         agreed = record.cancel_time and record.cancel_time < in_ten_years(record.order.received_at)
-        ends = record.cancel_time if agreed else None  # what has no agreed end gets one ten years after it is sent
+        ends = (
+            record.cancel_time if agreed else None
+        )  # a record without an agreed end gets one ten years after it is sent
     differs = {(record.order_id, record.product_id, record.domain), (record.order_id, "", "")} & doubts
     if differs or record.state == BillingRecord.State.UNKNOWN:
         return _minute(begins), _minute(ends), Course.IN_QUESTION
@@ -175,7 +180,8 @@ def _of_orders(line: Iterable[Order]) -> Iterator[Event]:
 
 
 def _of_steps(line: Iterable[Order], records: Iterable[BillingRecord]) -> Iterator[Event]:
-    """Yields what the big-data side has confirmed. A step without records of these orders has done nothing."""
+    """Yields the events that the big-data side has confirmed. A step without records of these orders has done
+    nothing."""
     orders, domains = {one.pk: one for one in line}, {record.pk: record.domain for record in records}
     happened = Q(order__in=orders, step__in=CONFIRMED, state__in=HAPPENED, done_at__isnull=False, repeat=False)
     for row in Dispatch.objects.filter(happened).order_by("done_at", "pk").defer("payload", "error"):

@@ -1,4 +1,4 @@
-"""Admin pages of exports. Auditors see all exports, other users only those that they made or received."""
+"""Admin pages of exports. Auditors see all exports. Other users see only exports that they made or received."""
 
 from functools import partial
 
@@ -217,7 +217,8 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_export_change", pk)
 
     def judge_view(self, request, pk: int):
-        """Records a second person's decision: approval if `agree` is posted, else a refusal with its `reason`."""
+        """Records a second person's decision. This is an approval if `agree` is posted, otherwise a refusal with its
+        `reason`."""
         if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):
             raise PermissionDenied
         get_object_or_404(self.get_queryset(request), pk=pk)
@@ -230,8 +231,8 @@ class ExportAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_export_change", pk)
 
     def download_view(self, request, pk: int):
-        """Sends the file to the maker or a recipient of the schedule, while it is kept and their permissions cover
-        it."""
+        """Sends the file to the maker or a recipient of the schedule, while the file is kept and the person's
+        permissions cover it."""
         row = own_or_received(request.user, Export.objects.filter(pk=pk)).first()
         if row is None or not row.file:
             raise Http404

@@ -1,6 +1,7 @@
-"""Services of exports: begun, written in the request or by a worker, kept for a week (contract section 5).
+"""Services of exports. An export is begun, written in the request or by a worker, and kept for a week (contract section
+5).
 
-An export is a job (`orders/office/jobs.py`). If its process dies, another one starts from the beginning: rows are
+An export is a job (`orders/office/jobs.py`). If its process dies, another process starts from the beginning. Rows are
 written to a temporary file, which is renamed when it is complete.
 """
 
@@ -58,8 +59,8 @@ FILE_ERRORS = {
 
 @dataclass(frozen=True)
 class Table:
-    """The content of an exported file. `rows` are read while they are written; `total` is their number. `notes` returns
-    the rows of the explanatory sheet, given the number of rows written."""
+    """The content of an exported file. `rows` are read while they are written, and `total` is the number of rows.
+    `notes` takes the number of rows written and returns the rows of the explanatory sheet."""
 
     title: str
     header: Sequence[str]
@@ -85,13 +86,13 @@ def begin_export(
     missed: int | None = None,
     via: str = "",
 ) -> Export:
-    """Creates an export. The caller has checked the permissions.
+    """Creates an export. The caller must have checked the permissions.
 
-    With `export_personal` of FOUR_EYES, personal data from a page wait for `judge_export`. `written` is the number of
-    rows that a command has already written to its own file: the export ends at once. `schedule` begins it
-    automatically, for a `slot`. `via`: the machine and account of a command. Raises NotAllowedError if personal data
-    are requested without a reason, and as `check_export_quota` does, unless `written` or `schedule` is given: these
-    callers have checked the disk.
+    With `export_personal` of FOUR_EYES, personal data that were requested on a page wait for `judge_export`. `written`
+    is the number of rows that a command has already written to its own file. With `written`, the export ends at once.
+    `schedule` begins the export automatically, for a `slot`. `via`: the machine and account of a command. Raises
+    NotAllowedError if personal data are requested without a reason. Without `written` and `schedule`, also raises
+    NotAllowedError as `check_export_quota` does. Callers with `written` or `schedule` have checked the disk.
     """
     if personal:
         check_reason(reason, "an export of personal data")
@@ -133,10 +134,10 @@ def begin_export(
 
 @transaction.atomic
 def note_written(*, by: str, written: int, order: Order | None = None, subject: str, **about) -> Export:
-    """Records an export whose file a command has already written, with all permissions; `about` is for `begin_export`.
+    """Records an export whose file a command has already written with all permissions. `about` is for `begin_export`.
 
-    If a second person must approve personal data, this export is an emergency and is reported to them, with the order
-    or the `subject`. Raises NotAllowedError.
+    If a second person must approve personal data, this export is an emergency. It is reported to those who may approve,
+    with the order or the `subject`. Raises NotAllowedError.
     """
     row = begin_export(by=by, scope=None, written=written, **about)
     if row.personal and is_asked(EXPORT):
@@ -146,8 +147,8 @@ def note_written(*, by: str, written: int, order: Order | None = None, subject: 
 
 
 def ask_for_account(account, **about) -> AskedAct | None:
-    """Begins an export for an account, with its limits, for a command; `about` is for `begin_export`. Returns the
-    request for a second person. Raises NotAllowedError."""
+    """Begins an export for an account and with its limits, on behalf of a command. `about` is for `begin_export`.
+    Returns the request for a second person. Raises NotAllowedError."""
     return asked_for(begin_export(by=staff_actor(account), scope=attributions_of(account), **about))
 
 
@@ -164,11 +165,11 @@ def check_export_quota(maker_id: int | None) -> None:
 
 
 def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.datetime) -> Export:
-    """Records a second person's decision on an export of personal data. After an approval a worker writes it; a refusal
-    needs a reason. `judge`: the second person's account.
+    """Records a second person's decision on an export of personal data. After an approval a worker writes the export. A
+    refusal needs a reason. `judge`: the second person's account.
 
-    Raises NotAllowedError if it was already decided, the two may be one person, a refusal has no reason, or the disk is
-    nearly full; in the last case the export keeps waiting.
+    Raises NotAllowedError if the export was already decided, the two accounts may be one person, a refusal has no
+    reason, or the disk is nearly full. If the disk is nearly full, the export keeps waiting.
     """
     if not agree:
         check_reason(reason, "a refusal")
@@ -203,7 +204,8 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
 
 
 def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
-    """Stops an export for its maker. A worker that writes it notices within seconds. Raises NotAllowedError."""
+    """Stops an export for its maker. A worker that writes the export notices this within seconds. Raises
+    NotAllowedError."""
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
     over = {"state": Export.State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
@@ -215,7 +217,7 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
 
 def asked_for(row: Export) -> AskedAct | None:
-    """Returns the open request for a second person; None without one, as for exports of version 1.7."""
+    """Returns the open request for a second person, or None if there is none, as for exports of version 1.7."""
     return open_acts().filter(act=EXPORT, target=row.pk).first()
 
 
@@ -239,8 +241,8 @@ def _note_personal_data(row: Export, now: datetime.datetime) -> None:
 
 
 def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
-    """Claims a waiting export, or one whose process died. Returns None if it has ended, or while another one is
-    written."""
+    """Claims a waiting export, or an export whose process died. Returns None if the export has ended, or while another
+    export is written."""
 
     def give_up(row: Export) -> None:
         fail_export(row, ExportError("export_given_up", times=row.attempts))
@@ -249,7 +251,7 @@ def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
 
 
 def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
-    """Stores the scope and columns with which the rows are read. They may have changed since the request."""
+    """Stores the scope and columns with which the rows are read, since they may have changed after the request."""
     own(row).update(scope=kept_scope(scope), columns=list(columns))
 
 
@@ -307,7 +309,7 @@ def waiting_before(row: Export) -> int:
 
 
 def remove_old_files(*, now: datetime.datetime) -> int:
-    """Removes expired files. Returns their number. The rows are kept.
+    """Removes expired files. Returns the number of removed files. The rows are kept.
 
     Also removes files that dead processes left: incomplete files, and complete files that no row names. Such a complete
     file remains if the process or the database fails after the file is written and before its row is updated.
@@ -328,7 +330,7 @@ def file_of(row: Export) -> Path:
 
 
 def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> None:
-    """Counts and records a download. For personal data it also records that somebody other than the maker saw them."""
+    """Counts and records a download. If somebody other than the maker downloads personal data, this is recorded too."""
     with transaction.atomic():
         Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
         _note_export(TrailEntry.Code.EXPORT_FETCHED, row, by=by, now=now)

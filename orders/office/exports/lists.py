@@ -58,21 +58,22 @@ class ExportedList:
         return any(column.personal for column in self.columns.values())
 
     def usual_columns(self, *, personal: bool) -> list[str]:
-        """Returns the default columns of an export: those in the URL or else those on the page. With `personal`, also
-        all columns with personal data."""
+        """Returns the default columns of an export: the columns in the URL, otherwise the columns on the page. With
+        `personal`, all columns with personal data are included."""
         shown = self.named or [name for name, column in self.columns.items() if column.shown]
         people = [name for name, column in self.columns.items() if personal and column.personal]
         return list(dict.fromkeys([*shown, *people]))
 
     def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
-        """Returns the columns to export for a selection: the default columns if it is empty. With `personal`, all
-        columns with personal data are added if it contains none of them."""
+        """Returns the columns to export for a selection. If the selection is empty, returns the default columns. If
+        `personal` is set and the selection has no column with personal data, all columns with personal data are
+        added."""
         people = [name for name, column in self.columns.items() if column.personal]
         more = people if personal and not set(people).intersection(names) else []
         return [*names, *more] if names else self.usual_columns(personal=personal)
 
     def check(self, names: Sequence[str], *, personal: bool) -> None:
-        """Raises ExportError if no column is given, one is unknown, or the user may not see personal data."""
+        """Raises ExportError if no column is given, a column is unknown, or the user may not see personal data."""
         if personal and not may_open(self.user):
             raise ExportError("export_not_personal")
         unknown = [name for name in names if name not in self.columns]
@@ -80,8 +81,8 @@ class ExportedList:
             raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
 
     def table(self, names: Sequence[str], *, personal: bool, by: str) -> Table:
-        """Returns the filtered rows in the list's order. The ids are read now and kept in memory, the rows while the
-        file is written. `by`: the actor who exports, shown in the file.
+        """Returns the filtered rows in the list's order. The ids are read now and kept in memory. The rows are read
+        while the file is written. `by`: the actor who exports, shown in the file.
 
         Raises ExportError (see `check`).
         """
@@ -95,8 +96,8 @@ class ExportedList:
         return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
-        """Returns the facts about the file: list, filter, attributions, who exported it and when, and whether it is
-        masked."""
+        """Returns the facts about the file: list, filter, attributions, who exported the file and when, and whether the
+        file is masked."""
         scope = attributions_of(self.user)
         places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
@@ -110,8 +111,8 @@ class ExportedList:
         ]
 
     def _rows(self, ids: Sequence, names: Sequence[str]) -> Iterator[Model]:
-        """Yields the rows by id. Each batch is a separate short query: an open cursor would block SQLite's writers and
-        PostgreSQL's vacuum. Rows deleted meanwhile are left out."""
+        """Yields the rows by id. Each batch is a separate short query, since an open cursor would block SQLite's
+        writers and PostgreSQL's vacuum. Rows deleted meanwhile are left out."""
         large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
         rows = self.model_admin.get_queryset(self.changelist.request).defer(*large)
         for start in range(0, len(ids), ROWS_READ_AT_ONCE):

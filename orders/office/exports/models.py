@@ -14,21 +14,21 @@ from notifications.masks import mask_text
 from orders.office.jobs import Job
 from orders.office.saved_views.models import SavedView
 
-# `weekdays` without the digits 1 to 7. Not a regular expression: SQLite has them only inside Django.
+# `weekdays` without the digits 1 to 7. This is not a regular expression, since SQLite has those only inside Django.
 OTHER_LETTERS: models.expressions.Combinable = functools.reduce(
     lambda left, day: Replace(left, models.Value(day), models.Value("")), "1234567", models.F("weekdays")
 )
 
 
 class Export(Job):
-    """A staff list written to a file. The row is kept forever, the file in EXPORT_DIR only until `expires_at`.
+    """A staff list written to a file. The row is kept forever. The file in EXPORT_DIR is kept only until `expires_at`.
 
     `query` is the list's filter as in its URL. `scope` holds the letters of the attributions to which the maker was
     limited, or null. `judged_by` (account `judge_id`) approved or refused an export of personal data, if the site
     requires a second person.
 
-    `schedule` created it for a `slot`; without a slot, the schedule's owner started it. `missed` counts later slots
-    without an export: no worker ran, or the disk was nearly full.
+    `schedule` created the export for a `slot`. Without a slot, the schedule's owner started the export. `missed` counts
+    later slots without an export, since no worker ran or the disk was nearly full.
     """
 
     class State(models.TextChoices):
@@ -44,7 +44,7 @@ class Export(Job):
 
     TASK, TASK_OPTIONS = "integrations.tasks.export", {"timeout": 6 * 3600}
     FENCE = "attempts"
-    # Exports that people started come before those of slots, for which nobody waits. Then the oldest is first.
+    # Exports that people started come before exports of slots, for which nobody waits. Then the oldest is first.
     TURNS: ClassVar[list] = [F("slot").asc(nulls_first=True), "pk"]
     WAITS_SINCE = "created_at"
     UNFINISHED: ClassVar[list[str]] = [State.ASKED, State.WAITING, State.RUNNING]
@@ -110,9 +110,10 @@ class Export(Job):
 class ScheduledExport(models.Model):
     """A saved view that is exported automatically, with its owner's permissions at that time.
 
-    `weekdays` are ISO numbers, such as `135`: Monday, Wednesday, Friday. `at` is a time in Asia/Shanghai. While it is
-    on, `next_run_at` is its next slot. While it is off, `off_at` is when it was switched off, and `off_why` holds a
-    code with its parameters if that was automatic. `failures` counts consecutive slots without a file.
+    `weekdays` are ISO numbers, such as `135`: Monday, Wednesday, Friday. `at` is a time in Asia/Shanghai. While the
+    schedule is on, `next_run_at` is its next slot. While the schedule is off, `off_at` is the time when it was switched
+    off. If it was switched off automatically, `off_why` holds a code with its parameters. `failures` counts consecutive
+    slots without a file.
     """
 
     owner = models.ForeignKey(
@@ -160,7 +161,7 @@ class ScheduledExport(models.Model):
         ]
 
     def __str__(self):
-        """Shown in titles, links and logs. Users type it, so it is masked."""
+        """Shown in titles, links and logs. The name is masked, since users type it."""
         return mask_text(self.name)
 
     @property

@@ -1,4 +1,4 @@
-"""The export page of a list: its form, and the file, written in the request or by a worker."""
+"""The export page of a list: its form, and the file, which is written in the request or by a worker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,8 +37,7 @@ from orders.texts.errors import ExportError, OrderError
 
 
 class PersonalDataForm(forms.Form):
-    """Asks for personal data and the reason for them, if they are `offered`. `personal_help`: the checkbox's help
-    text."""
+    """If personal data are `offered`, asks for them and for the reason. `personal_help`: the checkbox's help text."""
 
     personal = forms.BooleanField(label=gettext_lazy("With people's names, phones and mails unmasked"), required=False)
     reason = reason_field(autofocus=False, rows=2, required=False, help_text=gettext_lazy("Needed for personal data."))
@@ -130,8 +129,8 @@ def answer_export(
 ) -> HttpResponseBase:
     """Begins an export with the arguments `asked`. Returns the file, or a redirect to the export's page.
 
-    `read` returns the file's content if it is written in this request; None leaves it to a worker. The export's page
-    shows who must approve it, the worker's progress, or why there is no file.
+    `read` returns the file's content if the file is written in this request. None leaves the file to a worker. The
+    export's page shows who must approve the export, the worker's progress, or why there is no file.
     """
     by = staff_actor(request.user)
     row = begin_export(by=by, scope=attributions_of(request.user), now=timezone.now(), reason=reason, **asked)

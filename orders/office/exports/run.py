@@ -43,10 +43,10 @@ from orders.texts.errors import ExportError, OrderError
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
     """Writes a waiting export in a worker, with its maker's current permissions. Returns the result as text. Relative
-    days in the filter, such as `today`, are those of the request or the slot.
+    days in the filter, such as `today`, refer to the time of the request or the slot.
 
-    It is safe to run it twice, also while another process writes the same export. Raises only bugs, and errors of the
-    database.
+    The function may safely be called twice, even while another process writes the same export. Raises only bugs, and
+    errors of the database.
     """
     row = claim_export(pk, now=now)
     if row is None:
@@ -78,8 +78,8 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
 
 
 def maker_of(row: Export):
-    """Returns the account that started the export; for a scheduled one its owner's, even if renamed, unless the
-    schedule was deleted. Raises ExportError if the account may no longer log in."""
+    """Returns the account that started the export. For a scheduled export whose schedule still exists, this is the
+    owner's account, even if it was renamed. Raises ExportError if the account may no longer log in."""
     owners = get_user_model().objects.filter(pk__in=ScheduledExport.objects.filter(pk=row.schedule_id).values("owner"))
     found = owners.first() or account_of(row.by, row.maker_id, row.created_at)
     if found is None or not (found.is_active and found.is_staff):
@@ -88,8 +88,8 @@ def maker_of(row: Export):
 
 
 def _asked_at(row: Export) -> datetime.datetime:
-    """Returns the time to which relative days in the filter refer: that of the request or the schedule's slot, and the
-    last slot if the export also covers missed ones."""
+    """Returns the time to which relative days in the filter refer: the time of the request or the schedule's slot. If
+    the export also covers missed slots, this is the last slot."""
     if row.slot is None:
         return row.created_at
     if not (row.missed and row.schedule):
@@ -107,12 +107,12 @@ def export_to(
     by: str,
     on_progress: Callable[[int, int], None] = lambda written, total: None,
 ) -> Export:
-    """Writes a list to a file outside of EXPORT_DIR, for a command: with all permissions, and recorded like any other
-    export.
+    """Writes a list to a file outside of EXPORT_DIR, for a command. The export has all permissions, and is recorded
+    like any other export.
 
     The suffix of `path` determines the format. The file is renamed to `path` when it is complete. If a second person
-    must approve personal data, this export is an emergency and is reported to them. Raises ExportError, NotAllowedError
-    (no reason, or the disk is nearly full) and OSError (the file can't be written).
+    must approve personal data, this export is an emergency and is reported to those who may approve. Raises
+    ExportError, NotAllowedError (no reason, or the disk is nearly full) and OSError (the file can't be written).
     """
     format, account = _format_of(path), get_user_model()(username=by[:150], is_superuser=True)
     found, columns = _list_for(account, list_name, query, personal=personal)
@@ -173,8 +173,8 @@ def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[Export
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path for a command's file. It is renamed to `path` after the block, and removed if the block
-    fails.
+    """Yields a temporary path for a command's file. The file is renamed to `path` after the block, or removed if the
+    block fails.
 
     Raises NotAllowedError if the disk is nearly full. Each process writes its own file. Files left by killed processes
     are removed after a day, at the next export to this path.

@@ -1,5 +1,5 @@
-"""Admin pages of scheduled exports: owners change, run and delete them, auditors read them, administrators switch them
-off."""
+"""Admin pages of scheduled exports. Owners change, run and delete their exports, auditors read them, and administrators
+switch them off."""
 
 from collections.abc import Callable
 from functools import partial
@@ -66,12 +66,12 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
     ]
 
     def has_module_permission(self, request):
-        """In the menu of auditors and of users who may export."""
+        """Returns True for auditors and for users who may export, whose menu has the page."""
         return super().has_view_permission(request) or request.user.has_perm(PERMISSION)
 
     def has_view_permission(self, request, obj=None):
-        """Also True for owners who may no longer export: mails link to this page, and they may switch it off or delete
-        it."""
+        """Also returns True for owners who may no longer export, since mails link to this page, and these owners may
+        switch the schedule off or delete it."""
         if self.has_module_permission(request):
             return True
         return self._is_own(request, obj) if obj else ScheduledExport.objects.filter(owner=request.user).exists()
@@ -80,7 +80,8 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return obj is not None and self._is_own(request, obj)
 
     def may_stop(self, request, obj) -> bool:
-        """Returns True if the user may switch it off: the owner, or a user who may see and switch off all."""
+        """Returns True if the user may switch the schedule off. This is the owner, or a user who may see and switch off
+        all schedules."""
         others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
         return self._is_own(request, obj) or others
 
@@ -183,7 +184,8 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
         return answer_schedule_form(request, self.admin_site, self._own(request, pk))
 
     def switch_view(self, request, pk: int):
-        """POST. With `on=1` the owner switches it on; with `on=0` everybody with `may_stop` switches it off."""
+        """POST. With `on=1`, the owner switches the schedule on. With `on=0`, everybody with `may_stop` switches the
+        schedule off."""
         on = request.POST.get("on") == "1"
         row = self._own(request, pk) if on else get_object_or_404(self.get_queryset(request), pk=pk)
         if not (on or self.may_stop(request, row)):

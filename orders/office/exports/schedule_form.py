@@ -37,8 +37,8 @@ NAMED_SLOTS = 3
 
 
 class ScheduleForm(PersonalDataForm):
-    """Form of a scheduled export. It offers personal data if the owner may see them and no second person must approve
-    them."""
+    """Form of a scheduled export. The form offers personal data if the owner may see them and no second person must
+    approve them."""
 
     personal_help = gettext_lazy("Auditors see it. If the view has none of their columns, all are added.")
     name = forms.CharField(label=gettext_lazy("name"), max_length=40)
@@ -106,7 +106,7 @@ class ScheduleForm(PersonalDataForm):
 
 
 def who_gets_nothing(people: QuerySet, view: SavedView | None, owner, *, personal: bool) -> dict[str, list[str]]:
-    """Returns the names of accounts that may not open the file (`lacking`) and that have no mail address
+    """Returns the names of accounts that may not open the file (`lacking`), and of accounts that have no mail address
     (`unreachable`)."""
     file = view and Export(list_name=view.list_name, personal=personal, scope=kept_scope(attributions_of(owner)))
     return {
@@ -141,7 +141,7 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
 
 
 def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None) -> ScheduledExport | None:
-    """Saves a valid form. Returns None if the service refused it; the form then has the error."""
+    """Saves a valid form. Returns None if the service refused the schedule. In this case the form has the error."""
     try:
         about = {"pk": row.pk if row else None, "by": staff_actor(request.user), "now": timezone.now()}
         saved = save_schedule(owner=request.user, **form.cleaned_data, **about)
@@ -174,7 +174,7 @@ def _initial(request: HttpRequest, row: ScheduledExport | None) -> dict:
 
 
 def _colleagues() -> list[tuple[str, str]]:
-    """Returns the possible recipients as choices: active staff. Those without a mail address are marked."""
+    """Returns the possible recipients as choices: active staff. People without a mail address are marked."""
     rows = get_user_model().objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
     return [
         (str(pk), name_of(account) if mail else _("%(name)s (no mail address)") % {"name": name_of(account)})

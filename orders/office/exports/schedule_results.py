@@ -39,8 +39,8 @@ def advice(code: str) -> str | Promise:
 
 
 def lock_schedule(row: Export) -> ScheduledExport | None:
-    """Returns the schedule that created the export, locked, or None. A schedule is locked before its exports, also when
-    it is deleted."""
+    """Returns the locked schedule that created the export, or None. A schedule is locked before its exports, even when
+    the schedule is deleted."""
     if row.schedule_id is None:
         return None
     found = ScheduledExport.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
@@ -48,10 +48,11 @@ def lock_schedule(row: Export) -> ScheduledExport | None:
 
 
 def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *, now: datetime.datetime) -> None:
-    """Records the end of an export, in the same transaction. The recipients are notified of a file, not of a failure.
+    """Records the end of an export, in the same transaction. The recipients are notified of a file. They are not
+    notified of a failure.
 
-    Only failed slots are counted: after a manual run the page shows the result. Only the owner is notified of a manual
-    run's file.
+    Only failed slots are counted, since the page shows the result of a manual run. Only the owner is notified of a
+    manual run's file.
     """
     if error is None:
         ScheduledExport.objects.filter(pk=schedule.pk).update(failures=0)
@@ -96,6 +97,6 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
 
 
 def _facts(schedule: ScheduledExport) -> dict:
-    """Returns the facts for mails. Subjects use `number`, not the name, since they must not contain text that users
-    typed."""
+    """Returns the facts for mails. Subjects use `number` instead of the name, since subjects must not contain text that
+    users typed."""
     return {"number": schedule.pk, "name": schedule.name, "owner": name_of(schedule.owner.get_username())}

@@ -46,8 +46,8 @@ def save_schedule(
     by: str,
     now: datetime.datetime,
 ) -> ScheduledExport:
-    """Creates or changes a schedule. `recipients` are ids of accounts. A slot that is due stays due unless the times
-    change. Raises NotAllowedError."""
+    """Creates or changes a schedule. `recipients` are ids of accounts. If the times do not change, a slot that is due
+    stays due. Raises NotAllowedError."""
     if personal:
         check_reason(reason, "an export of personal data")
         if is_asked(EXPORT):
@@ -85,7 +85,7 @@ def save_schedule(
 
 def _check_parts(owner, view: SavedView, recipients: Sequence[int]) -> None:
     """Locks the view and the recipients, so that they are not deleted meanwhile. The view is locked before its
-    schedules. Raises NotAllowedError if one was deleted."""
+    schedules. Raises NotAllowedError if the view or a recipient was deleted."""
     views = SavedView.objects.select_for_update(no_key=True).filter(pk=view.pk, owner=owner)
     if not views.exists():
         raise NotAllowedError("schedule_view_gone")
@@ -108,7 +108,7 @@ def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime
 
 
 def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
-    """Deletes a schedule. Its exports are kept; from now on only their maker can download them."""
+    """Deletes a schedule. Its exports are kept, but from now on only their maker can download them."""
     with transaction.atomic():
         row = _locked(pk, owner, no_key=False)
         _note_schedule("schedule_deleted", row, by, now)
@@ -131,8 +131,8 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
 
 
 def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
-    """Begins the exports of due slots, each once, however many workers call it. An error in one does not stop the
-    others.
+    """Begins the exports of due slots. Each export begins once, however many workers call this function. An error in
+    one export does not stop the others.
 
     While the disk is nearly full, nothing is begun, and the slots stay due. Personal quotas do not apply, since nobody
     is there to wait for an export or stop one.
@@ -160,8 +160,8 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
 
 @transaction.atomic
 def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Export | None:
-    """Claims a slot and begins its export. Returns None if the locked row no longer has this slot: another worker has
-    begun it, or the owner has changed the times."""
+    """Claims a slot and begins its export. Returns None if the locked row no longer has this slot, since another worker
+    has begun the slot, or the owner has changed the times."""
     row = _rows().filter(pk=pk, next_run_at=slot).first()
     if row is None:
         return None
@@ -176,7 +176,7 @@ def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Exp
 
 
 def _begin(schedule: ScheduledExport, now: datetime.datetime, **slot) -> Export:
-    """Begins an export of a locked schedule. If it can't be made, it fails at once with the reason."""
+    """Begins an export of a locked schedule. If the export can't be made, it fails at once with the reason."""
     view = schedule.view
     row = begin_export(
         by=staff_actor(schedule.owner),

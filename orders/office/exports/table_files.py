@@ -1,4 +1,5 @@
-"""Writes tables to xlsx and csv files, row by row: memory does not grow with the rows. No side effects but the file."""
+"""Writes tables to xlsx and csv files row by row, so that memory does not grow with the rows. The only side effect is
+the file."""
 
 import contextlib
 import csv
@@ -43,7 +44,7 @@ def write_xlsx(
     notes: Notes | None = None,
 ) -> None:
     """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows. The
-    header is bold and has an autofilter; columns are as wide as the values of the first rows.
+    header is bold and has an autofilter. Columns are as wide as the values of the first rows.
 
     `notes` gets the number of rows written and returns the rows of a second sheet. Sheets are packed at the end. Until
     then they are in a folder next to `path`: `.export-1-1.xlsx.sheets`.
@@ -56,7 +57,7 @@ def write_xlsx(
         _write_sheets(book, header, iter(rows), title=title, per_sheet=per_sheet, notes=notes)
         book.close()
     except FileCreateError as error:
-        raise error.args[0] from None  # it wraps an OSError but is not one
+        raise error.args[0] from None  # the error wraps an OSError but is no OSError
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -144,7 +145,7 @@ def write_csv(
 def remove_left(paths: Iterable[Path], *, before: float = math.inf) -> None:
     """Removes files, and folders of sheets, left by dead processes, if last modified before this time."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
+        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed the file meanwhile
             if path.stat().st_mtime < before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -28,8 +28,8 @@ PER_PAGE, WATCHES_SHOWN = 50, 200
 
 
 def inbox_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the messages; with `part=all` the read ones too. POST marks those up to the id `read` as read, takes
-    back the reminder `back`, or begins and ends watching."""
+    """GET shows the unread messages. With `part=all`, GET also shows the read messages. POST marks the messages up to
+    the id `read` as read, takes back the reminder `back`, or begins or ends watching."""
     now = timezone.now()
     if request.method == "POST":
         return _act(request, site, now)
@@ -45,7 +45,8 @@ def inbox_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _watches(request: HttpRequest, site) -> list[dict]:
-    """Returns what the user watches, newest first, with the name and the address where they may see it."""
+    """Returns the orders and customers that the user watches, newest first. Each has its name, if the user may see the
+    order or customer, and the address of its page."""
     rows = Watch.objects.filter(account=request.user).order_by("-pk")[:WATCHES_SHOWN]
     kept = [(row.pk, *(("order", row.order_id) if row.order_id else ("customer", row.enterprise_id))) for row in rows]
     names = _names(((model, pk) for _watch, model, pk in kept), request, site)
@@ -57,7 +58,8 @@ def _address(model: str, pk) -> str:
 
 
 def _watch(request: HttpRequest, site, asked: str) -> HttpResponse:
-    """Watches the order or customer of `asked` (`order:PK`, `customer:ID`), or no more; leads back to its page."""
+    """Begins or ends watching the order or customer of `asked` (`order:PK`, `customer:ID`). Redirects to the page of
+    that order or customer."""
     name, _colon, pk = asked.partition(":")
     if name not in {"order", "customer"} or not pk or (name == "order" and not is_id(pk)):
         raise Http404
@@ -96,7 +98,8 @@ def _act(request: HttpRequest, site, now) -> HttpResponse:
 
 
 def open_message(request: HttpRequest, pk: int) -> HttpResponse:
-    """Marks the message as read, and leads to the page of its row, which answers as to everybody."""
+    """Marks the message as read, and redirects to the page of its row. That page checks permissions as for every
+    user."""
     row = get_object_or_404(messages_of(request.user, now=timezone.now()), pk=pk)
     if request.method == "GET":
         Message.objects.filter(pk=row.pk, read_at=None).update(read_at=timezone.now())
@@ -107,14 +110,15 @@ def open_message(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _query_of_many(data: dict, reader) -> str:
-    """Returns the list's filter for the rows that an event counts: of its bulk run, or else the new owner's."""
+    """Returns the list's filter for the rows that an event counts. These are the rows of the event's bulk run or,
+    without a bulk run, the rows of the new owner."""
     owner = data.get("owner_id", NOBODY)
     return urlencode({"run": data["run"]} if "run" in data else {"owner": ME if owner == reader.pk else owner})
 
 
 def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
-    """Sets `about`, the name of the row, and `told`, the event in words; both empty where the user may not see the
-    row."""
+    """Sets `about`, the name of the row, and `told`, the event in words. If the user may not see the row, both are
+    empty."""
     names = _names(((row.model, row.row) for row in rows), request, site)
     for row in rows:
         key = row.model, row.row
@@ -123,8 +127,8 @@ def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
 
 
 def _names(keys: Iterable[tuple[str, object]], request: HttpRequest, site) -> dict[tuple[str, object], str]:
-    """Returns the names of rows, by model and id, that the user may see, and an empty one for MANY of a model that the
-    user may see. One query for each model."""
+    """Returns the names of the rows that the user may see, by model and id. For MANY of a model that the user may see,
+    the name is empty. Makes one query for each model."""
     ids, names = defaultdict(set), {}
     for model, pk in keys:
         ids[model].add(pk)

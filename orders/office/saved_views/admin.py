@@ -151,8 +151,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_savedview_change", view.pk)
 
     def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
-        """Shares the view with the role whose id is posted. Without an id it stops sharing, which needs no
-        permission."""
+        """Shares the view with the role whose id is posted. Without an id, stops sharing, which needs no permission."""
         given = request.POST.get("role", "")
         if given and not request.user.has_perm(SHARE):
             raise PermissionDenied
@@ -174,7 +173,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_savedview_changelist")
 
     def _on_own(self, act):
-        """Wraps an action on a saved view. Answers 404 unless the view is the user's own."""
+        """Wraps an action on a saved view. Answers 404 if the view is not the user's own."""
 
         def answer(request: HttpRequest, pk: int) -> HttpResponse:
             if not self.has_view_permission(request):
@@ -200,14 +199,15 @@ def view_address(view: SavedView) -> str:
 
 
 def _given(request: HttpRequest, name: str) -> dict:
-    """Returns the filter and columns from the form's `query` (the list's URL). Raises ExportError if one is invalid."""
+    """Returns the filter and columns from the form's `query` (the list's URL). Raises ExportError if the filter or a
+    column is invalid."""
     query = request.POST.get("query", "")
     return {"query": _as_seen(request, name, query), "columns": chosen(admin_of(name), columns_in(query))}
 
 
 def _as_seen(request: HttpRequest, name: str, query: str) -> str:
-    """Adds a limited user's attributions to the filter if it has none. Otherwise colleagues who open the view could see
-    rows that its owner does not see. Raises ExportError."""
+    """If the filter has no attributions, adds the attributions of a limited user. Otherwise colleagues who open the
+    view could see rows that the view's owner does not see. Raises ExportError."""
     model_admin = admin_of(name)
     conditions = read_query(model_admin, query)
     letters = sorted(attributions_of(request.user) or ())

@@ -11,7 +11,7 @@ class SavedView(models.Model):
     """A named filter, order and column selection of a list, for its owner or shared with a role.
 
     `list_name` is the list's name in exports. `query` is the query string of the list's URL without page and columns:
-    filters, search and order. `columns` are names of columns; empty means the default columns.
+    filters, search and order. `columns` are names of columns. An empty value means the default columns.
     """
 
     owner = models.ForeignKey(
@@ -37,5 +37,5 @@ class SavedView(models.Model):
         ]
 
     def __str__(self):
-        """Shown in titles, links and logs. Users type it, so it is masked."""
+        """Shown in titles, links and logs. The name is masked, since users type it."""
         return mask_text(self.name)

@@ -1,7 +1,7 @@
 """Services of saved views: save, change, rename, share and delete. Only a view's owner may do so.
 
-The caller has checked that filter and columns exist in the list. A view whose filter or columns were removed later is
-kept unchanged.
+The caller must have checked that filter and columns exist in the list. If the filter or columns of a view are removed
+later, the view is kept unchanged.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) 
 
 
 def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.datetime) -> None:
-    """Shares a view with a role that its owner has; with None it stops sharing. Raises NotAllowedError."""
+    """Shares a view with a role that its owner has. With None, stops sharing. Raises NotAllowedError."""
     if role and not view.owner.groups.filter(pk=role.pk).exists():
         raise NotAllowedError("view_not_your_role")
     view.role = role
@@ -62,7 +62,8 @@ def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.da
 
 
 def delete_view(*, view: SavedView, by: str, now: datetime.datetime) -> None:
-    """Deletes a view. Its URL keeps working where it is open. Raises NotAllowedError if it was already deleted."""
+    """Deletes a view. Pages on which the view is open keep working. Raises NotAllowedError if the view was already
+    deleted."""
     with transaction.atomic():
         if not SavedView.objects.filter(pk=view.pk).delete()[0]:
             raise NotAllowedError("view_gone")

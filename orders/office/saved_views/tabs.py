@@ -63,7 +63,7 @@ class ShownTab:
 
 
 def seen_views(user) -> QuerySet[SavedView]:
-    """The user's own views and those shared with the user's roles, for lists that the user may see."""
+    """Returns the user's own views and the views shared with the user's roles, for lists that the user may see."""
     lists = [name for name in exported_lists() if may_see(user, admin_of(name))]
     shared = Q(role__in=user.groups.order_by().values("pk"))
     return SavedView.objects.filter(Q(owner=user) | shared, list_name__in=lists)
@@ -78,7 +78,8 @@ def ready_tabs(name: str) -> list[Tab]:
 
 
 def tabs_of(name: str, user) -> list[Tab]:
-    """Returns the views of a list: built-in views, the user's own, then those that colleagues share. One query."""
+    """Returns the views of a list: built-in views, then the user's own views, then the views that colleagues share.
+    Makes one query."""
     ready = ready_tabs(name)
     if not user.has_perm(SEE):
         return ready
@@ -94,7 +95,7 @@ def tab_of(row: SavedView, shared_by: str = "") -> Tab:
 
 
 def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
-    """Returns the context of the tabs on the list's page. None for a popup or a list without views."""
+    """Returns the context of the tabs on the list's page. Returns None for a popup or a list without views."""
     name = list_of(changelist.model)
     if name is None or changelist.is_popup:
         return None
@@ -142,8 +143,8 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """Returns {key: number of rows} for the first MAX_DRAWN views; "999+" above MAX_COUNTED. Slow views have no
-    count."""
+    """Returns {key: number of rows} for the first MAX_DRAWN views. Above MAX_COUNTED, the number is "999+". Slow views
+    have no count."""
     began, found = time.monotonic(), {}
     tabs = tabs_of(name, user)[:MAX_DRAWN]
     keys = _keys(user, name, tabs)

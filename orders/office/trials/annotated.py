@@ -45,8 +45,8 @@ LONGEST_COMMENT = 2000
 
 
 def write_template(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> bytes:
-    """Returns the template, with a sheet that explains each column. `letters`: a limited user's attributions; None for
-    all."""
+    """Returns the template, with a sheet that explains each column. `letters`: a limited user's attributions, or None
+    for all."""
     book, columns, choices = Workbook(), list(trial_columns().values()), _choices(letters, services)
     for place, column in enumerate(columns):
         _head(book.active.cell(1, place + 1, column.title))
@@ -61,7 +61,7 @@ def _choices(letters: frozenset[str] | None, services: list[tuple[str, str]]) ->
 def _form(
     book: Workbook, columns: Sequence[Column | None], top: int, choices: dict[str, list[tuple[str, str]]]
 ) -> None:
-    """Adds formats and choices to the first sheet, whose header is the row `top`, and writes the second sheet."""
+    """Adds formats and choices to the first sheet, whose header is the row `top`. Then writes the second sheet."""
     sheet = book.active
     sheet.title = _("Trials")
     for place, column in enumerate(columns):
@@ -105,9 +105,10 @@ def write_annotated(
 ) -> bytes:
     """Returns a copy with each wrong cell in red, its fault in a comment, and all faults of a row in a separate column.
 
-    It can be corrected and uploaded: rows and columns keep their positions, the layout is the template's, and the
-    column of faults is not read. Valid cells become text. Wrong cells keep their type, since as text they would look
-    valid; but a formula becomes text and is not evaluated. `letters` and `services` as in `write_template`.
+    The copy can be corrected and uploaded. Rows and columns keep their positions, the layout is the same as in the
+    template, and the column of faults is not read. Valid cells become text. Wrong cells keep their type, since as text
+    they would look valid. Only a formula becomes text, which is not evaluated. `letters` and `services`: as in
+    `write_template`.
     """
     book = Workbook()
     marked, lines = defaultdict(list), {row.row: row.faults for row in report.rows}

@@ -74,7 +74,7 @@ class Column:
 
     @property
     def names(self) -> set[str]:
-        """Returns the accepted headers in lower case: the member and its Chinese title."""
+        """Returns the accepted headers in lower case: the member's name and its Chinese title."""
         with override("zh-hans"):
             return {self.member.lower(), self.title.lower()}
 
@@ -111,7 +111,7 @@ def service_types() -> list[str]:
 
 
 def coded_choices() -> dict[str, list[tuple[str, str]]]:
-    """Returns {member: [(code, name)]}: the known codes, and those of recent orders. One query."""
+    """Returns {member: [(code, name)]}: the known codes, and the codes of recent orders. Makes one query."""
     newest = Order.objects.order_by("-pk").values_list("prod_type", "billing_method")[:MAX_RECENT_ORDERS]
     sent = zip(*newest, strict=True) if newest else [(), ()]
     return {
@@ -124,7 +124,8 @@ def coded_choices() -> dict[str, list[tuple[str, str]]]:
 
 
 def attributions(letters: frozenset[str] | None) -> list[tuple[str, str]]:
-    """Returns letters and name of the attributions that may be entered. `letters`: those of a limited user."""
+    """Returns letters and name of the attributions that may be entered. `letters`: the attributions of a limited
+    user."""
     rows = Province.objects.order_by("code")
     rows = rows if letters is None else rows.filter(letters__in=letters)
     return list(rows.values_list("letters", "name"))

@@ -1,4 +1,5 @@
-"""Enters trials, one from a form or many from a workbook: all or none (contract 5, `import_trials`)."""
+"""Enters one trial from a form or many trials from a workbook. Either all trials are entered or none (contract 5,
+`import_trials`)."""
 
 import datetime
 import re
@@ -66,7 +67,8 @@ FORMS = {
 
 @dataclass
 class RowResult:
-    """A trial and its verdict: `new`, `known` (stored already; nothing changes) or `wrong`. `held`: why it is held."""
+    """A trial and its verdict: `new`, `known` (stored already; nothing changes) or `wrong`. `held`: the reason why the
+    trial is held."""
 
     row: int
     number: str
@@ -79,10 +81,10 @@ class RowResult:
 
 @dataclass
 class Report:
-    """The result of a workbook. `faults` are faults of its header; if there are any, no row was checked.
+    """The result of a workbook. `faults` are faults of its header. If there are such faults, no row was checked.
 
-    `warnings` are cells that are valid but look doubtful. The user confirms all of them together, by sending `mark`.
-    `contents`: {row: the part of its content that a page shows}.
+    `warnings` are cells that are valid but look doubtful. The user confirms all warnings together by sending `mark`.
+    `contents`: {row: the part of the row's content that a page shows}.
     """
 
     rows: list[RowResult] = field(default_factory=list)
@@ -100,11 +102,12 @@ class Report:
 
     @property
     def mark(self) -> str:
-        """Returns a hash of the warnings; empty if there are none."""
+        """Returns a hash of the warnings, or an empty string if there are none."""
         return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
 
     def is_confirmed(self, mark: str | None) -> bool:
-        """Returns True if `mark` confirms the warnings. None accepts all: a command prints them but does not ask."""
+        """Returns True if `mark` confirms the warnings. None accepts all warnings, since a command prints the warnings
+        but does not ask."""
         return mark is None or not self.warnings or mark == self.mark
 
     def count(self, verdict: str) -> int:
@@ -131,12 +134,13 @@ def import_trials(
     dry_run: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
-    not confirm. Trials that are stored already with the same content change nothing. `dry_run` rolls everything back.
+    """Enters the trials in one transaction. If the report has a fault, or warnings that `confirmed` does not confirm,
+    no trial is entered. Trials that are stored already with the same content change nothing. `dry_run` rolls everything
+    back.
 
-    `letters` are the attributions of a limited user; None if the user may see all. Each trial gets the event `entered`
-    with its actor. `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress`
-    gets the number of finished rows.
+    `letters` are the attributions of a limited user, or None if the user may see all. Each trial gets the event
+    `entered` with its actor. `file` is the workbook's name, for the event of the import. It is empty for a single
+    trial. `on_progress` gets the number of finished rows.
 
     Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers can't be saved to the list
     in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers outside the attributions within an hour.
@@ -223,7 +227,7 @@ class Scope:
 def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scope | None) -> RowResult:
     """Checks an entry by BBOSS's rules, and enters it if nothing is wrong. Adds faults to the entry.
 
-    `choices` are checked here too: `enter_order` stops at its first fault, and we want to show all.
+    `choices` are checked here too, since `enter_order` stops at its first fault, and all faults are to be shown.
     """
     number, customer = entry.content.get(NUMBER, ""), entry.content.get(CUSTOMER_NAME, "")
     result = RowResult(entry.row, number[:64], customer[:255], faults=entry.faults)
@@ -267,7 +271,8 @@ def _compare_days(entry: Entry) -> None:
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> set[str]:
     """Sets `held` and `attribution` from the stored orders. Returns the numbers of orders outside the person's
-    attributions: each gets a fault that says only that the number can't be used, whatever its content."""
+    attributions. Each of these entries gets a fault that says only that the number can't be used, whatever the content
+    of the order."""
     entries, foreign = {entry.row: entry for entry in sheet.entries}, set()
     taken = {entry.row for entry in sheet.entries if any(fault.code == TAKEN for fault in entry.faults)}
     rows = {row.number: row for row in report.rows if row.verdict != WRONG or row.row in taken}

@@ -50,7 +50,8 @@ def services_in_words() -> list[tuple[str, str]]:
 
 
 class TrialForm(forms.Form):
-    """`letters`: the attributions of a limited user. No field is required here, since the service checks that."""
+    """`letters`: the attributions of a limited user. No field is required here, since the service checks required
+    fields."""
 
     def __init__(self, *args, letters: frozenset[str] | None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -104,8 +105,8 @@ def _field(column: Column, choices: list[tuple[str, str]] | None) -> forms.Field
 
 @dataclass(frozen=True)
 class LookedUp:
-    """The result of a look-up. `facts`: {member: text} of the only match, for the form. Otherwise `choices`:
-    (enterprise id, name) of each match, and `more`: True if there are others."""
+    """The result of a look-up. If there is only one match, `facts` is {member: text} of this match, for the form.
+    Otherwise `choices` has (enterprise id, name) of each match, and `more` is True if there are further matches."""
 
     facts: dict[str, str] = field(default_factory=dict)
     choices: list[tuple[str, str]] = field(default_factory=list)
@@ -113,7 +114,7 @@ class LookedUp:
 
 
 def look_up(user, typed: Mapping[str, str]) -> LookedUp:
-    """Finds customers by the typed enterprise id, or else by the typed name.
+    """Finds customers by the typed enterprise id or, without an id, by the typed name.
 
     A customer that the user may not see gives the same result as one that does not exist.
     """
@@ -130,7 +131,8 @@ def look_up(user, typed: Mapping[str, str]) -> LookedUp:
 
 
 def _facts_of(user, enterprise_id: str) -> dict[str, str]:
-    """Returns a customer's values for the form, without personal data. Empty if the user may see none of its orders."""
+    """Returns a customer's values for the form, without personal data. The result is empty if the user may see no order
+    of the customer."""
     orders = limit(Order.objects.filter(enterprise_id=enterprise_id), user, "attribution")
     newest = orders.order_by("-pk").only("cp_id", "user_id", "attribution_id").first()
     if newest is None:

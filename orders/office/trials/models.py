@@ -10,8 +10,9 @@ from notifications.masks import mask_text
 class TrialUpload(models.Model):
     """An uploaded workbook. Only its maker may see its content. `report` holds the result of each row.
 
-    The file is kept until it is imported or its maker uploads another, and at most a day, since it contains personal
-    data. For an unreadable file, a row without file and report is stored, so that it is counted.
+    The file is kept until it is imported or its maker uploads another file. It is kept for at most a day, since it
+    contains personal data. For an unreadable file, a row without file and report is stored, so that the upload is
+    counted.
     """
 
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("made by"))
@@ -33,5 +34,5 @@ class TrialUpload(models.Model):
         ordering = ["-pk"]
 
     def __str__(self):
-        """Shown in titles, links and logs. Users type it, so it is masked."""
+        """Shown in titles, links and logs. The name is masked, since users type it."""
         return mask_text(self.file_name)

@@ -39,7 +39,7 @@ class UploadForm(forms.Form):
 
     def clean_file(self):
         file = self.cleaned_data["file"]
-        too_large = file.size > MAX_BYTES  # then it is not read into memory
+        too_large = file.size > MAX_BYTES  # then the file is not read into memory
         return (file.name, file.read(MAX_BYTES + 1 if too_large else file.size))
 
 
@@ -91,8 +91,8 @@ def answer_template(orders, request: HttpRequest):
 
 
 def answer_review(orders, request: HttpRequest, pk: int):
-    """GET: the result of each row. POST: checks all rows again and enters all or none; with `correct` it only replaces
-    the wrong cells by the texts of the form."""
+    """GET: the result of each row. POST: checks all rows again and enters all rows or none. With `correct`, POST only
+    replaces the wrong cells by the texts of the form."""
     upload = _own_upload(request, pk)
     if request.method == "POST":
         about = {"upload": upload, "by": staff_actor(request.user), "letters": attributions_of(request.user)}
@@ -125,8 +125,9 @@ def answer_review(orders, request: HttpRequest, pk: int):
 def _rows(
     orders, request: HttpRequest, upload: TrialUpload, report: Report
 ) -> list[tuple[RowResult, str, str, int | None, dict]]:
-    """Returns the rows, wrong ones first, each with its chip, the reason why it is held, the id of its order if the
-    order exists and the user may see it, and its content; for a report of 1.12.0 without content."""
+    """Returns the rows, wrong rows first. Each row has its chip, the reason why it is held, and its content. If the
+    order exists and the user may see it, the row also has the order's id. Rows of a report of 1.12.0 have no
+    content."""
     rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
     there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
     found = orders.get_queryset(request).filter(number__in=there).values_list("number", "pk")
@@ -156,7 +157,8 @@ def answer_annotated(orders, request: HttpRequest, pk: int):
 def answer_enter(orders, request: HttpRequest):
     """The form for one trial. Errors are shown next to their fields, warnings to confirm at the top.
 
-    A POST with `customer` enters nothing: it fills in the customer with this id, or else the one that matches the form.
+    A POST with `customer` enters nothing. It fills in the customer with this id or, without an id, the customer that
+    matches the form.
     """
     letters = attributions_of(request.user)
     posted = request.method == "POST"
@@ -192,7 +194,8 @@ def answer_enter(orders, request: HttpRequest):
 
 
 def _taken(entry: Entry) -> str:
-    """Returns what was pasted, with the host that was taken from it; empty if only host names were typed."""
+    """Returns the pasted texts, each with the host that was taken from it. The result is empty if only host names were
+    typed."""
     pairs = [f"{text[:MAX_PASTED]} → {host}" for text, host in entry.hosts.items()][:DOMAINS_SHOWN]
     more = len(entry.hosts) - len(pairs)
     rest = [_("%(n)s more") % {"n": more}] if more else []
@@ -224,7 +227,8 @@ def _offered(report: Report) -> set[str]:
 
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
-    """Returns the user's own upload. Raises Http404 if it is another user's, or a newer upload has replaced it."""
+    """Returns the user's own upload. Raises Http404 if the upload belongs to another user, or a newer upload has
+    replaced it."""
     return get_object_or_404(TrialUpload, THERE, pk=pk, made_by=request.user)
 
 

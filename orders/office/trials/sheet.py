@@ -41,7 +41,7 @@ DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of a cell, or of a column's header: a code with its parameters. All are JSON values."""
+    """A fault of a cell, or of a column's header: a code with its parameters. The parameters are JSON values."""
 
     cell: str
     member: str
@@ -53,7 +53,7 @@ class Fault:
         return f"{self.cell} {self.member}".strip() + f": {say_in_english(self.code, self.params)}"
 
     def words(self) -> str:
-        """For pages, in the reader's language, with the column's title."""
+        """Returns the fault as text for pages, in the reader's language and with the column's title."""
         place = f"{self.cell} {self.title}".strip()
         return _("%(place)s: %(what)s") % {"place": place, "what": self.what()}
 
@@ -97,8 +97,8 @@ class Entry:
         self.faults.append(self.fault(member, code, **params))
 
     def fault(self, member: str, code: str, **params: Any) -> Fault:
-        """Returns a fault of the member's cell. If the sheet has no such column, it is a fault of the cell of the
-        enterprise id, from which the member is derived."""
+        """Returns a fault of the member's cell. If the sheet has no column for the member, returns a fault of the cell
+        of the enterprise id, since the member is derived from that id."""
         return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:
@@ -107,7 +107,7 @@ class Entry:
 
     @classmethod
     def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
-        """Builds an entry. `texts`: {member: text as typed}; blank texts are left out."""
+        """Builds an entry. `texts`: {member: text as typed}. Blank texts are left out."""
         content: dict[str, Any] = {"OrderType": "1"}
         hosts: dict[str, str] = {}
         for member, text in texts.items():
@@ -141,8 +141,8 @@ class TrialSheet:
 def read_entries(sheet: Sheet) -> TrialSheet:
     """Returns the trials below the header, which is the first row with data.
 
-    Raises WorkbookError if there are no data but our own remarks, or if all trials together have more domains than one
-    order may have, since they are entered in one transaction.
+    Raises WorkbookError if there are no data except our own remarks. Also raises WorkbookError if all trials together
+    have more domains than one order may have, since all trials are entered in one transaction.
     """
     (top, header), *rows = sheet.rows
     columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
@@ -210,8 +210,8 @@ def is_remarks(header: str) -> bool:
 
 
 def _read_domains(text: str) -> tuple[list[str], dict[str, str]]:
-    """Returns the domains in a text, and {pasted text: host} of those that were pasted as URLs or the like. The host of
-    a URL is listed once; names that are typed twice stay, and are a fault."""
+    """Returns the domains in a text, and {pasted text: host} for the domains that were pasted as URLs or the like. The
+    host of a URL is listed once. Names that are typed twice stay in the result, and are a fault."""
     typed = [(part, _host_in(part)) for part in BETWEEN_DOMAINS.split(text) if part]
     names, there = [], {domain_key(host) for part, host in typed if part == host}
     for part, host in typed:
@@ -222,7 +222,8 @@ def _read_domains(text: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _host_in(text: str) -> str:
-    """Returns the host in a URL or the like; a text that is a host name, or has none, is returned unchanged."""
+    """Returns the host in a URL or the like. If a text is a host name, or contains no host, it is returned
+    unchanged."""
     meant = domain_meant(text) if domain_fault(text) else text
     return text if domain_fault(meant) else meant
 
@@ -236,7 +237,8 @@ def _in_digits(text: str) -> str:
 
 
 def _counted_day(text: str) -> datetime.date | None:
-    """Returns the day of an Excel day number, in a cell that has lost its date format; None if it can't be one."""
+    """Returns the day of an Excel day number, in a cell that has lost its date format. Returns None if the number can't
+    be a day."""
     return from_excel(int(text)) if text.isdigit() and int(text) in DAY_NUMBERS else None
 
 

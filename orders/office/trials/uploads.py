@@ -31,11 +31,11 @@ MAX_AT_ONCE = 2
 def keep_upload(
     *, data: bytes, file_name: str, maker_id: int, by: str, letters: frozenset[str] | None, now: datetime.datetime
 ) -> TrialUpload:
-    """Checks a workbook and stores it with its report. It replaces the maker's unconfirmed upload.
+    """Checks a workbook and stores it with its report. The new upload replaces the maker's unconfirmed upload.
 
-    Raises WorkbookError; then only the file's name is stored, and it counts for MAX_A_DAY. Raises NotAllowedError if
-    the database is restored, too many workbooks are being checked, MAX_A_DAY is reached, or the disk is nearly full;
-    then nothing is stored.
+    Raises WorkbookError if the file can't be read. In this case only the file's name is stored, and the upload counts
+    for MAX_A_DAY. Raises NotAllowedError if the database is restored, too many workbooks are being checked, MAX_A_DAY
+    is reached, or the disk is nearly full. In this case nothing is stored.
     """
     check_free_space()
     row = TrialUpload(made_by_id=maker_id, made_at=now, file_name=file_name[:255], data=b"", trials=0, report={})
@@ -71,21 +71,23 @@ def _is_free(held: contextlib.ExitStack, name: str) -> bool:
 
 
 def forget_uploads(*, now: datetime.datetime) -> int:
-    """Deletes the workbooks that nobody confirmed within a day, since they hold personal data. Returns their number."""
+    """Deletes the workbooks that nobody confirmed within a day, since they contain personal data. Returns the number of
+    deleted workbooks."""
     return TrialUpload.objects.filter(made_at__lt=now - KEPT, imported_at=None).delete()[0]
 
 
 def sheet_of(upload: TrialUpload) -> Sheet:
-    """Returns the uploaded sheet, with its maker's corrections since. Raises WorkbookError."""
+    """Returns the uploaded sheet with the corrections that its maker has made since the upload. Raises
+    WorkbookError."""
     return put_right(read_workbook(bytes(upload.data)), upload.corrections or {})
 
 
 def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, letters: frozenset[str] | None) -> None:
-    """Replaces the text of wrong cells, `{"C5": text}`, and checks the workbook again. Valid cells do not change, nor
-    do wrong ones with the same text: a number that Excel rounded stays wrong as text.
+    """Replaces the text of wrong cells, `{"C5": text}`, and checks the workbook again. Valid cells do not change. Wrong
+    cells with the same text do not change either, since a number that Excel rounded stays wrong as text.
 
-    Raises NotAllowedError if it was already imported, the database is restored, or too many workbooks are being
-    checked; and WorkbookError.
+    Raises WorkbookError. Raises NotAllowedError if the workbook was already imported, the database is restored, or too
+    many workbooks are being checked.
     """
     with _turn(upload.made_by_id):
         upload.refresh_from_db()
@@ -108,10 +110,10 @@ def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, lette
 def confirm_upload(
     *, upload: TrialUpload, by: str, letters: frozenset[str] | None, confirmed: str, now: datetime.datetime
 ) -> TrialUpload:
-    """Checks an uploaded workbook again and imports all of it or nothing. `report` holds the result.
+    """Checks an uploaded workbook again and imports either all of it or nothing. `report` holds the result.
 
-    If it now has faults, or warnings that `confirmed` does not confirm (the report's `mark`), `imported_at` stays
-    empty. Raises NotAllowedError if it was already imported, or too many workbooks are being checked.
+    If the workbook now has faults, or warnings that `confirmed` (the report's `mark`) does not confirm, `imported_at`
+    stays empty. Raises NotAllowedError if the workbook was already imported, or too many workbooks are being checked.
     """
     if upload.imported_at:
         raise NotAllowedError("import_done")

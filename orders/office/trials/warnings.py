@@ -1,6 +1,6 @@
 """Warnings that a person must confirm before a valid trial is entered.
 
-They use only orders that the person may see, so that they reveal no others.
+The warnings use only orders that the person may see, so that no other orders are revealed.
 """
 
 import datetime
@@ -20,9 +20,9 @@ CODES = {BillingRecord.Type.COMMERCIAL: "warn_billed", BillingRecord.Type.TRIAL:
 
 
 def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now: datetime.datetime) -> list[Fault]:
-    """Returns the warnings about these trials, which are stored already: domains that other orders bill or have on
-    trial, and names that differ from their customers' names. `letters`: the attributions of a limited user; None for
-    all."""
+    """Returns the warnings about these trials, which are stored already. The warnings are about domains that other
+    orders bill or have on trial, and about names that differ from their customers' names. `letters`: the attributions
+    of a limited user, or None for all."""
     entries = list(entries)
     visible = Order.objects.all() if letters is None else Order.objects.filter(attribution__in=letters)
     numbers = {entry.content[NUMBER] for entry in entries}
@@ -42,7 +42,7 @@ def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now
 def _used_domains(
     entries: list[Entry], letters: frozenset[str] | None, now: datetime.datetime
 ) -> dict[str, set[tuple]]:
-    """Returns {domain key: orders that bill the domain or have it on trial, (type, number) each}."""
+    """Returns {domain key: orders that bill the domain or have it on trial}. Each order is (type, number)."""
     keys = sorted({domain_key(one["ProvReq"]) for entry in entries for one in entry.content[DOMAINS]})
     used = defaultdict(set)
     meant = BillingRecord.objects.not_run_out(now).filter(state__in=MEANT)
@@ -56,7 +56,7 @@ def _used_domains(
 
 
 def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
-    """Returns a warning for each order that has some of the domains, at most MAX_ORDERS: billing orders before
+    """Returns a warning for each order that has some of the domains, at most MAX_ORDERS. Billing orders come before
     trials."""
     names = defaultdict(list)
     for one in entry.content[DOMAINS]:

@@ -17,7 +17,7 @@ ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell. `kind` is one letter (`orders/attachments/xlsx.py`); `text` has no blanks around it."""
+    """A cell. `kind` is one letter (`orders/attachments/xlsx.py`). `text` has no blanks around it."""
 
     kind: str = "s"
     text: str = ""
