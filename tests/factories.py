@@ -33,7 +33,7 @@ from orders.models import (
     TrialShape,
     TrialUsage,
 )
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from tests.desk_factories import *  # noqa: F403  so that all are found here
 from tests.desk_factories import NOW, ReconciliationFactory, rows_of
 

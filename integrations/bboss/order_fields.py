@@ -21,7 +21,8 @@ from integrations.bboss.message_decoding import parsed
 from integrations.bboss.reply_codes import Code, Refused
 from integrations.partners.profile import Bboss, Domains
 from orders.models import Order, ServiceType
-from orders.rules.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown
+from orders.rules.content import MemberFault, OrderContent, TrialMember, shown
+from orders.rules.host_names import domain_fault, domain_key, domain_meant
 from orders.texts.error_messages import say_why_in_english
 
 EARLIEST_YEAR = 1970

@@ -22,7 +22,7 @@ from integrations.outbound.wire_formats import encode
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.outbox.record_selection import WAS_IN
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.steps import SENDS_NOTHING, STEPS, Effect, Step
 from orders.trials.trial_state_reads import shape_of, shape_row
 

@@ -38,7 +38,8 @@ from orders.pauses.paused_steps import why_paused
 from orders.reconciliation import results
 from orders.reconciliation.manual_answer_guards import called_too_late
 from orders.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
-from orders.rules.content import MAX_DOMAINS, domain_key
+from orders.rules.content import MAX_DOMAINS
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import midnight
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from integrations.bigdata.billing_record_fields import CANCELLED, RecordFacts, record_members
 from integrations.bigdata.record_lookup import clean_text, has_name, is_clean, is_name, partner_time
 from orders.books.books import CREATE, DELETE, NOTHING, SETTLE, Discrepancy
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 
 NOT_BILLED, NOT_OURS, FIELDS, UNREADABLE = "not_billed", "not_ours", "fields", "unreadable"  # of Difference.Kind
 LIVE_THERE, CANCELLED_THERE, MISSING = "live", "cancelled", "missing"

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, compact
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI
 
 KEPT_CALLS = 10_000

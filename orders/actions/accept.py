@@ -49,7 +49,7 @@ from orders.reconciliation.manual_answer_guards import check_look
 from orders.reconciliation.number_list import keep_unknown
 from orders.reconciliation.results import begin_reconciliation, may_still_change
 from orders.replanning.giving_up import NOT_BILLED, accept_removals, mark_records_left, settle_given_up_step
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.steps import STEPS, Partner, Step
 from orders.start_day.move_start import why_moving
 from orders.texts.errors import NotAllowedError, OrderUnknownError, check_reason

@@ -23,7 +23,7 @@ from orders.outbox.record_selection import select_records
 from orders.reconciliation.asking import owner_of_records
 from orders.replanning.giving_up import NOT_BILLED, steps_to_give_up
 from orders.replanning.replan_line import begun_with
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS, Step
 from orders.start_day.move_attribution import family_of, records_to_post, why_not_move_attribution, why_not_there

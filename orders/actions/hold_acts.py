@@ -24,8 +24,9 @@ from orders.intake.replan_held_orders import (
 from orders.models import Dispatch, Order, Province
 from orders.order_words.error_details import of_finding
 from orders.order_words.ladder.step_stages import Facts
-from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
+from orders.rules.content import MAX_DOMAINS
 from orders.rules.four_eyes_acts import is_asked
+from orders.rules.host_names import domain_fault, domain_key
 from orders.start_day.move_attribution import move_attribution, why_not_move_attribution
 from orders.texts.error_messages import say_why
 from orders.texts.errors import NotAllowedError

@@ -40,7 +40,7 @@ from orders.reconciliation.asking import (
 from orders.reconciliation.manual_answer_guards import check_look, without_called
 from orders.replanning.giving_up import complete_confirmed_removals, given_up_removals, mark_records_left
 from orders.replanning.verify_unanswered_calls import look_behind
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import STEPS, Effect, Step
 from orders.rules.trial_shape import Shape, last_moment

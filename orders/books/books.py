@@ -13,7 +13,7 @@ from django.utils import timezone
 from orders.incidents.incident_codes import PARTNER_PAUSED
 from orders.outbox.outcome import LOOK_UP
 from orders.pauses.paused_steps import why_paused
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # ways to correct a difference
 

@@ -18,7 +18,7 @@ from orders.incidents.incidents import close_troubles, open_incident
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain
 from orders.outbox.record_selection import LEFT
 from orders.outbox.release_steps import BLOCKING, NOT_FINISHED
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.trial_shape import Shape
 from orders.trials.trial_state_reads import is_meant, meant_of

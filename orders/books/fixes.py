@@ -18,7 +18,7 @@ from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_step, enqueue
 from orders.outbox.release_steps import is_blocked, is_blocked_by_others
 from orders.pauses.release_restored import is_from_before_restore
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.steps import FIXES, Step
 
 FIRST = 1  # the first place in a trial's line

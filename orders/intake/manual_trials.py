@@ -7,7 +7,8 @@ from notifications.masks import mask_mail, mask_name, mask_phone
 from orders.incidents.incident_codes import ENTERED_DIFFERS
 from orders.incidents.incidents import open_incident
 from orders.models import AcceptedCall, Order
-from orders.rules.content import OrderContent, domain_key
+from orders.rules.content import OrderContent
+from orders.rules.host_names import domain_key
 
 ENTERED = "entered"  # the event that marks such a trial; its actor is the person who entered the trial
 COMPARED = [

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.rules.content import OrderContent, domain_key
+from orders.rules.content import OrderContent
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI, midnight
 from orders.rules.steps import STEPS, Channel, Step
 from orders.rules.trial_shape import ChangeRequest, Shape, after

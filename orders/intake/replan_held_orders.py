@@ -13,7 +13,8 @@ from orders.intake.plan_or_hold import is_withdrawn, plan_order
 from orders.intake.write_planned_order import write_plan
 from orders.models import Order, Province
 from orders.outbox.enqueue import wake
-from orders.rules.content import MAX_DOMAINS, domain_fault, domain_key
+from orders.rules.content import MAX_DOMAINS
+from orders.rules.host_names import domain_fault, domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.texts.error_messages import say_why_in_english
 from orders.texts.errors import NotAllowedError, check_reason

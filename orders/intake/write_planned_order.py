@@ -30,7 +30,8 @@ from orders.models.dispatch import OPEN_STATES
 from orders.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
 from orders.outbox.release_steps import release
 from orders.restore.detect_restore import remember
-from orders.rules.content import OrderContent, domain_key
+from orders.rules.content import OrderContent
+from orders.rules.host_names import domain_key
 from orders.rules.steps import STEPS, Effect, Phase, Step
 from orders.trials.trial_state_writes import keep_change
 

@@ -17,7 +17,7 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import NOTES, Attempt, BillingRecord, Dispatch, Order
 from orders.outbox.outcome import DOUBTS, LOOK_UP
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.steps import DELETIONS, SENDS_NOTHING, Channel, Step, named
 
 ACTED = Q(may_have_acted=True) | Q(state=Dispatch.State.SENDING)

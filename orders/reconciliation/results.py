@@ -32,7 +32,7 @@ from orders.models import BillingRecord, Difference, Dispatch, Order, Reconcilia
 from orders.outbox.billing_effects import late_calls
 from orders.outbox.enqueue import wake
 from orders.replanning.giving_up import complete_confirmed_removals, given_up_removals
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.steps import Step
 from orders.texts.errors import NotAllowedError, check_reason
 from orders.trials.trial_state_reads import is_meant, meant_of, shape_of

@@ -21,7 +21,7 @@ from orders.mails.mail_creation import tell_accepted
 from orders.models import NOTES, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import bpm_acts
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI
 from orders.rules.steps import FIXES, STEPS, Phase, Step
 from orders.texts.error_messages import AT_ONCE, say_why_in_english

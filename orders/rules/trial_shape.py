@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.local_time import SHANGHAI, in_ten_years
 
 

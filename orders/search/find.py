@@ -30,7 +30,7 @@ from orders.models import (
     TextProgress,
 )
 from orders.models.inbound import ACCEPTED
-from orders.rules.content import domain_key, domain_meant, unicode_form
+from orders.rules.host_names import domain_key, domain_meant, unicode_form
 from orders.rules.search_terms import folded, is_long_enough
 
 CANDIDATES, PLACES = 250, 5000

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from orders.intake.customer_names import name_of
 from orders.intake.manual_trials import ENTERED
 from orders.models import Customer, DomainText, Order, OrderDomain, OrderEvent, OrderText, TextProgress
-from orders.rules.content import unicode_form
+from orders.rules.host_names import unicode_form
 from orders.rules.search_terms import folded
 
 ORDERS_A_TRANSACTION = 100  # per transaction

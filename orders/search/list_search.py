@@ -18,7 +18,7 @@ from orders.intake.customer_names import name_in
 from orders.lists.cells import clipped, column
 from orders.lists.scope import attributions_of, visible_orders
 from orders.models import BillingRecord, Customer, Order, OrderDomain
-from orders.rules.content import domain_key, domain_meant
+from orders.rules.host_names import domain_key, domain_meant
 from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")

@@ -28,7 +28,7 @@ from orders.lists.registration import address_of_list, lists_in_order, right_to_
 from orders.lists.scope import attributions_of, by_number, limit, visible_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province
 from orders.people.staff_events import note_phone_searched
-from orders.rules.content import domain_meant
+from orders.rules.host_names import domain_meant
 from orders.rules.search_terms import folded, is_long_enough
 from orders.search import find
 from orders.search.list_search import RECORDS, customer_address, customer_words, limit_customers, readings, term_meant

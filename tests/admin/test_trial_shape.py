@@ -13,7 +13,7 @@ from django.utils.translation import override
 from orders.books.expected_records import note_not_meant
 from orders.lists.service_names import service_name
 from orders.models import Difference, Order, ServiceType, TrialEnd
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.trial_shape import last_moment
 from orders.trials.trial_state_sources import CHANGE, MESSAGE, TAKEN, parts_of, why_over
 from orders.trials.trial_state_writes import end_trial, reshape, take_end

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from integrations.bboss.order_fields import DomainListField
-from orders.rules.content import domain_fault, domain_key, unicode_form
+from orders.rules.host_names import domain_fault, domain_key, unicode_form
 from orders.texts.error_messages import say_in_english
 
 LABEL63 = "a" * 63

@@ -19,7 +19,7 @@ from orders.models import (
     OrderDomain,
     OrderText,
 )
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.search import find
 from orders.search import index as search_index
 from tests import factories as make

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db.models import Q
 
 from orders.models import BillingRecord, Difference, Dispatch, Order
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from tests.model.acts import WrongError
 
 STOPPED = ["failed", "given_up"]

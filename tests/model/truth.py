@@ -32,7 +32,7 @@ from orders.models import (
 )
 from orders.models.querysets import STOPPED_BY
 from orders.restore.detect_restore import is_restored
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 from orders.rules.steps import STEPS, Phase
 from orders.rules.trial_shape import fold, is_same
 from orders.trials.trial_state_reads import SERVICE_NOW, entries_of, read_shape

@@ -23,7 +23,8 @@ from orders.office.trials.columns import (
     trial_columns,
 )
 from orders.office.trials.workbook import Cell, Sheet
-from orders.rules.content import LONGEST_NAME, MAX_DOMAINS, domain_fault, domain_key, domain_meant
+from orders.rules.content import MAX_DOMAINS
+from orders.rules.host_names import LONGEST_NAME, domain_fault, domain_key, domain_meant
 from orders.texts.error_messages import say, say_in_english
 from orders.texts.errors import WorkbookError
 

@@ -11,7 +11,7 @@ from orders.intake.customer_names import name_of
 from orders.models import BillingRecord, Order
 from orders.office.trials.columns import CUSTOMER, CUSTOMER_NAME, DOMAINS, NUMBER
 from orders.office.trials.sheet import Entry, Fault
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 
 MEANT = [BillingRecord.State.TO_SEND, *BillingRecord.THERE]
 OVER = [Order.State.WITHDRAWN, Order.State.REJECTED]

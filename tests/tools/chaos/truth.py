@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
-from orders.rules.content import domain_key
+from orders.rules.host_names import domain_key
 
 D, R = Dispatch.State, BillingRecord.State
 AT_PARTNER = {R.LIVE: "1", R.CANCELLED: "2", R.DELETED: None, R.TO_SEND: None}
