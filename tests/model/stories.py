@@ -40,11 +40,21 @@ class Seen:
         if newest >= since:
             self.books.append(Books(since, newest, tuple(read_rows(records))))
 
-    def note_changed(self, place: int, records: list[dict]) -> None:
-        """A look-up for the event `place` is still to come, and finds these records, which somebody changed by hand."""
+    def note_changed(self, kind: str, place: int, job: str, records: list[dict]) -> None:
+        """A look-up for the event `place` is still to come, and finds these records, which somebody changed by hand.
+
+        An acceptance waits for what it finds: what the job's records were in between was seen by nobody.
+        """
+        rows = tuple(read_rows(records))
         before = next((at for at, one in enumerate(self.books) if one.since <= place <= one.until), None)
-        if before is not None:
-            self.books.insert(before + 1, Books(place, self.books[before].until, tuple(read_rows(records))))
+        if before is None:
+            return
+        if kind == "given_up":
+            self.books.insert(before + 1, Books(place, self.books[before].until, rows))
+            return
+        for at, one in enumerate(self.books[before + 1 :], before + 1):
+            others = [row for row in one.rows if row.job != job]
+            self.books[at] = Books(one.since, one.until, (*others, *(row for row in rows if row.job == job)))
 
 
 def read_stories(
