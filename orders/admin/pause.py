@@ -139,7 +139,7 @@ class PauseAdmin(ReadOnlyAdmin):
         title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
         planned = planned_pauses().filter(partner=partner)
         will = will_pause(partner, steps)
-        will += [_work_off(stands, steps)] if stands else []
+        will += [_work_off(stands, steps)] if stands and steps else []
         return self.ask(request, partner, title, form=form, will=will, planned=planned)
 
     def _call_off(self, request, *, partner: str, **about):
