@@ -306,8 +306,10 @@ def _masked_tokens_of_head(text: str) -> str:
 
 
 class _Beginning:
-    """Copies the beginning of a JSON value, with secrets masked. The JSON text of the copy contains at least the first
-    `most` characters of the JSON text of the value."""
+    """Copies the beginning of a JSON value, with secrets masked.
+
+    Written as JSON, the copy contains at least the first `most` characters that the whole value would have.
+    """
 
     def __init__(self, most: int):
         self.left, self.secret_names = most, settings.PARTNERS.bboss.secret_names

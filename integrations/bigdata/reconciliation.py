@@ -322,9 +322,11 @@ class Comparison:
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Stores the differences between order numbers. If BBOSS's list or the file has a number that we do not have,
-        the number is stored with the partner's records. An order of ours that is missing in BBOSS's list is a
-        difference too."""
+        """Compares our order numbers with BBOSS's list and the file, and stores the differences.
+
+        An unknown number in the list or the file is stored with the partner's records. An order of ours that is missing
+        in BBOSS's list is a difference too.
+        """
         numbers = iter(self.listed or ())
         if self.file and self.scope.is_whole:
             numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))

@@ -76,10 +76,10 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
     right.
 
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
-    "busi_info": name}, without files that the order does not name. The files are checked in this sequence. A symbolic
-    link is `bad_name`. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes at most ten
-    seconds. If this machine could not check a file and another file is wrong, the unchecked file is NOT_LOOKED_AT. If
-    no other file is wrong, raises ProbeError.
+    "busi_info": name}, without files that the order does not name. Whatever the order of `files`, the files are checked
+    in the sequence shown here. A symbolic link is `bad_name`. Anything but a regular file is `not_xlsx`. An unreadable
+    file is `missing`. Takes at most ten seconds. If this machine could not check a file and another file is wrong, the
+    unchecked file is NOT_LOOKED_AT. If no other file is wrong, raises ProbeError.
     """
     deadline, found, trouble = time.monotonic() + SECONDS_FOR_ALL, [], None
     for kind in FILE_TYPES:

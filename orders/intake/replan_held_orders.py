@@ -113,8 +113,10 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """Returns the reason why the order can't proceed, or None if the order is held because its trial is closed. For a
-    change, the trial must not be withdrawn."""
+    """Returns the error that says why the order can't proceed, or None if the order can proceed.
+
+    An order can proceed if it is held because its trial is closed. The trial of a change must not be withdrawn.
+    """
     if order.held_because != Order.Held.TRIAL_CLOSED or order.undo_since:
         return NotAllowedError("not_held_for_trial", number=order.number, state=order.state)
     if order.kind == Order.Kind.CHANGE and is_withdrawn(order.trial):

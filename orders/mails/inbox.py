@@ -156,6 +156,6 @@ def take_back(reminder: Message, *, by: str, now: datetime.datetime) -> bool:
 
 
 def remove_old_messages(*, now: datetime.datetime) -> int:
-    """Removes messages KEPT after their moment, read or not. Returns their number."""
+    """Removes the messages, read and unread, whose moment is more than KEPT ago. Returns their number."""
     ids = list(Message.objects.filter(at__lt=now - KEPT).order_by("at").values_list("pk", flat=True)[:AT_ONCE])
     return Message.objects.filter(pk__in=ids).delete()[0]

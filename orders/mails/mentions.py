@@ -99,7 +99,7 @@ def _mails_left(by: str, now: datetime.datetime) -> int:
 
 
 def _names() -> dict[str, list[int]]:
-    """Returns account ids by user name and display name, in lower case."""
+    """Returns {name: [account id]}. The names are the user names and the display names, in lower case."""
     found: dict[str, list[int]] = defaultdict(list)
     for pk, username, display in get_user_model().objects.values_list("pk", "username", "display_name"):
         for name in {username.lower(), display.lower()} - {""}:

@@ -91,8 +91,11 @@ class Selection:
 
     @property
     def by_number(self) -> bool:
-        """Returns True if a person chose the orders by number. A filter must not reopen orders that were compensated
-        months ago."""
+        """Returns True if a person chose the orders by number.
+
+        Orders that a person chose by number are reopened even if they were compensated months ago. A filter alone
+        must not reopen such orders.
+        """
         return bool(self.numbers) and not self.filtered
 
 

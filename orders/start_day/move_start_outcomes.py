@@ -28,11 +28,10 @@ Pairs = list[tuple[BillingRecord, HeldRecord | None]]
 
 
 def settle_move(row: Dispatch) -> None:
-    """Sets the state of a failed move without saving it. The move is closed if it was refused and no call of it can
-    have taken effect.
+    """Sets the state of a failed move without saving it.
 
-    Otherwise the move stays `failed` until the big-data side was queried. If the records disagree then, the move still
-    stays `failed`.
+    If the move was refused and none of its calls can have taken effect, the move is closed. Otherwise the move stays
+    `failed` until the big-data side was queried. If the records disagree then, the move still stays `failed`.
     """
     refused = row.definite and not row.may_have_acted
     row.definite = refused

@@ -45,8 +45,10 @@ def may_be_undone(order: Order) -> bool:
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the reason why staff can't compensate the order. `acted`: a call may have reached a partner
-    (`may_be_undone`)."""
+    """Returns the reason why staff can't compensate the order.
+
+    `acted`: the result of `may_be_undone`. It is True if a call may have reached a partner.
+    """
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:

@@ -177,7 +177,8 @@ def bar(begins: float, length: float) -> str:
 
 
 def _whom(reasons: Reasons) -> str:
-    """Returns the masked recipients, each with the reason, and the rule that chose them."""
+    """Returns the masked recipients and the rule that chose them. Each recipient is followed by the
+    reason why that person gets the mail, if a reason is known."""
     people = [f"{mask_text(one.address)}{f' ({one.why})' if one.why else ''}" for one in reasons.people]
     rule = f"; {reasons.rule}" if reasons.rule else ""
     return f"{', '.join(people) or 'nobody'}{', switched off' if reasons.off else ''}{rule}"

@@ -211,8 +211,11 @@ def is_remarks(header: str) -> bool:
 
 
 def _read_domains(text: str) -> tuple[list[str], dict[str, str]]:
-    """Returns the domains in a text, and {pasted text: host} for the domains that were pasted as URLs or the like. The
-    host of a URL is listed once. Names that are typed twice stay in the result, and are a fault."""
+    """Returns the domains in a text, and {pasted text: host} for the domains that were pasted as URLs or the like.
+
+    A URL adds its host only if the host is not typed elsewhere in the text, and no earlier URL added it. Names that are
+    typed twice stay in the result, and are a fault.
+    """
     typed = [(part, _host_in(part)) for part in BETWEEN_DOMAINS.split(text) if part]
     names, there = [], {domain_key(host) for part, host in typed if part == host}
     for part, host in typed:
