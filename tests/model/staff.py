@@ -268,9 +268,10 @@ class Staff:
             return "no such record"
         self.wire.meddle(rows[-1], what, "" if to is None else day(to) + MOMENTS[what])
         self.meddled = True
+        records = self.wire.partners.store.records()
         looking = Dispatch.objects.filter(state__in=["waiting", "due"], step__in=LOOKS).values("order")
         for event in OrderEvent.objects.filter(kind__in=["given_up", "accepted"], order__in=looking):
-            self.seen.note_changed(event.kind, event.pk, number, self.wire.partners.store.records())
+            self.seen.note_changed(event.kind, event.pk, number, records)
         return ""
 
     @act
