@@ -83,10 +83,20 @@ class RowGuard:
 
 
 _MESSAGE = "approval records are never changed or deleted"
+_REFUSE = f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
+_RAISE = f"RAISE EXCEPTION '{_MESSAGE}' USING ERRCODE = 'restrict_violation'; END"
+_strict = RowGuard(
+    "approvals_approvalrecord",
+    "append_only",
+    sqlite=dict.fromkeys(("update", "delete"), _REFUSE),
+    postgresql=f"BEGIN {_RAISE}",
+)
+install, remove = _strict.install, _strict.remove  # for the first migration, before the table of erasures exists
+_ERASING = "EXISTS (SELECT 1 FROM orders_erasure WHERE texts IS NOT NULL AND order_id = OLD.order_id)"
 guard = RowGuard(
     "approvals_approvalrecord",
     "append_only",
-    sqlite=dict.fromkeys(("update", "delete"), f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"),
-    postgresql=f"BEGIN RAISE EXCEPTION '{_MESSAGE}' USING ERRCODE = 'restrict_violation'; END",
+    sqlite={"update": f"WHEN NOT {_ERASING} {_REFUSE}", "delete": _REFUSE},
+    postgresql=f"BEGIN IF TG_OP = 'UPDATE' AND {_ERASING} THEN RETURN NEW; END IF; {_RAISE}",
 )
-install, remove = guard.install, guard.remove
+"""The guard in force. Only the erasure of an order's personal data (orders/db/erasing.py) passes it."""

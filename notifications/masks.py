@@ -115,6 +115,8 @@ def _number(found: re.Match) -> str | None:
 # --- Mail addresses
 
 _AT = re.compile(r"([\w.%+-]++)(?=@\w)|[\w.%+-]++")  # matches a whole word, so that no word is scanned twice
+_ADDRESS = re.compile(r"(?<![\w.%+-])([\w.%+-]++)@[\w-]++(?:\.[\w-]++)*+", re.ASCII)
+HIDDEN = "***"
 MESSAGE_ID = re.compile(rf"{_UUID}|[0-9A-Fa-f]{{20}}|[0-9]{{12}}[.-][0-9A-Za-z]")
 """The part before the @ in a Message-ID, which is not a person's address."""
 _CHINESE = r"\u3400-\u9fff\uf900-\ufaff"
@@ -163,6 +165,14 @@ def mask_mails(text: str) -> str:
 def mask_text(text: str) -> str:
     """Masks mail addresses, Chinese phones and identity numbers. Digits inside a word of letters and digits stay."""
     return _replaced(NUMBER, mask_mails(text), _number)
+
+
+def hide_all(text: str, known: re.Pattern | None = None) -> str:
+    """Replaces mail addresses, phones and identity numbers, and all matches of `known`, completely by `***`."""
+    if known:
+        text = _replaced(known, text, lambda found: HIDDEN)
+    text = _replaced(_ADDRESS, text, lambda found: None if MESSAGE_ID.search(found[1]) else HIDDEN)
+    return _replaced(NUMBER, text, lambda found: HIDDEN if _number(found) else None)
 
 
 def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | None]) -> str:

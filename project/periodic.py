@@ -27,6 +27,7 @@ from integrations.worker.heartbeat import forget_dead
 from integrations.worker.implausible_times import correct_times
 from orders.attachments.files_hold import recheck_files, watch_unchecked
 from orders.attachments.upload import remove_parts
+from orders.erasing.erase_due import erase_due
 from orders.incidents.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
 from orders.incidents.sleeping import wake_slept
 from orders.intake.replan_held_orders import settle_arrived
@@ -114,4 +115,5 @@ PARTS: tuple[Part, ...] = (
     Part(HOUR, remove_old_messages, what="messages"),
     Part(HOUR, remove_old_digests, what="digests"),
     Part(HOUR, forget_alerts, what="alerts"),
+    Part(HOUR, erase_due, what="orders' personal data"),
 )

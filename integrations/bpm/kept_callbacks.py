@@ -23,6 +23,7 @@ from integrations.partners.answers import parse_object
 from integrations.partners.profile import SECRET_NAMES
 from notifications.masks import head, mask_name
 from orders.bpm.received_decisions import receive_approval
+from orders.erasing.erased_orders import erased_at, without_people
 from orders.queries.order_of_process import order_of_process
 from orders.restore.detect_restore import is_restored
 from orders.texts.errors import RecordConflictError
@@ -53,7 +54,9 @@ def keep_refused(call: Call, status: int, why: str) -> None:
     number = call.members.get(CODE)
     try:
         with transaction.atomic():
-            _row(call, status, why, order_number=number if isinstance(number, str) else "").save()
+            row = _row(call, status, why, order_number=number if isinstance(number, str) else "")
+            row.body = without_people(row.body) if erased_at(row.order_number) else row.body
+            row.save()
     except Error as error:
         logger.warning("a refused callback was not kept: %s", error)
 

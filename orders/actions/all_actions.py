@@ -7,6 +7,7 @@ from orders.actions.action import Action
 from orders.actions.approval_acts import PASS, PUSH, REJECT
 from orders.actions.book_acts import ACCEPT, COMPARE, FIX, TAKE
 from orders.actions.bulk_action import Bulk
+from orders.actions.erase_act import ERASE
 from orders.actions.hold_acts import ATTRIBUTE, MOVE_ATTRIBUTION, NAME_DOMAINS, PROCEED, WAIVE
 from orders.actions.manual_look_up import LOOK_UP_BY_HAND
 from orders.actions.note_acts import NOTE, REMIND, SEE_CONFLICT
@@ -45,6 +46,7 @@ DECISIONS: dict[str, Action] = {
         SEE_CONFLICT,
         PASS,
         REJECT,
+        ERASE,
     )
 }
 """Actions on an order's page by key, as in URLs and in `AskedAct.decision`."""

@@ -13,6 +13,8 @@ from approvals.models import ApprovalRecord
 from approvals.services import RecordBodyDiffersError, add_record
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
+from orders.erasing.erased_orders import erased_at
+from orders.erasing.over_lines import is_over
 from orders.history.order_locks_and_events import add_event, lock_order, refresh_states
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled, open_incident
@@ -59,6 +61,8 @@ def receive_approval(
     now = timezone.now()
     with transaction.atomic():
         order = lock_order(number)
+        if is_over(order) and erased_at(number):
+            operator = opinion = ""
         process = _decided_process(order) if finished else None
         key = (process.key if process else ApprovalRecord.NOTHING_SENT) if finished else None
         try:

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
+from orders.erasing.erased_orders import erase_later
 from orders.history.order_locks_and_events import lock_order
 from orders.intake.manual_trials import ENTERED, note_difference
 from orders.models import AcceptedCall, InboundMessage, Order
@@ -37,6 +38,7 @@ def answer_known(
 def answer_again(order: Order, digest: str, trans_ido: str, message: InboundMessage, *, known: bool) -> Receipt:
     """Returns the first answer again. Stores only the message and, if it is new, the transIDO."""
     message.trans_idh, message.pk = order.trans_idh, None
+    erase_later(message)
     with transaction.atomic():
         if not known:
             AcceptedCall.objects.get_or_create(trans_ido=trans_ido, defaults={"content_hash": digest, "order": order})

@@ -5,6 +5,7 @@ import uuid
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
+from orders.erasing.erased_orders import erase_later
 from orders.intake.duplicates import answer_known
 from orders.intake.facts import read_facts
 from orders.intake.manual_trials import differences
@@ -88,6 +89,7 @@ def store_new(content: OrderContent, *, raw: dict, trans_ido: str, message: Inbo
 
 def keep_message(message: InboundMessage) -> None:
     """Stores a refused message with our answer."""
+    erase_later(message)
     message.save(force_insert=True)
 
 

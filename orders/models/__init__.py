@@ -12,6 +12,7 @@ from orders.models.customer import (
     TextProgress,
 )
 from orders.models.dispatch import Attempt, Dispatch
+from orders.models.erasure import Erasure
 from orders.models.event import OrderEvent
 from orders.models.inbound import AcceptedCall, InboundMessage
 from orders.models.incident import AffectedOrder, Incident

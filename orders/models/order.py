@@ -176,6 +176,7 @@ class Order(Row):
             ("name_domains", "Can name the domains of a held order"),
             ("own_order", "Can take and hand over what needs somebody"),
             ("push_approval", "Can push an approval"),
+            ("erase_personal_data", "Can erase the personal data of a line that is over"),
         ]
         indexes = [
             models.Index(fields=["state", "-id"], name="order_state"),

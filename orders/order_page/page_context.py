@@ -13,6 +13,8 @@ from notifications.contacts_and_recipients import chosen_as
 from orders.actions.all_actions import label_of
 from orders.attachments.files_hold import can_be_cured
 from orders.bpm.pushing import days_waited, waits_since, whom_to_push
+from orders.erasing.erased_orders import erased_at
+from orders.erasing.over_lines import is_over
 from orders.history.actors import actor_of
 from orders.incidents.incident_codes import BREAKER_OPEN, PARTNER_PAUSED
 from orders.incidents.order_warnings import mark_orders
@@ -81,6 +83,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "asked_acts": waiting_acts(request, order, facts.now),
         **changes_of(request, order, tabs),
         "ending": _ending(facts, ways),
+        "erased": erased_at(order.number) if is_over(order) else None,
         "task_url": task_url(order),
         "asking": _asking(facts, personal) if waits else None,
         "conflicts": facts.conflicts,

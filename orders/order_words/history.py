@@ -100,6 +100,7 @@ WORDS = {
     "mentions_left": gettext_lazy("Named in a note and not mailed, their digest tells them: %(names)s"),
     "pushed": gettext_lazy("Pushed the approval: %(people)s"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
+    "personal_data_erased": gettext_lazy("Personal data erased"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "phone_searched": gettext_lazy("Search by phone %(phone)s; orders found: %(orders)s"),
     "file_uploaded": gettext_lazy("Uploaded a file: %(file)s"),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from django.conf import settings
 
 from orders.bpm.received_decisions import apply_decisions, decision_in_force, settle_process
+from orders.erasing.erased_orders import why_erased
 from orders.history.order_locks_and_events import add_event, refresh_states
 from orders.history.states import set_decision, set_undo_mark
 from orders.incidents.incident_codes import COMPENSATED, PROCESS_DIFFERS
@@ -46,6 +47,8 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
     staff reverse a rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
+    if why := why_erased(order):
+        return why
     if order.state == Order.State.REJECTED and not rejected:
         return NotAllowedError("open_rejected")
     if order.state not in {Order.State.FAILED, Order.State.REJECTED}:

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from orders.bpm.received_decisions import add_staff_record, apply_decision, settle_process
+from orders.erasing.erased_orders import why_erased
 from orders.history.order_locks_and_events import add_event, lock_order
 from orders.history.states import set_decision
 from orders.incidents.incidents import close_troubles, end_settled
@@ -71,7 +72,7 @@ def why_not_decide(order: Order) -> NotAllowedError | None:
         return NotAllowedError("decide_withdrawn", number=order.number)
     if order.state == Order.State.COMPENSATING:
         return NotAllowedError("decide_being_undone", number=order.number)
-    return None
+    return why_erased(order) if order.undo_since else None
 
 
 def why_not_count(order: Order, result: str) -> NotAllowedError | None:

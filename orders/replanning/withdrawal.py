@@ -6,6 +6,7 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
+from orders.erasing.erased_orders import erase_later
 from orders.history.order_locks_and_events import add_event, lock_order
 from orders.history.states import set_undo_mark
 from orders.incidents.incident_codes import LATE_UNDO
@@ -48,6 +49,7 @@ def withdraw_order(
         message.trans_idh = order.withdrawal_idh
         if not known:
             AcceptedCall.objects.create(trans_ido=trans_ido, content_hash=digest, order=order)
+        erase_later(message)
         message.save(force_insert=True)
     return Receipt(order_number=order.number, trans_idh=order.withdrawal_idh, repeated=again)
 

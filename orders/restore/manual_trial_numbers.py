@@ -9,16 +9,14 @@ Asia/Shanghai.
 
 import contextlib
 import datetime
-import fcntl
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
-from orders.db.disk import sync_folder
+from orders.db.line_file import append_lines, read_lines
 from orders.rules.local_time import SHANGHAI
 
 NAME = "numbers-entered-by-hand.txt"
@@ -44,7 +42,7 @@ def numbers_file() -> Path:
 def note_numbers(numbers: Iterable[str], *, by: str, now: datetime.datetime) -> None:
     """Appends the numbers durably, in one piece, as the last step before the commit. Raises OSError."""
     actor = " ".join(by.split())
-    _append([EnteredNumber(number, now, actor) for number in numbers])
+    append_lines(numbers_file(), [str(EnteredNumber(number, now, actor)) for number in numbers])
 
 
 def read_numbers() -> list[EnteredNumber]:
@@ -59,49 +57,16 @@ def merge_numbers(copy: bytes) -> int:
     """Adds lines of a copy that are missing in the file. Returns the number of added lines. Raises OSError."""
     known = set(read_numbers())
     lacking = [line for line in _parse(copy) if line not in known]
-    _append(lacking)
+    append_lines(numbers_file(), [str(line) for line in lacking])
     return len(lacking)
 
 
 def _parse(data: bytes) -> list[EnteredNumber]:
     """Parses the lines of a file. Skips a line that a power failure left incomplete."""
-    *lines, _torn = data.decode(errors="replace").split("\n")
     found = []
-    for line in lines:
+    for line in read_lines(data):
         if match := LINE.fullmatch(line):
             with contextlib.suppress(ValueError):
                 at = datetime.datetime.fromisoformat(match["at"]).astimezone(SHANGHAI)
                 found.append(EnteredNumber(match["number"], at, match["by"]))
     return found
-
-
-def _append(lines: list[EnteredNumber]) -> None:
-    if not lines:
-        return
-    text = "".join(f"{line}\n" for line in lines)
-    folder = numbers_file().parent
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-    with _locked(numbers_file()) as handle:
-        data = text.encode() if _ends_a_line(handle) else b"\n" + text.encode()
-        while data:
-            data = data[os.write(handle, data) :]
-        os.fsync(handle)
-    sync_folder(folder)  # another process may just have created the file
-
-
-@contextlib.contextmanager
-def _locked(file: Path) -> Iterator[int]:
-    """Yields the file, locked across machines. NFS needs the lock, since its O_APPEND is only atomic on one machine."""
-    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _ends_a_line(handle: int) -> bool:
-    size = os.fstat(handle).st_size
-    return not size or os.pread(handle, 1, size - 1) == b"\n"

@@ -20,6 +20,7 @@ ACTS: dict[str, str | Promise] = {
     "move_start": _("Move the start day"),
     "move_end": _("Move the trial's end"),
     "attribute": _("Choose or correct the attribution"),
+    "erase": _("Erase personal data"),
     BULK: _("An act on many rows"),
     EXPORT: _("An export of people's data"),
 }

@@ -17,6 +17,7 @@ from notifications.models import Mail, MailQuerySet
 from orders.books.books import BooksSilentError, has_look_up
 from orders.books.held_records import as_meant
 from orders.bpm.received_decisions import decision_in_force
+from orders.erasing.erased_orders import why_erased
 from orders.history.order_locks_and_events import add_event, load_records, lock_order, refresh_states
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import end_settled
@@ -178,6 +179,8 @@ def _judge(
     force: bool,
     waits: Mapping[str, tuple[str, str]],
 ) -> list[Judgement]:
+    if why := why_erased(order):
+        return [Judgement(order.number, "all", REFUSED, str(why), refusal=why)]
     if _compensated(order) and not selection.only_mails:
         return [dataclasses.replace(_judge_opening(order, claims, selection), anew=selection.anew)]
     if selection.anew:

@@ -173,6 +173,18 @@ MESSAGES = {
     ),
     "resend_nothing_failed": Message(words=_("Nothing has failed.")),
     "resend_declined": Message("%(lines)s"),
+    "erase_not_over": Message(
+        "not erased, because order %(number)s is %(state)s: only lines whose every order is over are erased",
+        _("Order %(number)s of this line is not over: %(state)s. Only lines whose every order is over are erased."),
+    ),
+    "erase_unsettled": Message(
+        "not erased, because order %(number)s has live records, calls or mails under way, or needs somebody",
+        _("Order %(number)s has live records, calls or mails under way, or needs somebody. Settle that first."),
+    ),
+    "erased": Message(
+        "not allowed, because the personal data of order %(number)s were erased on %(day)s",
+        _("Not possible: the personal data of order %(number)s were erased on %(day)s."),
+    ),
     "open_no_activation": Message("not allowed, because only activations are sent anew"),
     "open_rejected": Message("not allowed, because BPM rejected it", _("Not allowed, because BPM rejected it.")),
     "open_state": Message("not allowed, because the order is %(state)s", _("Not allowed in this state: %(state)s")),

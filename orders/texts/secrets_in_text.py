@@ -7,6 +7,8 @@ CODE = {"shell", "dbshell"}
 """Commands whose words are code or statements: only the length is kept."""
 NAMES_ONLY = {"changepassword": 1, "emergency_account": 1, "createsuperuser": 0}
 """Commands about accounts: whatever stands behind so many names is no name."""
+PERSONS = {"erase": re.compile(r"(--[pm][a-z]*)(=.*)?", re.DOTALL)}
+"""Commands with options whose value is personal data: `erase --phone`."""
 FLAGS = {"--noinput", "--no-input", "--no-color", "--force-color", "--skip-checks", "--traceback", "--emergency"}
 _WORDS = (
     "passw(?:or)?d|passphrase|passcode|pwd|token|secret|credential|authorization|bearer|密码|口令|令牌|密钥|秘钥|凭证"
@@ -39,12 +41,15 @@ def command_words(command: str, words: list[str], *, joined: bool = False) -> st
     if command in CODE:
         return f"{command} ({len(' '.join(words))} characters)" if words else command
     kept, before, names = [command], "", NAMES_ONLY.get(command, len(words))
+    person = PERSONS.get(command)
     for word in words:
+        if person and (option := person.fullmatch(word)) and option[2]:
+            word = f"{option[1]}={CUT}"
         is_value = before.startswith("-") and "=" not in before and before not in FLAGS
         if not word.startswith("-") and not is_value:
             names -= 1
-        named = _OPTION.fullmatch(before)
-        is_secret = names < 0 or (named and (named[1] or not joined))
+        named, personal = _OPTION.fullmatch(before), person and is_value and person.fullmatch(before)
+        is_secret = names < 0 or personal or (named and (named[1] or not joined))
         kept.append(CUT if is_secret else word if joined else without_secrets(word))
         before = word
     return " ".join(kept)

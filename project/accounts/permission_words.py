@@ -21,6 +21,7 @@ ACTS = {
     "run_activation": gettext_lazy("run a start day by hand"),
     "move_start": gettext_lazy("move a start day"),
     "move_end": gettext_lazy("move a trial's end"),
+    "erase_personal_data": gettext_lazy("erase the personal data of a line that is over"),
     "fetch_usage": gettext_lazy("ask for trial traffic"),
     "add_note": gettext_lazy("add a note"),
     "give_up_step": gettext_lazy("give up a failed billing step"),

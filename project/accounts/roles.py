@@ -12,7 +12,7 @@ from django.contrib.auth.management import create_permissions
 from orders.lists.registration import LISTS, Role, right_to_view
 
 REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
-DECIDE = ["orders.waive_finding", "orders.decide_order"]
+DECIDE = ["orders.waive_finding", "orders.decide_order", "orders.erase_personal_data"]
 WORK = [
     "orders.resend_order",
     "orders.run_activation",

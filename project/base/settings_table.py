@@ -284,6 +284,7 @@ SETTINGS = (
     Setting("SUBSEQUENT_BILLING", plain, "after_approval", "or at_once"),
     Setting("ATTACHMENT_DIR", folder, str(BASE_DIR / "attachments"), "where info-security files lie"),
     Setting("EXPORT_DIR", folder, str(BASE_DIR / "exports"), "where exports lie; web and worker machines share it"),
+    Setting("PERSONAL_DATA_DAYS", whole, "0", "so long after a line is over its personal data are erased; 0: never"),
     Setting("FOUR_EYES", four_eyes, "", "acts that a second person must confirm: decide,withdraw,bulk:100,..."),
     Setting("EXPORT_SECOND_PERSON", switch, "false", "the same as export_personal in FOUR_EYES"),
     Setting(

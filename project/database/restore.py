@@ -18,6 +18,7 @@ from typing import IO
 from django.conf import settings
 from django.db import connection
 
+from orders.erasing.erased_list import erased_file, merge_erased
 from orders.history.order_locks_and_events import add_event
 from orders.models import OrderEvent
 from orders.restore.detect_restore import note_restored
@@ -145,10 +146,12 @@ def _restore_attachments(source: Source, done: RestoreResult, on_progress: Calla
 def _restore_attachment(target: Path, file: IO[bytes], done: RestoreResult) -> None:
     """Restores an attachment. Keeps an existing file, because that file may have been uploaded after the backup.
 
-    The file of manually entered numbers is merged, which means that missing lines are added.
+    Missing lines are added to the file of manually entered numbers and to the list of erased orders.
     """
     if target == numbers_file():
         done.files += bool(merge_numbers(file.read()))
+    elif target == erased_file():
+        done.files += bool(merge_erased(file.read()))
     elif not target.exists():
         part = target.with_name(f".{target.name}.part")
         backup_manifest.copy_file(file, part)

@@ -17,7 +17,8 @@ from project.base.logs import safe
 from project.trail.settings_trail import note_settings
 
 NOTED = {
-    *("accept", "activate", "attribute", "backup", "compensate", "decide", "emergency_account", "evidence", "export"),
+    *("accept", "activate", "attribute", "backup", "compensate", "decide", "emergency_account", "erase", "evidence"),
+    *("export",),
     *("give_up", "import_trials", "move_end", "move_start", "name_domains", "own", "pause", "proceed", "prune"),
     *("reconcile", "resend", "restore"),
     *("restored", "resume", "take", "waive", "withdraw", "changepassword", "createsuperuser", "dbshell", "flush"),

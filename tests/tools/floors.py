@@ -30,6 +30,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {"orders.outbox": "rows of the outbox: creation, release, records, outcomes"},
     {"orders.mails": "mails and notices as rows, recipients of notes"},
     {"orders.incidents": "opening, closing and handling of incidents, stuck orders"},
+    {"orders.erasing": "erasure of personal data"},
     {
         "orders.intake": "intake of orders; holds",
         "orders.pauses": "pauses, open breakers, repeats after a restore",

@@ -3,9 +3,13 @@
 The desk then sends again (contract 5; 3.9, 17; docs/restore.md).
 """
 
+import datetime
+
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from orders.erasing.erase_due import erase_again
+from orders.erasing.erased_list import erased_file
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.office.bulk.bulk_runs import stop_runs
@@ -38,5 +42,17 @@ class Command(BaseCommand):
             self.stdout.write(f"{held} orders wait for `resend` before anything goes to BPM (see `stuck`)")
         if not compared:
             self.stdout.write("BBOSS's numbers were not compared since the restore: run `reconcile --numbers FILE`")
+        self.erase_again(actor(by), now)
         for line in lines_of_lost_entries():
             self.stdout.write(line)
+
+    def erase_again(self, by: str, now: datetime.datetime) -> None:
+        """Erases the orders whose personal data were erased after the backup (contract 3.14)."""
+        try:
+            again = erase_again(by=by, now=now)
+        except OSError as error:
+            raise CommandError(f"the desk sends again, but {erased_file()} can't be read: {error}") from error
+        if again.erased:
+            self.stdout.write(f"erased again: the personal data of {len(again.erased)} orders")
+        for number, why in again.left.items():
+            self.stdout.write(f"{number}: {why}; it is erased once its line is over")
