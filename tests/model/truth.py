@@ -275,7 +275,7 @@ def incidents_end(books: Books) -> Iterator[str]:
     left = {(row.order_id, row.step) for row in rows if row.state != D.GIVEN_UP or "settled" not in row.about}
     for pk, causes in books.causes.items():
         order = books.orders[pk]
-        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # an incident names them too
+        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # named beside it
         for partner, step, code in sorted(causes):
             moves = code == "move_failed" and order.state in {S.SCHEDULED, S.IN_PROGRESS}  # its day can still be moved
             about = step in STEPS and code not in LASTING and not moves
