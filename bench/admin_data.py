@@ -4,10 +4,10 @@ The module uses plain SQL on PostgreSQL. It creates N orders, received in a thou
 domains, two billing records, three dispatches and three events. One event of each twentieth order is by staff. Each
 activation also has an approval. There is a log-in for each tenth order.
 
-Up to ten thousand orders, the orders are received in a hundred days and are of fewer attributions, so that pages are as
-full. For every N, 50 of the newest thousand orders are held, 33 failed, and 67 are activations that start today. So the
-number of open orders does not grow with the history. Each parent domain has the domains of 200 orders. The worker's
-function fills the search index, in a minute for each hundred thousand orders.
+Up to ten thousand orders, the orders are received in a hundred days and belong to fewer attributions, so that pages
+are as full as with more orders. For every N, 50 of the newest thousand orders are held, 33 failed, and 67 are
+activations that start today. So the number of open orders does not grow with the history. Each parent domain has the
+domains of 200 orders. The worker's function fills the search index, in a minute for each hundred thousand orders.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Measures the cost of counters and of log lines.
 
-The CPU time of an order and of a step is measured alternately without and with counters and log lines. The result is
+The CPU time of an order and of a step is measured alternately with and without counters and log lines. The result is
 the median of the differences between neighbouring runs.
 
 Run `python -m bench.counting [ROUNDS]`. Set LOG_FORMAT=json to measure log lines in that form. Everything runs in one

@@ -1,9 +1,10 @@
 """Measures the disk space of an order: `python -m bench.disk [--orders 3000]`.
 
-The benchmark needs PostgreSQL. It posts trials and their first activations in this process. Each pair is of another
-customer. The steps are carried out, the mails are sent, and the orders are indexed for the search. The result is the
-growth caused by the second half of the orders. It is given for each table of the database, for a backup, and for the
-server's WAL. Meanwhile no other client may use the server, so BENCH_SERVER should name a separate server.
+The benchmark needs PostgreSQL. It posts trials and their first activations in this process. Each trial and its
+activation belong to another customer. The steps are carried out, the mails are sent, and the orders are indexed for
+the search. The result is the growth caused by the second half of the orders. It is given for each table of the
+database, for a backup, and for the server's WAL. Meanwhile no other client may use the server, so BENCH_SERVER should
+name a separate server.
 """
 
 import pathlib

@@ -3,8 +3,8 @@
 Run `python -m bench.growth [--counts 1000 100000 1000000] [--rounds 5]`.
 
 The benchmark needs PostgreSQL. It uses a database for each count, filled by the function of `bench.admin`. In each
-round each part runs on all databases alternately, so that a busy machine affects all of them. The result is the ratio
-of each median to the median of the first count. The ratio must be at most 1.3.
+round each part runs on all databases alternately, so that a busy machine affects all of them. The result is, for each
+count, the median divided by the median of the first count. It must be at most 1.3.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""On an idle desk, the time from the POST to all steps done: `python -m bench.idle [--orders 20] [--rounds 3]`."""
+"""The time from the POST to all steps done, on an idle desk: `python -m bench.idle [--orders 20] [--rounds 3]`."""
 
 import time
 from argparse import Namespace

@@ -1,9 +1,9 @@
 """Measures the cost of open pages while nothing happens: `python -m bench.open_pages [--pages 100] [--seconds 60]`.
 
-The benchmark needs PostgreSQL, and runs behind gunicorn. Each page belongs to another user, who is limited or not. The
-pages are dashboards, lists, orders and incidents in equal parts. They are opened, and then they poll every 15 seconds
-as browsers do. The result is the CPU time that the web process and PostgreSQL use meanwhile. It must be under 5 % of
-one core. Pages that are renewed in this time are included.
+The benchmark needs PostgreSQL, and runs behind gunicorn. Each page belongs to another user. Every second user is
+limited to an attribution. The pages are dashboards, lists, orders and incidents in equal parts. They are opened, and
+then they poll every 15 seconds as browsers do. The result is the CPU time that the web process and PostgreSQL use
+meanwhile. It must be under 5 % of one core. Pages that are renewed in this time are included.
 """
 
 import re

@@ -34,7 +34,7 @@ SELECT d.ids[1 + n %% cardinality(d.ids)], n, gen_random_uuid(), {OLD}, {OLD}, '
 FROM generate_series(1, %s) AS n, (SELECT array_agg(id ORDER BY id) AS ids FROM orders_dispatch) AS d"""
 FINISH = "UPDATE orders_order SET state = 'converted' WHERE id %% %s > 0"
 MOST_PER_SECOND = 600  # messages that are prepared
-PASTS = 30_000  # orders that the attempts belong to
+PASTS = 30_000  # orders that have the attempts
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def write_sbom(content: Path, *, version: str, moment: int) -> None:
 
 
 def sbom(content: Path, *, version: str, moment: int) -> dict:
-    """Returns the document. For the same wheels the document is the same."""
+    """Returns the document. It is the same for the same wheels."""
     wheels = {wheel: _metadata(wheel) for wheel in sorted((content / "wheels").glob("*.whl"))}
     components = [_component(wheel, metadata) for wheel, metadata in wheels.items()]
     urls = {_normalized_name(component["name"]): component["purl"] for component in components}

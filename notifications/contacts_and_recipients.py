@@ -220,8 +220,8 @@ def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    """Returns the active contacts of an attribution. If there are none, returns the contacts of the
-    attribution with which it shares its SA (SHARED)."""
+    """Returns the active contacts of an attribution. If it has none and shares its SA with another attribution
+    (SHARED), returns the contacts of that attribution."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         if found := _reads.get().contacts(own, role):
             return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]

@@ -31,12 +31,12 @@ row may store. The function may raise MailError."""
 
 @dataclass(frozen=True, kw_only=True)
 class MailFacts:
-    """The facts of one order for the SA. Labels may be lazily translated. If a value is empty, its line is left out or
+    """The facts of one order for the SA. Labels may be lazily translated. The line of an empty value is left out or
     blank.
 
     `domains` has all domains. `start` is an aware time. `cause` and `next_step` are sentences. `admin_path` is the path
     of the order's page. `outcome` describes the states of an incident's orders. If all of them continue, `outcome` is
-    empty. If no earlier mail reported a closed incident, `since` is the start of the incident.
+    empty. `since` is the start of a closed incident that no earlier mail reported. For other incidents it is None.
     """
 
     order_number: str

@@ -26,7 +26,7 @@ _LATER = range(0x1D400, 0x1D800)  # mathematical letters and digits; all other v
 
 @functools.cache
 def _folding() -> dict[int, str]:
-    """Returns a table for `str.translate` that maps other characters to those of _PLAIN.
+    """Returns a table for `str.translate` that maps variants of the characters in _PLAIN to these characters.
 
     Dashes become "-". Blanks and format characters become " ". Each other character is replaced by its NFKC form if
     that form is a single plain character.
@@ -124,7 +124,7 @@ _RUNS_ON = re.compile(rf".*[{_CHINESE}](?=[^{_CHINESE}._%+-])", re.DOTALL)
 
 
 def _mail(found: re.Match) -> str | None:
-    """Returns the masked part before the @, or None if it needs no mask.
+    """Returns the masked part before the @, or None if that part needs no mask.
 
     Chinese text has no blanks before an address. So an address in Latin letters begins after the last Chinese
     character.

@@ -12,7 +12,7 @@ FAILURES_SHOWN_FOR = datetime.timedelta(days=7)  # how long status and dashboard
 
 
 class Contact(models.Model):
-    """A contact for an attribution. If one of JT and GJ has no contact of its own, both share the group-customer SA."""
+    """A contact for an attribution. If JT or GJ has none, it uses the contacts of the other: the group-customer SA."""
 
     class Role(models.TextChoices):
         SA = "sa", _("SA")

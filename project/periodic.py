@@ -1,8 +1,8 @@
 """The table of the worker's periodic tasks. Its rows are in the order in which the tasks run.
 
-The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around` (project/observability/looks.py)
-run the rows. Each task has a schedule (`RECURRING` in integrations/worker/recurring_schedules.py, which also has the
-nightly tasks). The tasks find this table by the setting PERIODIC.
+The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around`
+(project/observability/looks.py) run the rows. `RECURRING` in integrations/worker/recurring_schedules.py has the
+schedule of each task, and the nightly tasks. The tasks find this table by the setting PERIODIC.
 """
 
 from django.conf import settings

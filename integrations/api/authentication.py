@@ -37,8 +37,8 @@ class Reader(AnonymousUser):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Accepts a valid token. For other tokens the response is 401 with the reason. After too many unknown tokens it is
-    429."""
+    """Accepts a valid token. For other tokens the response is 401 with the reason. After too many calls with unknown
+    tokens the response is 429."""
 
     def authenticate(self, request) -> tuple[Reader, ApiToken]:
         scheme, _space, text = get_authorization_header(request).decode("latin-1").partition(" ")

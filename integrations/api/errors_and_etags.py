@@ -53,8 +53,8 @@ class ReadView(GenericAPIView):
     """A view for GET and HEAD with a token. Responses have a weak ETag. A request with a matching If-None-Match gets
     304.
 
-    A response with personal data has the ETag of its masked form, so that nobody can guess the data from the ETag. That
-    ETag does not change with the data, so such a response is never 304 and must not be cached.
+    The ETag of a response with personal data is computed from the masked response, so that nobody can guess the data
+    from the ETag. That ETag stays the same if the data change. So such a response is never 304 and must not be cached.
     """
 
     http_method_names = SAFE

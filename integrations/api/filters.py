@@ -99,7 +99,7 @@ FIELDS = {
     "service_type": "code__",
 }
 ALIASES = {f"{field}__{key}exact": field for field, key in FIELDS.items()}
-"""Parameter names of the staff's list. A URL copied from that list therefore works here unchanged."""
+"""Parameter names of the staff's list, so that a URL copied from that list works here unchanged."""
 ALL = FILTERS | {f"{field}__isnull": _is_empty(field) for field in FIELDS}
 
 

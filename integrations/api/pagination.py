@@ -1,8 +1,8 @@
 """Keyset pagination of the read API. A page has `limit` rows after the row whose sort keys are in `cursor`.
 
-No row is repeated or skipped while rows are added. DRF's CursorPagination uses an offset among rows whose first sort
-key is equal. An offset fails here. An order may have 20,000 records, and some of them may end between the reading of
-two pages.
+No row is repeated or skipped while rows are added. DRF's CursorPagination is not used, because it counts an offset
+among rows whose first sort key is equal. An order may have 20,000 records. If some of them end between two requests,
+the offset is wrong.
 """
 
 import re

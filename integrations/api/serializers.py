@@ -23,7 +23,7 @@ from orders.texts.incident_texts import cause_of
 from orders.texts.untrusted_text import bounded
 from orders.trials.trial_state_reads import shape_row
 
-OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are shown; the most bytes of a character
+OPINION, BYTES = 2000, 4  # OPINION: characters of an opinion that are shown; BYTES: the most bytes of a character
 TIME = "ISO 8601, Asia/Shanghai"
 
 
@@ -194,7 +194,7 @@ class StepSerializer(serializers.Serializer):
 
 
 class ApprovalRecordSerializer(serializers.Serializer):
-    """A record of BPM, or a record of staff."""
+    """An approval record of BPM or of staff."""
 
     recordId = Text()
     node = Masked()
@@ -260,7 +260,7 @@ class OrderFactsSerializer(SummarySerializer):
 
 
 class BilledSerializer(serializers.Serializer):
-    """The number of a customer's records of a kind."""
+    """The number of a customer's billing records of one type."""
 
     info_type = Code(BillingRecord.Type)
     label = Text(source="info_type.label")

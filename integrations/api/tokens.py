@@ -130,8 +130,8 @@ def why_not_agree(row: ApiToken, judge, *, now: datetime.datetime) -> NotAllowed
 
 
 def revoke_token(*, pk: int, reason: str, by: str, now: datetime.datetime) -> ApiToken:
-    """Revokes a token immediately. Locks the token's row. Without a reason, or if already revoked, raises
-    NotAllowedError."""
+    """Revokes a token immediately. Locks the token's row. Raises NotAllowedError if the reason is empty, or if the
+    token is already revoked."""
     check_reason(reason, "revoking a token")
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)

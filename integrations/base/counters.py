@@ -162,7 +162,7 @@ def _lock(name: str) -> bool:
             os.posix_fallocate(handle, 0, size)
             if not _is_sound(file):
                 return False
-        pair.pop_all()  # keeps the files open; in a forked child too the library has them mapped
+        pair.pop_all()  # keeps the files open, because the library has them mapped, also in a forked child
     return True
 
 

@@ -1,8 +1,8 @@
 """Old secrets, which stay valid while a secret is replaced, and the last use of each (contract 4).
 
 A separate thread records uses, at most once a minute for each secret and process, so no request waits for a record. The
-table stores only 16 bits of a secret's hash. So somebody who guesses a secret that matches them can't know that the
-guess is right.
+table stores only 16 bits of a secret's hash. Many other texts have the same 16 bits, so a guess that matches them
+proves nothing.
 """
 
 import datetime

@@ -29,8 +29,8 @@ def count_order_not_stored() -> None:
 
 
 def orders_not_stored_lately() -> dict | None:
-    """Returns the `number` of such responses within `minutes`, and the age of the last response (`seconds_ago`), exact
-    to about ten seconds. Returns None without responses."""
+    """Returns the `number` of such responses in the last `minutes`, and the age of the last response in seconds
+    (`seconds_ago`), exact to about ten seconds. Returns None if there was no such response."""
     now, sizes = int(time.time()), {}
     with contextlib.suppress(OSError):
         sizes = {int(name): (FOLDER / name).stat().st_size for name in _counter_files() if _counts(name, now)}

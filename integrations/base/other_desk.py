@@ -267,8 +267,8 @@ def machines_with_another_profile() -> list[str]:
 def has_other_profile() -> bool:
     """Returns True if this web process's profile is not the desk's, so that it must accept no order (contract 7.1).
 
-    An equal profile is cached for FRESH seconds. While a reload replaces the web processes, the old processes continue
-    with the old profile for RELOAD_TIME.
+    If the profiles are equal, they are not compared again for FRESH seconds. While a reload replaces the web
+    processes, the old processes continue with the old profile for RELOAD_TIME.
     """
     if web.changed or time.monotonic() - web.agreed_at < FRESH:
         return False

@@ -89,8 +89,8 @@ class Bounds:
 GENERAL_BOUNDS = Bounds()
 UNSIGNED_BOUNDS = Bounds(digits=40)
 STRANGER_BOUNDS = Bounds(values=16_000, digits=40)
-"""The limits for senders without a token of ours. With them parsing 2 MiB of any text takes less than twice the time of
-2 MiB of letters."""
+"""The limits for senders without a token of ours. With these limits, parsing any text of 2 MiB takes less than twice
+as long as parsing 2 MiB of letters."""
 
 
 def parse_bytes(body: bytes, bounds: Bounds = GENERAL_BOUNDS) -> dict:

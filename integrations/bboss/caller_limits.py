@@ -172,7 +172,7 @@ class Buckets:
 
 
 callers = Buckets()
-strangers = Buckets()  # by kind of refused call; apart from `callers`, where many addresses could evict these
+strangers = Buckets()  # by kind of refused call; not in `callers`, where many addresses could remove these buckets
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:

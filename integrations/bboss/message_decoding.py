@@ -78,8 +78,8 @@ def text_in(body: bytes, header: str, how: Bboss) -> tuple[str, str]:
 
 
 def _charsets(header: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the charsets to try. With the profile's default, UTF-8, the charset in the Content-Type is ignored.
-    Raises BadJsonError if the Content-Type declares a charset that the profile does not list."""
+    """Returns the charsets to try. If the profile lists only UTF-8, its default, the charset in the Content-Type is
+    ignored. Raises BadJsonError if the Content-Type declares a charset that the profile does not list."""
     if known == UTF_8:
         return known
     message = Message()

@@ -22,9 +22,9 @@ ALWAYS_OURS = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "cr
 class RecordFacts:
     """A billing record (话单) in its target state at the big-data side.
 
-    `cancel_time` is the record's end. For a live record this is the agreed end, for a cancelled record the time T. A
-    deletion needs no times. `accepted` contains the big-data side's values that staff accepted. These values are sent
-    unchanged.
+    `cancel_time` is the record's end. A live record has the agreed end. A cancelled record has `T`, the time at which
+    the cancel was first attempted. A deletion needs no times. `accepted` contains the big-data side's values that
+    staff accepted. These values are sent unchanged.
     """
 
     job_id: str

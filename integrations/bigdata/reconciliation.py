@@ -94,7 +94,7 @@ class QueriedOrder:
     """An order for which the partner was queried. `ours` and `our_snapshot` are our records as read before the query.
 
     `troubled` is True if the comparison must be stored even without differences (`books/differences.py::troubled`,
-    `books/expected_records.py::not_meant`). `left` are records that a file does not cover.
+    `books/expected_records.py::not_meant`). `left` has the keys of records that were sent too late for the file.
     """
 
     order: Order

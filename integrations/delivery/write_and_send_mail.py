@@ -61,8 +61,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """Returns a text with the current states of the orders of a closed incident that belong to the mail's attribution.
-    If all orders continue and staff did not close the incident with a reason, returns ""."""
+    """Returns a text for the mail about a closed incident: the current states of the incident's orders in the mail's
+    attribution. If all orders continue and staff did not close the incident with a reason, returns ""."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOING_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOING_ON]

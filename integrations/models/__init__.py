@@ -127,7 +127,7 @@ class BpmCallback(models.Model):
 
 
 class SecretUse(models.Model):
-    """The last use of an old secret (integrations/base/old_secrets.py). `name` has its setting and its fingerprint."""
+    """The last use of an old secret (integrations/base/old_secrets.py). `name` has the secret's setting and hash."""
 
     name = models.CharField(max_length=64, primary_key=True)
     used_at = models.DateTimeField()
@@ -140,7 +140,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An open incident with an alert for robots. It has the number of orders that it stopped at the last alert."""
+    """An open incident that robots know. `orders` is the number of orders that it stopped at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()

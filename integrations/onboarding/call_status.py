@@ -23,8 +23,9 @@ NO_STATUS = [step for step in STEPS if call_name(step) in {"bigdata.query", "big
 class CallStatus:
     """The status of a call.
 
-    `proofs` has an entry for each kind of step that needs a proof: the proof, or None. `held` is the hold on these
-    kinds. `paused` is a pause by staff. `accepted`, `refused` and `doubtful` are the last attempts with such a result.
+    `proofs` has an entry for each kind of step that needs a proof (contract 7.2): the proof, or None. `held` is the
+    hold on these kinds. `paused` is a pause by staff. `accepted`, `refused` and `doubtful` are the last attempts with
+    such a result.
     """
 
     name: str

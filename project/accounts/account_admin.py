@@ -60,7 +60,7 @@ HIDDEN = {"password", "sessions"}  # fields hidden from users who may only view
 FIXED = ["username", "last_login", "date_joined"]  # fields that identify the account
 COMPANY_FIELDS = {"company_subject", "company_mail"}
 GIVING_FIELDS = {"email", "display_name", *RIGHTS_FIELDS}
-"""Changing one of these makes the user a giver of the account (contract 3.11). Some separate pages do so too."""
+"""A user who changes one of these fields becomes a giver of the account (contract 3.11). So do some other pages."""
 COMPANY_HELP = _("The company log-in gives roles and limit at each log-in; what was given by hand is gone then.")
 LOGIN_LIMIT_HELP = _(
     "Whoever is disabled there is out of here %(hours)s hours after the last log-in at the latest; disable the account "

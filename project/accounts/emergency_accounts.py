@@ -44,12 +44,12 @@ class PasswordLoginGuard:
 
     def authenticate(self, request, username=None, password=None, **kwargs):
         if is_emergency_only() and not EmergencyAccount.objects.filter(user__username=username).exists():
-            User().set_password(password)  # takes as long as verifying one: the time must not reveal marked accounts
+            User().set_password(password)  # as slow as a verification: the time must not reveal marked accounts
             raise PermissionDenied
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Log-in form that reports each log-in with the password of an emergency account before the user is logged in.
+    """The log-in form. With PASSWORD_LOGIN=emergency, reports each log-in before the user is logged in.
 
     If a second factor is required, raises FactorNeededError.
     """

@@ -1,7 +1,7 @@
 """The five roles and their permissions: the actions of each, and the view permission for each list that it may read.
 
-A list names its reader roles where the list is registered. A site may extend a role or add other roles. Migrations only
-add missing permissions, with one exception: account managers (管理员) lost all permissions to act on orders.
+A list names its reader roles where the list is registered. A site may extend a role or add other roles. Migrations
+only add missing permissions. One migration took some away: account managers (管理员) may no longer act on orders.
 """
 
 from collections.abc import Callable

@@ -23,10 +23,11 @@ from project.base.middleware import Middleware
 BEGAN, USED = "desk_began", "desk_used"
 IDLE, HOURS, FACTOR = "idle", "hours", "factor"
 WRITTEN_EVERY = 60.0
-"""Minimum seconds between two writes of the last use. A session may end early by so much. With a short
-SESSION_IDLE_MINUTES the last use is written more often."""
+"""Minimum seconds between two writes of the last use. A session may end early by this time. If SESSION_IDLE_MINUTES is
+small, the last use is written more often."""
 CLOCK_TOLERANCE = 120.0
-"""Seconds. A clock that is further behind the last use was put back. Smaller differences occur between machines."""
+"""Seconds. If the clock is further behind the last use, it was put back. Smaller differences occur between
+machines."""
 PAGES = "/admin/"
 RELOAD_PARAMETER = "watch"
 LOGIN_PAGES = ("admin:login", "admin:password_change")
@@ -44,8 +45,8 @@ class Times:
     used: float
 
     def at(self, now: float) -> "Times":
-        """Returns the times. If the clock was put back, the times are shifted, so that no session lasts longer because
-        of it."""
+        """Returns the times. If the clock was put back, the times are shifted by the same amount, so that the session
+        does not last longer."""
         back = self.used - now
         return Times(self.began - back, now) if back > CLOCK_TOLERANCE else self
 

@@ -24,7 +24,7 @@ from django.http import HttpRequest
 from project.accounts.login_throttle import address_of
 from project.models import AccountSession, User
 
-ENTERED = "desk_entered"  # session key of: the session's own key at that time, the client's address and the browser
+ENTERED = "desk_entered"  # session key of a dict: the session's key at the log-in, the client's address, the browser
 LONGEST_AGENT = 300
 FLAGS = {"is_active", "is_staff", "is_superuser"}
 WATCHED = {*FLAGS, "password", "limited"}
@@ -34,7 +34,7 @@ WATCHED = {*FLAGS, "password", "limited"}
 def add_session_row(request: HttpRequest, user: User, **signal) -> None:
     """Adds the row of the request's session.
 
-    If the log-in removed a role, that has deleted the session in the database. Then the session gets a new key first.
+    If the log-in removed a role, the session was deleted in the database. Then the session gets a new key first.
     """
     session = request.session
     if not session.exists(session.session_key):

@@ -1,4 +1,4 @@
-"""Django's database sessions. These stay valid when SECRET_KEY changes (contract 4, SECRET_KEY_FALLBACKS)."""
+"""Django's database sessions. A session stays valid when SECRET_KEY changes (contract 4, SECRET_KEY_FALLBACKS)."""
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY

@@ -90,7 +90,7 @@ class DeskAdminSite(AdminSite):
         return short_menu(self, request, self.parts.menu_pages)
 
     def i18n_javascript(self, request, extra_context=None):
-        """Returns the translations for scripts. They are Django's, with ours for texts that Django's catalogue
+        """Returns the translations for scripts. Django's catalogue comes first. Ours adds the texts that Django's
         lacks."""
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 

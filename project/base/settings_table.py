@@ -318,10 +318,10 @@ LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 class Environment:
     """The environment variables, and the values of the file for variables that are not set.
 
-    `own` are the variables whose value is not also in the file. With systemd's EnvironmentFile, variables and file have
-    the same values. `problems` has the error of each invalid setting, so that all errors are reported together. Values
-    are read literally, so `$` has no meaning. If a parent process has read PARTNERS_FILE, `profile` is its text.
-    Otherwise it is None.
+    `own` are the variables whose value is not also in the file. With systemd's EnvironmentFile, variables and file
+    have the same values. `problems` has the error of each invalid setting, so that all errors are reported together.
+    Values are read literally, so `$` has no meaning. `profile` is the text of PARTNERS_FILE if a parent process has
+    read it. Otherwise `profile` is None.
     """
 
     def __init__(self, file: Path) -> None:

@@ -49,7 +49,7 @@ def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> 
         return
     found = desk_status(now, reads_answers=False)
     seen = {(reason.alarm, reason.about): reason for reason in _alarming(found) if reason.alarm in names}
-    is_whole = bool(found["queue"])  # empty if there is a lock, the database is unavailable, or migrations are missing
+    is_whole = bool(found["queue"])  # empty if the status can't be read: a lock, no database, or missing migrations
     if not is_whole and not seen:
         return
     try:

@@ -1,8 +1,8 @@
 """The counters of the last hour, with a row for each minute.
 
-The rows serve to find increases within some minutes, which `/metrics` alone can't show.
+The rows show increases within some minutes. `/metrics` alone can't show such increases.
 
-A worker writes the rows to STATE_DIR. They count this machine's processes. Only the number of due steps counts the
+A worker writes the rows to STATE_DIR. They count this machine's processes. Only the number of due steps is that of the
 whole desk.
 """
 

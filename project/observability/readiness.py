@@ -92,8 +92,8 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
 
     With `intake`, checks only that orders can be stored.
 
-    The age of the oldest due dispatch, clocks and open breakers are reported and are never reasons. If a partner is
-    down, that is no reason to refuse BBOSS's orders.
+    The age of the oldest due dispatch, clocks and open breakers are reported but are never reasons, because BBOSS's
+    orders must be accepted while a partner is down.
     """
     with database_deadline(LOOK_FOR):
         return _readiness(now, intake)

@@ -1,1 +1,1 @@
-"""What tests, drills, walks and benches start: free ports, child processes, a desk, PostgreSQL, PgBouncer, nginx."""
+"""Starts what tests, drills, walks and benchmarks need: ports, processes, a desk, PostgreSQL, PgBouncer and nginx."""

@@ -1,4 +1,4 @@
-"""Copies of this checkout, which a test changes as a maintainer would."""
+"""Creates copies of this checkout, in which a test makes changes like a maintainer."""
 
 import shutil
 import subprocess
@@ -10,9 +10,9 @@ from tests.harness.children import ROOT
 
 
 def copy_checkout(folder: Path, *, without: Sequence[str] = ()) -> Path:
-    """The files that git knows or would know, as they are in the folder now, but for those below `without`.
+    """Copies all files that git tracks or would add, in their current state. Leaves out files below `without`.
 
-    What Python has compiled of them comes too: the copy's first process would take half its start for that otherwise.
+    Copies compiled Python files too. Otherwise compiling would take half of the start of the copy's first process.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *(f":!{name}" for name in without)],
@@ -31,11 +31,11 @@ def copy_checkout(folder: Path, *, without: Sequence[str] = ()) -> Path:
 
 def _copy(file: Path, copy: Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(file, copy)  # with its time, by which Python knows what is compiled
+    shutil.copy2(file, copy)  # copy2 keeps the file's time, by which Python knows that a compiled file is up to date
 
 
 def change(checkout: Path, name: str, old: str, new: str) -> None:
-    """Replaces a text that must occur once: a change that changes nothing would prove nothing."""
+    """Replaces a text that must occur exactly once. Otherwise the change would have no effect and prove nothing."""
     file = checkout / name
     text = file.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times: the test that changes it is behind it"

@@ -1,4 +1,4 @@
-"""Child processes by name: started with a log of their own, waited for, stopped or killed, and none left behind."""
+"""Manages child processes by name: starts each with its own log, waits for it, stops or kills it. None is left."""
 
 import contextlib
 import os
@@ -13,17 +13,19 @@ from tests.harness.ports import answers, listens
 from tests.harness.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-STOP_WITHIN = 30.0  # seconds after SIGTERM; then SIGKILL
+STOP_WITHIN = 30.0  # seconds from SIGTERM until SIGKILL
 START_WITHIN = 60.0
 WORKERS = "-w 2 --threads 4"
-TAIL = 1500  # characters of each log in a failure's report
+TAIL = 1500  # characters of each log in the report of a failure
 T = TypeVar("T")
 
 
 class Children:
-    """`with Children(folder) as children:` ends all of them, the last first. `processes` holds those that run.
+    """`with Children(folder) as children:` stops all processes at the end, the last started first. `processes`
+    contains the running processes by name.
 
-    Each is in a session of its own; what it prints goes to `folder`/NAME.log. `root` is the checkout whose code runs.
+    Each process has its own session, and writes its output to `folder`/NAME.log. `root` is the checkout whose code
+    runs.
     """
 
     def __init__(self, folder: Path, *, root: Path = ROOT) -> None:
@@ -38,19 +40,19 @@ class Children:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What each of them finds in its environment."""
+        """Returns the environment variables of the child processes."""
         return dict(os.environ)
 
     # --- start
 
     def start(self, name: str, *words: str, **environment: str) -> subprocess.Popen:
-        """Python with these arguments."""
+        """Starts Python with these arguments."""
         return self.start_program(name, [sys.executable, *words], **environment)
 
     def start_program(
         self, name: str, command: Sequence[str | Path], *, cwd: Path | None = None, **environment: str
     ) -> subprocess.Popen:
-        """Any program, in the checkout or in the folder that is named."""
+        """Starts a program in `cwd`. The default is the checkout."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
@@ -66,7 +68,8 @@ class Children:
     def run(
         self, *words: str, check: bool = True, timeout: float = 120, root: Path | None = None
     ) -> subprocess.CompletedProcess:
-        """Python with these arguments, to its end. Raises RuntimeError with its last words if it fails and `check`."""
+        """Runs Python with these arguments and waits for its end. With `check`, raises RuntimeError with the end of
+        its error output if it fails."""
         ended = subprocess.run(
             [sys.executable, *words],
             cwd=root or self.root,
@@ -83,7 +86,7 @@ class Children:
     def start_gunicorn(
         self, name: str, port: int, *, application: str = "project.wsgi", workers: str = WORKERS, **environment: str
     ) -> str:
-        """A web process that answers; gives its address."""
+        """Starts a web process and waits until it responds. Returns its URL."""
         words = ["-m", "gunicorn", application, *workers.split(), "-b", f"127.0.0.1:{port}", "--no-control-socket"]
         self.start(name, *words, **environment)
         url = f"http://127.0.0.1:{port}"
@@ -91,7 +94,7 @@ class Children:
         return url
 
     def start_sandbox_at(self, port: int, *words: str) -> str:
-        """The partners' sandbox, as `sandbox`, with these arguments; gives its address."""
+        """Starts the partners' sandbox with these arguments, under the name `sandbox`. Returns its URL."""
         self.start("sandbox", "manage.py", "sandbox", "--port", str(port), *words)
         self.until(lambda: listens(port), what="the sandbox listens", seconds=START_WITHIN)
         return f"http://127.0.0.1:{port}"
@@ -99,7 +102,7 @@ class Children:
     # --- end
 
     def stop(self, name: str) -> int:
-        """SIGTERM, and SIGKILL to what is left of its session after half a minute; gives its exit code."""
+        """Sends SIGTERM. After STOP_WITHIN seconds sends SIGKILL to the rest of the session. Returns the exit code."""
         process = self.processes.pop(name)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -110,7 +113,7 @@ class Children:
         return process.wait()
 
     def kill(self, name: str) -> None:
-        """SIGKILL to one process and its process group."""
+        """Sends SIGKILL to a process and its process group."""
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -122,11 +125,11 @@ class Children:
     # --- look
 
     def until(self, true: Callable[[], T], *, seconds: float = 60, every: float | None = None, what: str = "") -> T:
-        """`waiting.until`; where it is in vain, the report has the ends of the logs."""
+        """Calls `waiting.until`. After a time-out, the error contains the ends of the logs."""
         return until(true, seconds=seconds, every=every, what=what, report=self.logs)
 
     def logs(self) -> str:
-        """The ends of all logs, for a failure's report."""
+        """Returns the ends of all logs, for the report of a failure."""
         return "\n".join(f"== {path.name}\n{_text_of(path)[-TAIL:]}" for path in self._log_files())
 
     def all_logs(self) -> str:

@@ -1,4 +1,4 @@
-"""PostgreSQL clusters of a run's own: made in a temporary folder, broken at will, gone at the end."""
+"""PostgreSQL clusters for one test run. They are in a temporary folder, can be broken, and are removed at the end."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from tests.harness.ports import free_port
 from tests.harness.proc import descendants
 from tests.harness.waiting import until
 
-ROLE = "ibs"  # owns the desk's database; no superuser, so that reserved connections are not its own
+ROLE = "ibs"  # owns the desk's database; not a superuser, so it can't use the connections reserved for superusers
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "shared_buffers": "16MB",
@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def can_mount() -> bool:
-    """Whether a file system of its own can be given to a cluster; a container without the right can't."""
+    """Returns True if a file system can be mounted for a cluster. Some containers have no permission to mount."""
     with tempfile.TemporaryDirectory(prefix="desk-mount-") as folder:
         if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=False, capture_output=True).returncode:
             return False
@@ -35,9 +35,10 @@ def can_mount() -> bool:
 
 
 class PostgresCluster:
-    """`with PostgresCluster() as cluster:`: it runs, and `cluster.url` leads to its `postgres` database.
+    """`with PostgresCluster() as cluster:` starts a cluster. `cluster.url` is the URL of its database `postgres`.
 
-    `size` ("192m") puts the data on a file system of that size, which takes root. Nothing is left after the block.
+    With a `size` such as "192m", the data are on a file system of that size. Mounting it requires root. At the end of
+    the block everything is removed.
     """
 
     def __init__(self, name: str = "primary", *, size: str = ""):
@@ -67,7 +68,7 @@ class PostgresCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self) -> None:
-        """An empty cluster."""
+        """Creates an empty cluster."""
         words = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--wal-segsize=1"]
         self.run("initdb", "-D", self.data, *words)
 
@@ -92,7 +93,7 @@ class PostgresCluster:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def pids(self) -> list[int]:
-        """The postmaster's and its children's; none if it does not run."""
+        """Returns the process ids of the postmaster and its children. If it is not running, returns an empty list."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
             if pathlib.Path(f"/proc/{postmaster}/comm").read_text().strip() == "postgres":
@@ -110,19 +111,19 @@ class PostgresCluster:
         self._control("stop", "-m", how)
 
     def restart(self) -> None:
-        """As after a crash: no shutdown, recovery at the start."""
+        """Restarts like after a crash: stops without a checkpoint, and recovers at the start."""
         self.stop("immediate")
         self.start()
 
     def freeze(self) -> None:
-        """SIGSTOP to all its processes, the postmaster first; the kernel goes on acknowledging packets."""
+        """Sends SIGSTOP to all processes, to the postmaster first. The kernel still acknowledges packets."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """SIGKILL to all its processes."""
+        """Sends SIGKILL to all processes."""
         self._signal(signal.SIGKILL)
         until(lambda: not self.pids(), what=f"no process of {self.name} is left")
 
@@ -130,7 +131,7 @@ class PostgresCluster:
         self._control("promote")
 
     def sql(self, statement: str, *, name: str = "postgres") -> list[tuple]:
-        """Runs a statement as the superuser, who may write whatever the default is; its rows, if it gives any."""
+        """Runs a statement as the superuser, with writing allowed. Returns the rows, if there are any."""
         options = "-c default_transaction_read_only=off"
         with psycopg.connect(
             self.url_of("postgres", name), autocommit=True, connect_timeout=10, options=options
@@ -139,7 +140,7 @@ class PostgresCluster:
             return cursor.fetchall() if cursor.description else []
 
     def set(self, name: str, value: str | None) -> None:
-        """A server setting, by ALTER SYSTEM and a reload; None takes it back."""
+        """Sets a server setting by ALTER SYSTEM and a reload. With None, resets it."""
         self.sql(f"ALTER SYSTEM RESET {name}" if value is None else f"ALTER SYSTEM SET {name} = '{value}'")
         self.sql("SELECT pg_reload_conf()")
 
@@ -154,7 +155,7 @@ class PostgresCluster:
         self.run("pg_ctl", "-D", self.data, "-w", "-t", "60", *words, what)
 
     def run(self, program: str, *words: str | pathlib.Path) -> None:
-        """One of PostgreSQL's programs, of the newest version here, as the account that it may run as."""
+        """Runs a PostgreSQL program in its newest installed version. Under root it runs as the user `postgres`."""
         path = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))[-1]
         as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         with (self.folder / "programs.log").open("ab") as log:
@@ -176,7 +177,7 @@ class PostgresCluster:
 
 
 class Standby(PostgresCluster):
-    """A copy of a primary that follows it by streaming replication. `follow` makes any cluster one, anew."""
+    """A copy of a primary that follows it by streaming replication. `follow` turns any cluster into a standby."""
 
     def __init__(self, primary: PostgresCluster, name: str = "standby"):
         super().__init__(name)
@@ -187,14 +188,14 @@ class Standby(PostgresCluster):
 
 
 def follow(cluster: PostgresCluster, primary: PostgresCluster) -> None:
-    """Makes the cluster's data anew, as a copy of the primary's; it is a standby from its start on."""
+    """Replaces the cluster's data by a copy of the primary's data. At its next start the cluster is a standby."""
     shutil.rmtree(cluster.data, ignore_errors=True)
     source = f"host=127.0.0.1 port={primary.port} user=postgres application_name={cluster.name}"
     cluster.run("pg_basebackup", "-D", cluster.data, "-d", source, "-R", "-X", "stream", "-c", "fast")
 
 
 def wait_for(primary: PostgresCluster, standby: PostgresCluster) -> None:
-    """From now on a commit is answered once this standby has it on its disk."""
+    """Makes commits wait from now on until this standby has them on its disk."""
     primary.set("synchronous_standby_names", standby.name)
     state = "SELECT sync_state FROM pg_stat_replication WHERE application_name = '" + standby.name + "'"
     until(lambda: primary.sql(state) == [("sync",)], what=f"{standby.name} follows", report=standby.log)

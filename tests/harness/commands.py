@@ -1,6 +1,6 @@
-"""Commands of manage.py one after the other, each in a process that is forked from one which has loaded everything.
+"""Runs commands of manage.py. Each command runs in a process forked from a process that has loaded everything.
 
-Loading is nearly all that a command takes. Where the command is the subject and not its start, this shows the same.
+Loading takes most of a command's time. Tests of a command's result can use this, tests of its start can't.
 """
 
 import gc
@@ -15,7 +15,8 @@ from pathlib import Path
 
 
 class Commands:
-    """`Commands(environment, root)`: `run("show", "X")` as often as wanted, with these variables; then `close()`."""
+    """Use `Commands(environment, root)`, then `run("show", "X")` any number of times, then `close()`. The commands
+    have the variables of `environment`."""
 
     def __init__(self, environment: Mapping[str, str], root: Path) -> None:
         self.process = subprocess.Popen(
@@ -35,7 +36,7 @@ class Commands:
         return subprocess.CompletedProcess(words, code, stdout, stderr)
 
     def close(self) -> None:
-        self.process.communicate()  # its input ends, and so it does
+        self.process.communicate()  # closes the input, at whose end the process ends
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A whole desk of real processes: sandbox, web (gunicorn), worker; on a database of its own, with its own clock."""
+"""A desk of real processes: sandbox, web (gunicorn) and worker. It has its own database and its own clock."""
 
 import contextlib
 import datetime
@@ -36,15 +36,16 @@ SECRETS = {
     "DEFAULT_CONTACT_MAIL": "desk@example.com",
     "EMAIL_URL": "dummymail://",
     "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
-    "PARTNER_ANSWERS": "trust",  # faults at random would hold what is not proven yet; the demo proves
+    "PARTNER_ANSWERS": "trust",  # otherwise random faults would hold unproven calls; the demo tests `prove`
 }
 
 
 class ProcessDesk(Children):
-    """`with ProcessDesk(folder, postgres="" or a server's URL, clock="...") as desk:`
+    """Use `with ProcessDesk(folder, postgres="", clock="...") as desk:`. `postgres` is a server's URL, or empty for
+    SQLite.
 
-    `through` is the URL that its processes have in place of the server's: of a relay or a pooler, say. `root` is the
-    checkout whose code they run; it may be changed between them.
+    `through` is the URL that the desk's processes use instead of the server's URL, such as that of a relay or a
+    pooler. `root` is the checkout whose code they run. A test may change `root` between two processes.
     """
 
     def __init__(
@@ -91,8 +92,9 @@ class ProcessDesk(Children):
             self.sql(f"CREATE DATABASE {self.name}")
 
     def make_migrated_database(self) -> None:
-        """A copy of the template on SQLite and the tests' server; on others made for the role of its processes."""
-        if "DATABASE_POOLER" in self.settings:  # what a dump sets would stay with the pooler's connections
+        """Copies the template on SQLite and on the tests' server. On other servers, fills a database for the desk's
+        role."""
+        if "DATABASE_POOLER" in self.settings:  # settings made by a dump would stay in the pooler's connections
             self.make_database()
             self.manage("migrate", "-v0")
         elif self.postgres and self.postgres == self.through == os.environ.get("DESK_TEST_DATABASE_URL"):
@@ -113,20 +115,21 @@ class ProcessDesk(Children):
             connection.execute(statement)
 
     def rows(self, statement: str) -> list[tuple]:
-        """What a SELECT upon the desk's database gives."""
+        """Returns the rows of a SELECT on the desk's database."""
         if self.postgres:
             try:
                 return self._looker().execute(statement).fetchall()
             except psycopg.OperationalError:
-                if self.looker is None:  # it could not even connect
+                if self.looker is None:  # connecting failed
                     raise
-            self._look_anew()  # the server was away since the last look, or ended that connection
+            self._look_anew()  # the server was down in the meantime, or closed this connection
             return self._looker().execute(statement).fetchall()
         with contextlib.closing(sqlite3.connect(self.folder / "desk.sqlite3", timeout=20)) as connection:
             return connection.execute(statement).fetchall()
 
     def _looker(self) -> psycopg.Connection:
-        """One connection for all looks: PostgreSQL starts a process for each new one, and what waits looks often."""
+        """Returns a connection that all calls of `rows` share, because PostgreSQL starts a process for each
+        connection."""
         if self.looker is None:
             self.looker = psycopg.connect(self._url(self.postgres), autocommit=True, prepare_threshold=None)
         return self.looker
@@ -172,13 +175,13 @@ class ProcessDesk(Children):
         return self.url_of("web")
 
     def url_of(self, name: str) -> str:
-        """Of one of its web processes."""
+        """Returns the URL of one of its web processes."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
     # --- the clock
 
     def at(self, text: str) -> None:
-        """Sets the processes' clock: ISO with zone, or `+SECONDS` ahead of the real one."""
+        """Sets the processes' clock to an ISO time with zone, or with `+SECONDS` ahead of the real time."""
         part = self.clock_file.with_suffix(".part")
         part.write_text(text)
         part.rename(self.clock_file)
@@ -194,14 +197,14 @@ class ProcessDesk(Children):
     # --- processes
 
     def manage(self, *words: str, **how) -> subprocess.CompletedProcess:
-        """One of our commands (`Children.run`)."""
+        """Runs a management command (`Children.run`)."""
         return self.run("manage.py", *words, **how)
 
     def start_sandbox(self) -> None:
         self.start_sandbox_at(self.ports["sandbox"], "--state", str(self.folder / "partners.sqlite3"))
 
     def start_web(self, name: str = "web") -> None:
-        """gunicorn, as `web`; or another one beside it, such as `intake`."""
+        """Starts gunicorn as `web`, or as an additional process with another name, such as `intake`."""
         self.start_gunicorn(name, self.ports.setdefault(name, free_port()))
 
     def start_worker(
@@ -212,14 +215,14 @@ class ProcessDesk(Children):
         return self.start(name, "manage.py", "worker", *words, **environment)
 
     def alive(self) -> list:
-        """All living processes of this desk, wherever they belong by now."""
+        """Returns all living processes of this desk, including orphans."""
         return processes_of(f"TEST_DESK={self.name}")
 
     def cluster(self, name: str = "worker") -> Cluster:
-        """The parts of the worker's cluster, as soon as it is complete and has answered its watchdog."""
+        """Waits until the worker's cluster is complete and has answered its watchdog. Returns the cluster's parts."""
 
         def complete():
-            with contextlib.suppress(ValueError, OSError):  # not all are there yet, or not any more
+            with contextlib.suppress(ValueError, OSError):  # some processes have not started yet, or have ended
                 found = Cluster(self.processes[name].pid)
                 answered = found.name in self.heartbeats(since=self.worker_since)
                 return found if len(found.workers) == 2 and answered else None
@@ -227,12 +230,12 @@ class ProcessDesk(Children):
         return self.until(complete, seconds=120)
 
     def heartbeats(self, since: datetime.datetime = datetime.datetime(2000, 1, 1)) -> set[str]:
-        """The names of the clusters that gave a sign of life since then (UTC)."""
+        """Returns the names of the clusters with a heartbeat after this time (UTC)."""
         moment = f"{since:%Y-%m-%d %H:%M:%S.%f}" + ("+00" if self.postgres else "")
         return {name for (name,) in self.rows(f"SELECT cluster FROM integrations_heartbeat WHERE seen_at > '{moment}'")}
 
     def replacements(self) -> int:
-        """How often a cluster was replaced, by the events."""
+        """Returns the number of events about a replaced cluster."""
         return self.rows("SELECT count(*) FROM orders_orderevent WHERE kind = 'cluster_replaced'")[0][0]
 
     # --- what one does with it
@@ -242,7 +245,7 @@ class ProcessDesk(Children):
         return requests.post(f"{self.url_of(to)}/api/bboss/orders", json=envelope, timeout=30).json()
 
     def callback(self, record: dict) -> requests.Response:
-        """BPM tells what its people decided."""
+        """Posts a callback of BPM. Returns the response."""
         body = json.dumps(record, ensure_ascii=False).encode()
         signature = hmac.new(SECRETS["BPM_CALLBACK_SECRET"].encode(), body, hashlib.sha256).hexdigest()
         headers = {"Content-Type": "application/json", "X-Signature": signature}
@@ -252,7 +255,7 @@ class ProcessDesk(Children):
         return json.loads(self.manage("show", number, "--json").stdout)
 
     def until_state(self, number: str, *states: str, seconds: float = 60) -> tuple[str, str]:
-        """Waits until the order is in one of these states and none of its steps is under way; its kind and state."""
+        """Waits until the order is in one of these states and has no step in progress. Returns its kind and state."""
         busy = "SELECT order_id FROM orders_dispatch WHERE state IN ('due', 'sending', 'retrying')"
         at_rest = f"SELECT kind, state FROM orders_order WHERE number = '{number}' AND id NOT IN ({busy})"
 
@@ -262,18 +265,18 @@ class ProcessDesk(Children):
         return self.until(found, seconds=seconds, what=f"{number} is {' or '.join(states)}")
 
     def add_contact(self, contact: dict) -> None:
-        """A case's contact: who is responsible for an attribution."""
+        """Adds the contact of a demo case, who is responsible for an attribution."""
         fields = {"attribution_id" if name == "attribution" else name: value for name, value in contact.items()}
         create = f"from notifications.models import Contact; Contact.objects.create(**{fields!r})"
         self.manage("shell", "-v0", "-c", create)
 
     def add_files(self, names: list[str]) -> None:
-        """Info-security files that can be read."""
+        """Adds readable info-security files."""
         for name in names:
             write(self.folder / "attachments", name, book())
 
     def approve(self, number: str) -> None:
-        """Has the sandbox's BPM approve an order."""
+        """Makes the sandbox's BPM approve an order."""
         body = {"code": number, "result": "pass"}
         requests.post(f"{self.sandbox_url}/approve", json=body, timeout=30).raise_for_status()
 
@@ -284,7 +287,8 @@ class ProcessDesk(Children):
         return [call["body"] for call in self.calls(path=path)]
 
     def calls(self, **wanted: str) -> list[dict]:
-        """The calls that the sandbox saw: at, path, key, digest, body, status and more; by `path` or `order`."""
+        """Returns the calls that the sandbox received, by `path` or `order`. Each has at, path, key, digest, body,
+        status and more."""
         return requests.get(f"{self.sandbox_url}/calls", params=wanted, timeout=10).json()["calls"]
 
     def fault(self, **fault) -> None:
@@ -293,7 +297,8 @@ class ProcessDesk(Children):
 
 @contextlib.contextmanager
 def desk_upon(database: str, **settings: str) -> Iterator[tuple[ProcessDesk, PostgresCluster | None]]:
-    """(A whole desk of processes, its server or None), all gone afterwards. `database`: `sqlite` or `postgres`."""
+    """Yields (desk of processes, PostgreSQL server or None), and removes both. `database` is `sqlite` or
+    `postgres`."""
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-processes-")))
         server = stack.enter_context(PostgresCluster()) if database == "postgres" else None

@@ -1,4 +1,4 @@
-"""A syslog server in a thread, as rsyslog is: it reads messages with counted octets until the sender ends."""
+"""A syslog server in a thread. Like rsyslog it reads octet-counted messages until the sender closes the connection."""
 
 import socket
 import ssl
@@ -8,10 +8,17 @@ from tests.harness.loopback import LoopbackServer
 
 
 class LogServer(LoopbackServer):
-    """`with LogServer(tls=context) as server:` listens on `server.port`; `messages` holds what it has read, as bytes.
+    """`with LogServer(tls=context) as server:` listens on `server.port`. `messages` has the received messages.
 
-    `mode`: "reads"; "slow" (64 KiB at most, in ten parts a second); "closes" at once; "hangs" (takes the connection and
-    reads nothing). `stop()` and `start()`: dead for a while, at the same port. `says_so`: ends TLS as RFC 5246 wants.
+    `mode` is one of:
+
+    - "reads": reads everything;
+    - "slow": reads 6,554 bytes every 0.1 seconds;
+    - "closes": closes each connection at once;
+    - "hangs": accepts the connection and reads nothing.
+
+    `stop()` and `start()` make the server unavailable for a while, at the same port. With `says_so`, TLS ends with a
+    close_notify, as RFC 5246 requires.
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, says_so: bool = True):

@@ -1,4 +1,4 @@
-"""A server on the loopback, whose connections a test answers byte by byte."""
+"""A server on the loopback interface. A test determines each byte of the response."""
 
 import contextlib
 import socket
@@ -7,9 +7,9 @@ from typing import Self
 
 
 class LoopbackServer:
-    """`with Server() as server:` listens at `server.port`. `talk` has each connection, in a thread, until it returns.
+    """`with Server() as server:` listens on `server.port`. A subclass's `talk` handles each connection in a thread.
 
-    A caller that hangs up ends its connection alone.
+    An error of a connection, such as a broken pipe, ends only that connection.
     """
 
     port = 0
@@ -22,7 +22,7 @@ class LoopbackServer:
         self.stop()
 
     def start(self) -> None:
-        """Again at the same port, if it was stopped."""
+        """Starts the server. After `stop()` it gets the same port again."""
         self.stopped = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self.listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Debian's nginx with a configuration of a run's own: nothing of this machine's is read."""
+"""Debian's nginx with a configuration for one test run. It reads no configuration of this machine."""
 
 from pathlib import Path
 
@@ -6,17 +6,18 @@ NGINX = "/usr/sbin/nginx"
 
 
 def nginx_command(folder: Path) -> list[str]:
-    """How to start the one whose configuration lies in this folder; it stays in the foreground."""
+    """Returns the command that starts nginx in the foreground, with the configuration in this folder."""
     return [*nginx_program(folder), "-g", "daemon off;"]
 
 
 def nginx_program(folder: Path) -> list[str]:
-    """The program with this configuration; `-t` behind it tests that."""
+    """Returns the program with this configuration. With `-t` appended, the command tests the configuration."""
     return [NGINX, "-c", str(folder / "etc/nginx/nginx.conf"), "-e", str(folder / "nginx-error.log")]
 
 
 def write_nginx_conf(folder: Path, *, more: str = "") -> Path:
-    """What Debian's own nginx.conf does with conf.d; gives that folder. `more` stands in the http block."""
+    """Writes an nginx.conf that includes conf.d like Debian's. Returns the folder conf.d. `more` is added to the http
+    block."""
     servers = folder / "etc/nginx/conf.d"
     servers.mkdir(parents=True)
     (folder / "var/log/nginx").mkdir(parents=True)

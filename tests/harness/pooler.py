@@ -1,4 +1,4 @@
-"""PgBouncer of a run's own, with deploy/pgbouncer.ini: only addresses, files and the way in are others."""
+"""PgBouncer with deploy/pgbouncer.ini. Only addresses, files and authentication differ."""
 
 import configparser
 import contextlib
@@ -20,7 +20,7 @@ FILE = ROOT / "deploy" / "pgbouncer.ini"
 
 
 def role_settings() -> list[str]:
-    """The statements of deploy/README.md that take the place of what a session would set."""
+    """Returns the statements in deploy/README.md that set for the role what a session would otherwise set."""
     found = re.findall(rf"^ALTER ROLE {ROLE} SET .*;$", FILE.with_name("README.md").read_text(), re.M)
     if not found:
         raise ValueError("deploy/README.md names no settings of the role any more")
@@ -28,8 +28,8 @@ def role_settings() -> list[str]:
 
 
 class PgBouncer:
-    """`with PgBouncer(5432, prepared=200) as pooler:`: `pooler.url_of(name)` leads to a database of the server at that
-    port. `prepared` is its max_prepared_statements.
+    """`with PgBouncer(5432, prepared=200) as pooler:` starts a pooler for the server on this port.
+    `pooler.url_of(name)` is the URL of a database. `prepared` is max_prepared_statements.
     """
 
     def __init__(self, server_port: int, *, prepared: int, user: str = ROLE):
@@ -37,7 +37,7 @@ class PgBouncer:
 
     def __enter__(self) -> "PgBouncer":
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="desk-pgbouncer-"))
-        if os.geteuid() == 0:  # it refuses to run as root
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root
             shutil.chown(self.folder, "postgres", "postgres")
         self.process = None
         try:
@@ -70,14 +70,14 @@ class PgBouncer:
         return False
 
     def stop(self) -> None:
-        """At once: whoever is connected is cut off."""
+        """Stops PgBouncer at once, and breaks all connections."""
         if self.process:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def restart(self, *, prepared: int | None = None) -> None:
-        """As a service manager does; `prepared` is its max_prepared_statements from then on."""
+        """Restarts PgBouncer. `prepared` is the new max_prepared_statements."""
         self.prepared = self.prepared if prepared is None else prepared
         self.stop()
         self.start()

@@ -1,4 +1,4 @@
-"""Ports of the loopback: free ones to give out, and whether somebody listens on one."""
+"""Finds free ports on the loopback interface, and tests whether a program listens on a port."""
 
 import contextlib
 import random
@@ -6,17 +6,18 @@ import socket
 
 import requests
 
-NEVER_GIVEN = range(20_000, 32_768)  # Linux gives connections those from 32768 on
-CHANCE = random.SystemRandom()  # several processes choose at once, some with the same seed
+NEVER_GIVEN = range(20_000, 32_768)  # Linux assigns ports from 32768 on to outgoing connections
+CHANCE = random.SystemRandom()  # several processes choose ports at the same time, some with the same seed
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """Returns a port on which no program listens now."""
     return free_ports(1)[0]
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ones, of those that the system gives to no connection: none is taken before it is used."""
+    """Returns different free ports that the system assigns to no outgoing connection, so nobody takes them
+    meanwhile."""
     with contextlib.ExitStack() as stack:
         found: list[int] = []
         while len(found) < count:
@@ -28,13 +29,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def listens(port: int) -> bool:
-    """Whether a connection to this port is taken."""
+    """Returns True if a connection to this port is accepted."""
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered, other than by a failure of the server."""
+    """Returns True if a GET gets a response with a status below 500."""
     try:
         return requests.get(url, timeout=2).status_code < 500
     except requests.RequestException:

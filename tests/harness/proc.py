@@ -1,4 +1,4 @@
-"""Looks at processes in /proc: who belongs to a desk, and which part of a cluster each one is."""
+"""Reads /proc to find the processes of a desk and the parts of a cluster."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Process:
-    """A living process; `began` in clock ticks since the system's start."""
+    """A process. `began` is its start time in clock ticks since the system's start."""
 
     pid: int
     parent: int
@@ -19,7 +19,8 @@ class Process:
 
 
 def processes_of(mark: str) -> list[Process]:
-    """All living processes that have this text in their environment, orphans too, in the order of their start."""
+    """Returns all living processes with this text in their environment, in the order of their start. Includes
+    orphans."""
     found = []
     for folder in pathlib.Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -30,7 +31,7 @@ def processes_of(mark: str) -> list[Process]:
 
 
 def alive(rows: Iterable[Process]) -> list[Process]:
-    """Those that live, in the order of their start."""
+    """Returns the living processes of `rows`, in the order of their start."""
     return sorted((row for row in rows if row.state not in "ZX"), key=lambda row: (row.began, row.pid))
 
 
@@ -40,8 +41,8 @@ def _read(folder: pathlib.Path) -> Process:
 
 
 class Cluster:
-    """The parts of the cluster that a watchdog (by its pid) runs now. django-q2 starts the workers, then the monitor,
-    then the pusher; all are the sentinel's children."""
+    """The current cluster of a watchdog, which is given by its pid. django-q2 starts the workers first, then the
+    monitor and the pusher. All of them are children of the sentinel."""
 
     def __init__(self, watchdog: int):
         rows = alive(_read(pathlib.Path(f"/proc/{pid}")) for pid in descendants(watchdog))
@@ -51,7 +52,7 @@ class Cluster:
         self.name = variable(self.main, "DESK_CLUSTER")
 
     def of(self, part: str) -> list[int]:
-        """`workers`, `monitor`, `pusher`, `sentinel`, `main` or `all`."""
+        """Returns the pids of a part: `workers`, `monitor`, `pusher`, `sentinel`, `main` or `all`."""
         found = self.all() if part == "all" else getattr(self, part)
         return found if isinstance(found, list) else [found]
 
@@ -60,7 +61,7 @@ class Cluster:
 
 
 def variable(pid: int, name: str) -> str:
-    """A variable of a process's environment."""
+    """Returns a variable from a process's environment."""
     pairs = pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)[name]
 
@@ -75,7 +76,7 @@ def kill(*pids: int) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """All children of a process and theirs, the nearest first."""
+    """Returns the pids of all descendants of a process: its children, then their children, and so on."""
     found, level = [], [pid]
     while level:
         level = [child for parent in level for child in _children(parent)]

@@ -1,4 +1,4 @@
-"""A TCP relay in front of a server. It can freeze: then it takes packets, acknowledges them, and answers nothing."""
+"""A TCP relay in front of a server. While it is frozen, packets are accepted and acknowledged but never answered."""
 
 import contextlib
 import selectors
@@ -9,9 +9,12 @@ import threading
 class Relay:
     """`with Relay("127.0.0.1", 5432) as relay:` listens on `relay.port`.
 
-    `freeze()`: the kernel still takes connections and acknowledges packets, but nothing comes back, as with a
-    server process under SIGSTOP. `thaw()`: everything continues where it stopped. `cut()`: all connections break; new
-    ones are taken. `close()`: nobody listens any more; connections break. `taken`: the number of relayed connections.
+    - `freeze()`: the kernel still accepts connections and acknowledges packets, but nothing is relayed. A server
+      process after SIGSTOP behaves in the same way.
+    - `thaw()`: relaying continues.
+    - `cut()`: breaks all connections. New connections are accepted.
+    - `close()`: stops listening and breaks all connections.
+    - `taken`: the number of relayed connections.
     """
 
     def __init__(self, target_host: str, target_port: int):
@@ -44,7 +47,7 @@ class Relay:
         for end in (end for pair in pairs for end in pair):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self._flows.set()  # waiting threads notice the end
+        self._flows.set()  # waiting threads then notice the end of the connection
 
     def close(self) -> None:
         self._closed = True
@@ -62,7 +65,7 @@ class Relay:
             threading.Thread(target=self._relay, args=(client,), daemon=True).start()
 
     def _relay(self, client: socket.socket) -> None:
-        """Both ways in one thread."""
+        """Relays both directions in one thread."""
         self._flows.wait()
         try:
             server = socket.create_connection(self.target)

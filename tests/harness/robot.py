@@ -1,4 +1,4 @@
-"""A robot of a chat group, or another system, at an address of this machine: it keeps what it is sent."""
+"""A server in place of a chat group's robot or of another system. It stores the received calls."""
 
 import json
 import threading
@@ -19,8 +19,8 @@ class Call:
 
 
 class RobotServer:
-    """`with RobotServer() as server:` listens at `server.url`. `status` and `answer`: of each answer; `hangs`: seconds
-    before it. A redirect leads to `/elsewhere`."""
+    """`with RobotServer() as server:` listens at `server.url`. All responses have `status` and `answer`, and are sent
+    after `hangs` seconds. A redirect leads to `/elsewhere`."""
 
     def __init__(self):
         self.calls: list[Call] = []

@@ -1,4 +1,4 @@
-"""A real SMTP server in this process, which keeps the mails that it takes."""
+"""A real SMTP server in this process, which stores the accepted mails."""
 
 import email
 import email.policy
@@ -11,10 +11,11 @@ from tests.harness.ports import free_port
 
 
 class SmtpServer:
-    """`with SmtpServer() as server:` listens on `server.port`; `got` has each mail's (recipients, message).
+    """`with SmtpServer() as server:` listens on `server.port`. `got` has (recipients, message) of each accepted mail.
 
-    `answers`: those to the next DATA commands; then 250. `refuses`: what it says instead, by recipient or by command
-    (`RCPT`, `DATA`). `at_first` is called with the first mail in hand, before the server says that it took it.
+    `answers` are the responses to the next DATA commands. After these the response is 250. `refuses` has error
+    responses by recipient or by command (`RCPT`, `DATA`). `at_first` is called after the first mail has arrived and
+    before the server confirms it.
     """
 
     def __init__(self, port: int = 0):

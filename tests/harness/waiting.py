@@ -1,4 +1,4 @@
-"""One way to wait until something is so."""
+"""Waits until a condition is true."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,11 @@ import requests
 
 T = TypeVar("T")
 QUICKEST, SLOWEST = 0.05, 0.5
-"""Seconds between two looks. A look is often a new connection, or one at all processes."""
+"""Seconds between two checks. A check often opens a connection, or reads the data of all processes."""
 
 
 class NotYetError(AssertionError):
-    """It did not become so in time. The text says what was seen last."""
+    """The condition did not become true in time. The text has the last result."""
 
 
 def until(
@@ -23,11 +23,11 @@ def until(
     what: str = "",
     report: Callable[[], str] = lambda: "",
 ) -> T:
-    """Calls `true` until it gives something that counts as true, and gives that. A request that fails is no yet.
+    """Calls `true` until it returns a true value, and returns that value. A failed request counts as false.
 
-    It is called every so many seconds; by default twenty times a second at first, and less often once that is little
-    beside the time that it has taken. Raises NotYetError after so many seconds, with `what` was waited for and what
-    `report` gives then: logs, say.
+    `every` is the number of seconds between two calls. By default, 0.05 seconds pass at first. Later a twentieth of
+    the time waited so far passes, at most 0.5 seconds. After `seconds`, raises NotYetError. Its text has `what` and
+    the result of `report`, for example logs.
     """
     began, last = time.monotonic(), None
     while True:

@@ -1,1 +1,1 @@
-"""A desk played in one process: real services, the partners' rules without HTTP, time as an argument."""
+"""Plays a desk in one process. The services are real, the partners are called without HTTP, and time is simulated."""

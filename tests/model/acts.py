@@ -1,4 +1,4 @@
-"""Every act of a desk has a line in the log, takes a second, and may lose its worker between two writes."""
+"""The acts of a desk. Each act is logged and takes a second. It may be killed between two writes."""
 
 import functools
 import inspect
@@ -13,11 +13,11 @@ FOR_EVER = re.compile(r'"(orders_orderevent|approvals_approvalrecord|orders_inbo
 
 
 class Died(BaseException):  # noqa: N818  not an error: nobody may catch it
-    """The process at work is killed."""
+    """The process that carries out the act was killed."""
 
 
 class WrongError(AssertionError):
-    """Something that must never happen: `kind` is the rule, the rest says where."""
+    """A rule was broken. `kind` is the rule. The other arguments describe the place."""
 
     def __init__(self, kind: str, *lines: object):
         super().__init__(f"{kind}: " + "; ".join(map(str, lines)))
@@ -25,13 +25,14 @@ class WrongError(AssertionError):
 
 
 def act(method):
-    """Makes a method one line of a found case. Gives the desk back, so that acts chain; `answer()` has what it said."""
+    """Turns a method into an act, which is one line of a found case. An act returns the desk, so that acts can be
+    chained. `answer()` returns the act's result."""
 
     usual = {name: one.default for name, one in inspect.signature(method).parameters.items()}
 
     @functools.wraps(method)
     def acting(self, *args, **more):
-        if self.under_way:  # one act that is part of another
+        if self.under_way:  # called by another act
             return method(self, *args, **more)
         line = Line(method.__name__, args, {name: more[name] for name in more if more[name] != usual.get(name, ...)})
         self.log.append(line)
@@ -56,7 +57,7 @@ def act(method):
 
 @dataclass
 class Line:
-    """One act as it was called, and its result."""
+    """An act with its arguments and its result."""
 
     name: str
     args: tuple = ()
@@ -69,7 +70,7 @@ class Line:
 
 
 class Acting:
-    """Keeps the log and watches every statement."""
+    """Logs the acts and checks every statement."""
 
     def __init__(self, clock, wire, complaints):
         self.clock, self.wire, self.complaints = clock, wire, complaints
@@ -78,20 +79,20 @@ class Acting:
         self.dies_at = 0
 
     def note_books(self) -> None:
-        """Keeps what the partner holds; a desk that judges by it has a way."""
+        """Stores a copy of the partner's records. Overridden by desks that use the copies."""
 
     def answer(self) -> str:
-        """What the last act said: "", or the refusal, or "died" if its process was killed."""
+        """Returns the result of the last act: "" for a success, the refusal, or "died" if its process was killed."""
         return self.log[-1].result
 
     def dies(self, write: int):
-        """The next act's process is killed just before its n-th write."""
+        """Kills the process of the next act just before its n-th write."""
         self.log.append(Line("dies", (write,)))
         self.dies_at = write
         return self
 
     def statements(self, execute, sql, params, many, context):
-        """Wraps each statement: counts writes and notices changes of history."""
+        """Wraps each statement. Counts writes, and raises WrongError if a statement changes the history."""
         if sql.startswith(WRITES):
             if not sql.startswith("INSERT") and FOR_EVER.search(sql):
                 raise WrongError("history only grows", sql[:200])
@@ -102,5 +103,5 @@ class Acting:
         return execute(sql, params, many, context)
 
     def story(self, name: str = "found") -> str:
-        """The acts so far, as a test."""
+        """Returns the acts so far as the source of a test."""
         return "\n".join([f"def test_{name}(desk):", *(f"    {line}" for line in self.log)])

@@ -1,5 +1,6 @@
-"""Two people with four eyes (contract 3.11): one asks for a decision, another confirms it or calls it off, whatever
-happens in between. An act is carried out once at most, and only when it was confirmed.
+"""Acts with a second person (contract 3.11). One person requests a decision. Another person confirms the request, or
+the first calls it off. Other acts may happen in between. Each act must be carried out at most once, and only after a
+confirmation.
 """
 
 from collections import Counter
@@ -29,11 +30,12 @@ from tests.model.shown import only_what_was_shown
 
 ASKER, JUDGE = "asker", "judge"
 DONE = ["decided", "waived", "compensated", "withdrawn", "given_up", "taken", "accepted", "proceeded"]
-"""What the acts of FOUR_EYES leave in the history, one each: a fix may find that nothing differs."""
+"""The events of acts in FOUR_EYES. Each of these acts adds one event. `fix` is missing, because a fix may find no
+difference."""
 
 
 def account(name: str):
-    """Who may do everything; each is made once."""
+    """Returns the account of this name, which has all rights. Creates it at the first call."""
     known, _new = get_user_model().objects.get_or_create(
         username=name, defaults={"is_staff": True, "is_superuser": True}
     )
@@ -41,7 +43,7 @@ def account(name: str):
 
 
 def asked_wrongly() -> Iterator[str]:
-    """What was carried out without a confirmation, or more than once for one."""
+    """Yields acts that were carried out without a confirmation, or more than once per confirmation."""
     events = OrderEvent.objects.filter(kind="act_confirmed").values_list("data__asked", "account_id")
     confirmed = Counter(pk for pk, _judge in events)
     for row in AskedAct.objects.all():
@@ -59,11 +61,12 @@ def asked_wrongly() -> Iterator[str]:
 
 
 class Asking:
-    """Staff with four eyes."""
+    """Requests and confirms acts as two people."""
 
     @act
     def ask(self, number: str, key: str, choice: int = 0):
-        """Asks for what a button of the order's page does, with the n-th choice of its form. Nothing is done."""
+        """Requests the act of a button on the order's page, with the n-th choice of its form. Checks that nothing is
+        done yet."""
         order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
         about = {"number": number, "last_event_id": last_event(order), "reason": "the model", "now": timezone.now()}
         before = (order.state, order.undo_since, order.decision)
@@ -79,7 +82,7 @@ class Asking:
 
     @act
     def confirm(self, which: int = 0):
-        """A second person looks at what waits, and confirms it; a second click comes with what the first one saw."""
+        """Confirms a request as the second person. A second click, with the same page, must do nothing."""
         rows = list(open_acts().select_related("order", "order__trial").order_by("pk"))
         if not rows:
             return "nothing waits"

@@ -1,10 +1,11 @@
-"""Removes the fixes of known defects, one at a time, and says after how many sequences the model notices.
+"""Removes the fixes of known defects, one at a time, and prints how many sequences the model needs to notice.
 
-`python -m tests.model.bite [--count N] [--seed N] [NAME...]`: at most N sequences for each (2,000), all or those
-named. If the model notices a missing fix, no later change can remove that fix unseen. Each sentence of contract 3.9, 19
-counts as a fix (`mends_shape.py`), as do each clause of 6 and 18 (`mends_late.py`, `mends_moving.py`) and each sentence
-of 7.2 (`mends_doubts.py`). Where the model does not notice it, the test that is named for it must: it is run without
-the fix, by pytest with this module as a plugin. `--count 0` runs the named tests alone.
+`python -m tests.model.bite [--count N] [--seed N] [NAME...]` plays at most N sequences for each fix (default 2,000).
+NAME limits the fixes. If the model notices a missing fix, no later change can remove that fix unseen. These count as
+fixes: each sentence of contract 3.9, 19 (`mends_shape.py`), each clause of 6 and 18 (`mends_late.py`,
+`mends_moving.py`), and each sentence of 7.2 (`mends_doubts.py`). If the model does not notice a missing fix, the test
+named for the fix must fail. That test is run without the fix, by pytest with this module as a plugin. `--count 0` runs
+only the named tests.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-WITHOUT = "DESK_TEST_WITHOUT"  # the name of the fix that the tests of this process are run without
-FAILED = 1  # pytest's exit code, where tests ran and one failed
+WITHOUT = "DESK_TEST_WITHOUT"  # environment variable with the name of the fix that is removed in this process
+FAILED = 1  # pytest's exit code if a test failed
 COUNT, PART, STEPS = 2000, 50, 40
 
 
@@ -51,7 +52,7 @@ def main() -> int:
 
 
 def all_mends() -> dict:
-    """By name. Django must be set up."""
+    """Returns the fixes by name. Requires that Django is set up."""
     from tests.model.mends import known_defects
     from tests.model.mends_doubts import doubts
     from tests.model.mends_late import late_calls
@@ -62,7 +63,7 @@ def all_mends() -> dict:
 
 
 def report(name: str, stage, options) -> bool:
-    """Whether the model notices; prints after how many sequences at most, and what it said."""
+    """Returns True if the model notices. Prints the number of sequences played and the error."""
     began = time.process_time()
     for played, said in play(stage, options.count, options.seed):
         if said:
@@ -73,7 +74,7 @@ def report(name: str, stage, options) -> bool:
 
 
 def is_noticed_by(test: str, name: str) -> bool:
-    """Whether the test that is named for a fix fails without it. It stands here or among the flows."""
+    """Returns True if this test fails without the fix. The test is in tests/model or in tests/flows."""
     if not test:
         print("  no test is known to notice it", flush=True)
         return False
@@ -100,7 +101,7 @@ def _without_the_fix() -> Iterator[None]:
 
 
 def play(stage, count: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Yields (sequences so far, what was wrong) for each part, without shrinking."""
+    """Yields (number of sequences so far, error or "") after each part. Does not shrink."""
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test

@@ -1,4 +1,4 @@
-"""`desk`: a model's desk for one test, on whichever database the tests run."""
+"""The fixture `desk`: a desk of the model, on the database of the tests."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""What is doubtful, proven and held (contract 7.2), counted beside the desk: by what was called and answered.
+"""Checks doubts, proofs and holds (contract 7.2) by counting calls and answers independently of the desk.
 
-`Doubting` watches each claim and each recording of the model's worker, and has the acts that lead out of doubt.
+`Doubting` checks each claim and each recording of the model's worker. It also has the acts that end doubts.
 """
 
 import copy
@@ -37,19 +37,20 @@ KINDS = {
 CODES = {"not_understood", "unanswered", "unproven", "refusals_in_a_row"}
 A_DAY = datetime.timedelta(hours=24)
 WHY = {"reason": "the model", "by": "staff:model"}
-LEFT_ALONE = {"handed_back", "late", "lost", "held", ""}  # attempts that tell nothing new about their steps
+LEFT_ALONE = {"handed_back", "late", "lost", "held", ""}  # outcomes of attempts that say nothing new about their steps
 
 
 def start_anew() -> None:
-    """As processes start: they know nothing of what is proven."""
+    """Forgets all cached proofs, like a process that starts."""
     proven_calls.known.clear()
     proven_calls.free.clear()
 
 
 @dataclass
 class Noted:
-    """What was seen of calls. `unclear`, `unsure`: the steps that were answered in no words that a rule reads, and the
-    starts of which an attempt may have acted. `refused`: (code, order, when) since the kind's last success."""
+    """The calls seen so far. `unclear` has the steps with an answer that no rule reads. `unsure` has the starts of
+    which an attempt may have acted. `refused` has (code, order, time) of each refusal since the kind's last
+    success."""
 
     unclear: set[int] = field(default_factory=set)
     unsure: set[int] = field(default_factory=set)
@@ -61,7 +62,7 @@ class Noted:
 
 
 class Step(NamedTuple):
-    """A step, as it is in the database."""
+    """The values of a step in the database."""
 
     pk: int
     step: str
@@ -80,7 +81,7 @@ class Step(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Which proof it asks for; empty for all others."""
+        """Returns the kind of proof that the step needs, or ""."""
         kind = "" if self.undo or self.repeat else KINDS.get(self.step, "")
         immediate = self.gate != "start" and self.order_kind == "activation"
         return kind if kind != "cancel" or immediate else ""
@@ -106,16 +107,18 @@ def steps_of(ids: Iterable[int]) -> dict[int, Step]:
 
 
 class Doubting:
-    """Watches the worker, and what staff do about doubt."""
+    """Checks the worker, and carries out staff's acts about doubts."""
 
     def __init__(self):
         self.noted, self.copied = Noted(), Noted()
         start_anew()
 
-    # --- what is watched
+    # --- checks
 
     def watch_claim(self, works: list[Work], air: Iterable[Work], now: datetime.datetime) -> None:
-        """Nothing that is held is sent, one of an unproven kind at a time, and no start where BPM may have it."""
+        """Raises WrongError if a claim breaks a rule. Nothing held may be claimed. Of an unproven kind at most one
+        step may be in progress. A start must not be repeated if an earlier attempt may have acted and the profile says
+        `ask`."""
         works = [work for work in works if not work.mail]
         starts = [work for work in works if work.step == "start_bpm"]
         if settings.PARTNERS.bpm.repeats == "ask":
@@ -135,7 +138,7 @@ class Doubting:
                 raise WrongError("one of an unproven kind is in the air", kind, *same)
 
     def watch_recording(self, outcomes: list[Outcome], record: Callable) -> None:
-        """Records, and judges what became of it."""
+        """Calls `record`, then raises WrongError if the resulting states are wrong."""
         outcomes = [one for one in outcomes if not one.mail]
         before = steps_of(one.dispatch_id for one in outcomes) if outcomes else {}
         proven = {kind: is_proven(kind) for kind in {row.kind for row in before.values()} - {""}} if asks() else {}
@@ -190,7 +193,7 @@ class Doubting:
             yield f"{name} is not tried again"
 
     def _doubt(self, one: Outcome, row: Step, kind: str, proven: bool) -> str:
-        """The code that a step has which gives up now; empty where its failure is no doubt."""
+        """Returns the code of the doubt if this step is given up now, or "" if its failure is no doubt."""
         books_decide = "held" in one.data and not row.about.get("again")
         if row.repeat or row.step == "move_start" or books_decide or one.result not in {"retry", "refused"}:
             return ""
@@ -207,26 +210,26 @@ class Doubting:
         return (one.read == "not_understood" and not proven) or (never and one.unknown)
 
     def proofs_wrong(self) -> list[str]:
-        """Only a success proves."""
+        """Returns an error for each kind that is proven without a success."""
         kinds = {kind for kind, _rules in PROVEN()}
         return [f"proof: {kind} is proven, and none was accepted" for kind in sorted(kinds - self.wire.told)]
 
-    # --- what people do
+    # --- acts of people
 
     @act
     def profile(self, *, ask: bool = False, odd: bool = False):
-        """Another profile comes into force, and all processes start anew. `odd`: it reads what no rule read before.
-        A BPM that knows no keys is asked in any case."""
+        """Puts another profile into force and restarts all processes. With `odd`, the profile reads answers that no
+        rule read before. If BPM knows no keys, the profile says `ask` in any case."""
         text = (ASK if ask or self.wire.forgetful else "") + (RULES if odd else "")
         if text not in PROFILES:
             PROFILES[text] = read_profile(text)
-            object.__setattr__(PROFILES[text], "digest", "")  # as if all processes of the desk had it at once
+            object.__setattr__(PROFILES[text], "digest", "")  # all processes count as having the new profile at once
         settings.PARTNERS = PROFILES[text]
         start_anew()
 
     @act
     def take_start(self, number: str, named: bool = True):
-        """BPM's people say that it has the process."""
+        """Records the statement of BPM's staff that BPM has the process."""
         found = [row["processId"] for row in self.wire.partners.store.processes() if row["code"] == number]
         if not found:
             return "BPM has no such process"
@@ -236,19 +239,20 @@ class Doubting:
 
     @act
     def send_anew(self, number: str):
-        """Whoever asks says that the steps in doubt did nothing; BPM's people, that it has no process."""
+        """Resends the steps in doubt, because staff say that these did nothing. If BPM has a process or may get one,
+        does nothing."""
         if self.may_start(number):
             return "BPM has its process"
         judged = resend(Selection(numbers=(number,), anew=True), now=timezone.now(), **WHY).judgements
         return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)
 
     def may_start(self, number: str) -> bool:
-        """Whether BPM has a process of the order, or may start one yet."""
+        """Returns True if BPM has a process of the order, or may still start one."""
         late = any(f'"{number}"'.encode() in call.body for _, call in self.wire.stalled if "/bpm/" in call.path)
         return late or any(row["code"] == number for row in self.wire.partners.store.processes())
 
     def let_go(self) -> None:
-        """Part of an act: somebody resumes what is held."""
+        """Resumes all held partners. Part of other acts."""
         for partner in HELD():
             resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
             self.paused.pop(partner, None)

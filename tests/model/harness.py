@@ -1,7 +1,7 @@
-"""Plays a desk with stand-ins for the wire, the queue, threads and the clock, and a clean database for each sequence.
+"""Plays a desk with replacements for network, queue, threads and clock. Each sequence has an empty database.
 
-Other tests cover the rest (tests/flows, tests/partners, tests/worker): HTTP, envelopes, django-q2, threads, the
-text of mails, and reading xlsx files.
+Other tests (tests/flows, tests/partners, tests/worker) cover HTTP, envelopes, django-q2, threads, texts of mails and
+xlsx files.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ PLAYED = {
 
 
 class AtOnce:
-    """An executor without threads: it runs what is submitted at once."""
+    """An executor without threads that calls each function immediately."""
 
     def __init__(self, *ignored):
         pass
@@ -55,11 +55,11 @@ class AtOnce:
         return future
 
     def shutdown(self, **ignored) -> None:
-        """Nothing is left to do."""
+        """Does nothing."""
 
 
 class Complaints(logging.Handler):
-    """Keeps what the code under test logs as an error: a caught exception counts as an error too."""
+    """Collects records of level ERROR. An exception that is only logged counts as an error too."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
@@ -67,13 +67,13 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "orders.restore.detect_restore":
-            return  # it says what was played
+            return  # the record is expected: the restore was played
         fault = record.exc_info[1] if record.exc_info else ""
         self.lines.append(f"{record.getMessage()}: {fault!r}")
 
 
 class Stage:
-    """`with Stage() as stage:` prepares the process once; `with stage.play() as desk:` is one sequence."""
+    """`with Stage() as stage:` prepares the process. `with stage.play() as desk:` plays one sequence."""
 
     def __init__(self):
         self.wire, self.complaints = Wire(), Complaints()
@@ -99,12 +99,12 @@ class Stage:
         self.stack.close()
 
     def _exchange(self, request, timeout: float, most: int) -> tuple[int, dict, bytes]:
-        """A call, which may change what the partner holds."""
+        """Carries out a call. Copies the partner's records first, because the call may change them."""
         self.desk.note_books()
         return self.wire.exchange(request, timeout, most)
 
     def _mail(self, work, until):
-        """A mail goes out, or it does not."""
+        """Sends a mail, or fails according to the next fate."""
         fate = self.desk.mail_fates.popleft() if self.desk.mail_fates else "ok"
         if fate != "ok":
             raise MailError("the mail server", permanent=fate == "refuse", code="smtp_550" if fate == "refuse" else "x")
@@ -112,7 +112,7 @@ class Stage:
 
     @contextlib.contextmanager
     def play(self) -> Iterator[Desk]:
-        """An empty desk at a fixed moment. Everything that it wrote is removed afterwards."""
+        """Yields an empty desk at a fixed time. Rolls all writes back at the end."""
         self.wire.reset()
         self.complaints.lines.clear()
         with self.traveller as clock, transaction.atomic(), contextlib.ExitStack() as stack:
@@ -120,7 +120,7 @@ class Stage:
                 stack.callback(setattr, settings, name, getattr(settings, name))
                 setattr(settings, name, value)
             state_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="desk-model-"))
-            files = Path(state_dir) / "attachments"  # with the list of numbers that staff entered
+            files = Path(state_dir) / "attachments"  # contains the file of numbers that staff entered
             files.mkdir()
             stack.enter_context(override_settings(STATE_DIR=Path(state_dir), ATTACHMENT_DIR=files))
             detect_restore.read_restore_state()
@@ -134,7 +134,7 @@ class Stage:
 
 @contextlib.contextmanager
 def quiet_logs() -> Iterator[None]:
-    """The sequences play refusals and broken connections; the terminal does not show their log lines."""
+    """Hides log records, because the sequences play refusals and broken connections."""
     root = logging.getLogger()
     kept = root.handlers[:]
     root.handlers[:] = []

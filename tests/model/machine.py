@@ -1,7 +1,7 @@
-"""The state machine: Hypothesis chooses from the rules and shrinks what went wrong.
+"""The state machine. Hypothesis selects the acts and shrinks failing sequences.
 
-Hypothesis's own rules can't be weighted, and half of them are switched off in each sequence; so the machine has a
-single rule that draws from the table in `rules.py`.
+Hypothesis can't weight its rules, and it switches off half of them in each sequence. So the machine has a single rule,
+which selects from the table in `rules.py`.
 """
 
 from hypothesis import strategies as st
@@ -12,14 +12,14 @@ from tests.model.rescue import CREWS
 from tests.model.rules import BOTH, END, LETTERS, RULES, Acts
 
 ENDINGS = st.sampled_from(["", "", "look", *CREWS])
-# A BPM whose success reads as a refusal does harm where nothing must be proven.
+# If BPM's success is read as a refusal, damage is expected unless answers must be proven.
 PARTNERS = st.sets(st.sampled_from(["strict", "stubborn", "forgetful", "zero"]), max_size=2)
 ANSWERS = st.sampled_from(["trust", "prove", "prove"])
-LENGTHS = st.sampled_from([40, 30, 20, 12])  # acts; short sequences cost little and find much
+LENGTHS = st.sampled_from([40, 30, 20, 12])  # numbers of acts; short sequences take little time and find many errors
 
 
 class Model(Acts, RuleBasedStateMachine):
-    """One sequence: acts in any order, then all gets quiet, is judged, and staff repair what is left."""
+    """A sequence: acts in any order, then a check, then repairs by staff."""
 
     stage: Stage
 
@@ -31,7 +31,7 @@ class Model(Acts, RuleBasedStateMachine):
 
     @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH, partners=PARTNERS, answers=ANSWERS)
     def begin(self, crew, acts, domains, end, quick, partners, answers):
-        """Most things need a trial."""
+        """Starts with a trial, because most acts need a trial."""
         self.crew, self.left = crew, acts
         if answers != "trust":
             self.desk.setting(answers=answers)

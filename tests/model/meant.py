@@ -1,7 +1,7 @@
-"""What a trial is meant to be, and which records follow from it (contract 3.9, 19).
+"""Computes the shape of a trial and the records that follow from it (contract 3.9, 19).
 
-A second fold, which shares no line with the desk's own. Pure: no database, no clock. An end is a moment as on the wire,
-empty where there is none. `story.py` finds out what was said.
+The computation shares no code with the desk's own. It uses no database and no clock. Ends are texts in the wire's
+format, or "" for no end. `story.py` finds out what was said.
 """
 
 import datetime
@@ -13,15 +13,15 @@ from typing import NamedTuple
 END_OF_DAY = "235959"
 
 
-# --- the fold
+# --- computing the shape
 
 
 @dataclass(frozen=True)
 class Said:
-    """A trial's message, or a change: only what it gives. `domains` is its full list (`as_ascii`).
+    """A trial's message, or a change, with the values that it gives. `domains` is its full list (`as_ascii`).
 
-    `place` is its number. `about`: the domains of which it says anything, or all. `gone` is the place at which it was
-    withdrawn; `with_trial`: only since its trial was.
+    `place` is the position by number. `about` has the domains about which it says something. None means all domains.
+    `gone` is the place of its withdrawal. `with_trial` is True if it was withdrawn only together with its trial.
     """
 
     place: int
@@ -34,13 +34,13 @@ class Said:
     with_trial: bool = False
 
     def says_nothing(self) -> bool:
-        """Whether nothing of it is left, after it was given up."""
+        """Returns True if nothing of a given-up item counts any more."""
         return not (self.service or self.end) and (self.domains is None or self.about == frozenset())
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The trial has ended with what an activation left behind (contract 3.9, 13 and 16)."""
+    """The end of the trial by what an activation left behind (contract 3.9, 13 and 16)."""
 
     place: int
     gone: int | None = None
@@ -48,7 +48,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Taken:
-    """Staff took the end that the partner's records have."""
+    """The end that staff took from the partner's records."""
 
     place: int
     end: str
@@ -60,7 +60,7 @@ Item = Said | Ending | Taken
 
 @dataclass(frozen=True)
 class Shape:
-    """What a trial is meant to be. `listed` are the domains without regard to an ending."""
+    """The shape of a trial. `listed` has the domains that it would have without an ending."""
 
     domains: frozenset[str] = frozenset()
     service: str = ""
@@ -68,12 +68,13 @@ class Shape:
     listed: frozenset[str] = frozenset()
 
     def is_over(self, now: str) -> bool:
-        """Whether its end has passed, or no domain is left."""
+        """Returns True if the end has passed, or if no domain is left."""
         return not self.domains or bool(self.end) and self.end < now
 
 
 def fold(items: Iterable[Item]) -> Shape:
-    """The shape of what is said, by number. Withdrawn items must be left out by the caller."""
+    """Returns the shape that results from the items in the order of their numbers. The caller leaves out withdrawn
+    items."""
     domains, service, end, over = frozenset(), "", "", False
     for item in sorted(items, key=lambda one: one.place):
         if isinstance(item, Ending):
@@ -93,7 +94,7 @@ def fold(items: Iterable[Item]) -> Shape:
 
 
 def as_of(items: Iterable[Item], place: int) -> list[Item]:
-    """What was in effect at this place of the history."""
+    """Returns the items that were in effect at this place of the history."""
     return [one for one in items if one.place <= place and (one.gone is None or one.gone > place)]
 
 
@@ -105,7 +106,7 @@ def in_effect(items: Iterable[Item]) -> list[Item]:
 
 
 class Row(NamedTuple):
-    """A record at the partner, as far as it is judged here. Times are as on the wire."""
+    """The fields of a partner's record that are checked here. Times are in the wire's format."""
 
     job: str
     product: str
@@ -117,17 +118,17 @@ class Row(NamedTuple):
     service: str
 
     def runs(self, now: str) -> bool:
-        """Whether it is live later than now."""
+        """Returns True if the record is live and ends after `now`."""
         return self.live and self.until > now
 
 
 def as_ascii(domain: str) -> str:
-    """How a host name is compared: in lower case and in its `xn--` form."""
+    """Returns the form in which host names are compared: lower case, with `xn--` labels."""
     return domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
 
 
 def read_rows(records: Iterable[dict]) -> list[Row]:
-    """The sandbox's records."""
+    """Converts the sandbox's records."""
     return [
         Row(
             one["jobId"],
@@ -144,7 +145,7 @@ def read_rows(records: Iterable[dict]) -> list[Row]:
 
 
 def right_end(row: Row, end: str) -> bool:
-    """That end; without one anything from ten years on."""
+    """Returns True if the record has this end. For no end, it must last at least ten years."""
     return row.until == end if end else row.until >= ten_years_on(row.created)
 
 
@@ -154,7 +155,7 @@ def ten_years_on(moment: str) -> str:
 
 
 def wrong_trial_records(shape: Shape | None, rows: Iterable[Row], now: str) -> Iterator[str]:
-    """How the records of a trial differ from its shape; None: none may run on."""
+    """Yields the differences between the trial's records and its shape. With None, no record may run on."""
     running: dict[str, list[Row]] = {}
     for row in rows:
         if row.runs(now):
@@ -173,20 +174,20 @@ def wrong_trial_records(shape: Shape | None, rows: Iterable[Row], now: str) -> I
             yield f"{domain} runs until {found[0].until}, meant is {shape.end or 'no end'}"
 
 
-# --- what is left of what was given up
+# --- the rest of a given-up item
 
 
 def left_of(said: Said, before: Shape, rows: Iterable[Row], now: str) -> list[Said]:
-    """What a given-up change (or a trial's message) still says, by the partner's books; where the contract can be read
-    in more ways, each reading.
+    """Returns what still counts of a given-up change or trial message, according to the partner's records. If the
+    contract can be read in several ways, returns each reading.
 
-    It says nothing about domains on which it did not act, and of service and end nothing unless every domain of the
-    result has them.
+    The item says nothing about domains on which it did not act. Its service and its end count only if every domain of
+    the result has them.
     """
     rows = list(rows)
     run_on, live = [row for row in rows if row.runs(now)], [row for row in rows if row.live]
     found = _left_of(said, before, run_on)
-    if len(live) != len(run_on):  # what has run out was not cancelled
+    if len(live) != len(run_on):  # an expired record was not cancelled
         found += _left_of(said, before, live)
     return list(dict.fromkeys(found))
 
@@ -207,16 +208,17 @@ def _left_of(said: Said, before: Shape, rows: Iterable[Row]) -> list[Said]:
         here = [there.get(one, []) for one in result]
         services = _counts(said.service, here, lambda row: row.product == said.service, alone=True)
         ends = _counts(said.end, here, lambda row: right_end(row, said.end), alone=False)
-        services += [""] if said.service == before.service else []  # what it says again, it need not have done
+        services += [""] if said.service == before.service else []  # a repeated service may have needed no act
         for service, end in product(services, ends):
             one = replace(said, about=about, service=service, end=end)
-            if about == readings[0] or readings[0] or service or end:  # what did nothing acted on no domain
+            if about == readings[0] or readings[0] or service or end:  # an item that did nothing acted on no domain
                 found.append(one)
     return found
 
 
 def _counts(value: str, here: Sequence[list[Row]], has: Callable[[Row], bool], *, alone: bool) -> list[str]:
-    """The value where every domain has it, "" where one has not, both where that can be read in two ways."""
+    """Returns [value] if every domain has the value, [""] if one lacks it, and both if the records can be read both
+    ways."""
     if not value:
         return [""]
     if not here:
@@ -224,10 +226,10 @@ def _counts(value: str, here: Sequence[list[Row]], has: Callable[[Row], bool], *
     if not all(any(has(row) for row in rows) for rows in here):
         return [""]
     if alone and any(not has(row) for rows in here for row in rows):
-        return ["", value]  # the old service is live beside the new one
+        return ["", value]  # the old service is live too
     return [value]
 
 
 def wire(moment: datetime.datetime) -> str:
-    """As on the wire; the moment must be local already."""
+    """Returns the time in the wire's format. The time must be local."""
     return f"{moment:%Y%m%d%H%M%S}"

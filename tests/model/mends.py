@@ -1,7 +1,7 @@
-"""What `bite` takes back: fixes of known defects, each with the patch that removes it.
+"""The fixes that `bite` removes, each with the patch that removes it.
 
-The names begin with the rule of contract 3.9 that they keep, where there is one. Those of rule 19 are in
-`mends_shape.py`. Names are imported into other modules, so a patch is put wherever the function is used.
+A name begins with the rule of contract 3.9 that the fix enforces, if there is one. The fixes of rule 19 are in
+`mends_shape.py`. Other modules import functions by name, so a patch replaces the function in each of these modules.
 """
 
 import contextlib
@@ -64,38 +64,38 @@ NOTICED_BY = {
         "test_found_shape.py::test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it"
     ),
 }
-"""A test of tests/model or tests/flows that fails without the fix."""
+"""By fix: a test of tests/model or tests/flows that fails without the fix."""
 
 Patch = Callable[[contextlib.ExitStack], None]
 
 
 @dataclass(frozen=True)
 class Mend:
-    """A fix. `remove` removes it while the stack is open. `noticed_by`: a test that fails without it."""
+    """A fix. `remove` removes it until the stack is closed. `noticed_by` is a test that fails without the fix."""
 
     remove: Patch
     noticed_by: str = ""
 
 
 def put(name: str, value: object, *places: object) -> Patch:
-    """Replaces this name in each of these modules or classes."""
+    """Returns a patch that replaces this name in each of these modules or classes."""
     return lambda stack: [stack.enter_context(mock.patch.object(place, name, value)) for place in places]
 
 
 def both(*patches: Patch) -> Patch:
-    """Several patches that remove one fix."""
+    """Returns a patch that applies all of these patches."""
     return lambda stack: [patch(stack) for patch in patches]
 
 
 def looks_where(fits: Callable) -> Callable:
-    """`schedule_verification` that leaves out the steps that do not fit."""
+    """Returns a `schedule_verification` that only gets the steps for which `fits` is true."""
     from orders.replanning.verify_unanswered_calls import schedule_verification
 
     return lambda rows, calls, *, now: schedule_verification(filter(fits, rows), calls, now=now)
 
 
 def known_defects() -> dict[str, Mend]:
-    """By name: the fixes of defects that were found before rule 19. Django must be set up."""
+    """Returns the fixes of defects found before rule 19, by name. Requires that Django is set up."""
     from django.db.models import Q
 
     from integrations.bigdata import reconciliation

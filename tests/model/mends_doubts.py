@@ -1,4 +1,4 @@
-"""What `bite` takes back of contract 7.2: doubtful steps, kept answers, proofs, runs of refusals, `repeats = "ask"`."""
+"""The fixes of contract 7.2 for `bite`: doubtful steps, kept answers, proofs, runs of refusals, `repeats = "ask"`."""
 
 import datetime
 from dataclasses import replace
@@ -46,11 +46,12 @@ NOTICED_BY = {
     "7.2 take leaves no incident": "bpm_has_the_process",
     "7.2 the incident has no lines": "the_incident_has_the_lines_that_decide",
 }
-"""A test of `tests/flows/test_doubts.py` that fails without the sentence; without `test_` in front. One has none."""
+"""By fix: a test of `tests/flows/test_doubts.py` that fails without the fix. `test_` is omitted. One fix has no
+test."""
 
 
 def doubts() -> dict[str, Mend]:
-    """By name, which says what the patch does instead. Django must be set up."""
+    """Returns the fixes by name. The name says what the patch does instead. Requires that Django is set up."""
     from integrations.delivery import loop
     from orders.actions import take
     from orders.bpm import received_decisions

@@ -1,4 +1,4 @@
-"""What `bite` takes back of rule 6 (contract 3.9): the looks behind what follows a call that may still act."""
+"""The fixes of rule 6 (contract 3.9) for `bite`: look-ups after steps that follow a call that may still act."""
 
 import dataclasses
 
@@ -16,11 +16,12 @@ NOTICED_BY = {
     "6 a late undoing behind a creation under way": "a_late_undoing_ends_a_trial_whose_creation_is_still_under_way",
     "6 what is not as meant is sent again": "a_late_deletion_takes_no_record_of_an_order_that_is_opened_again",
 }
-"""A test of `test_found_late.py` that fails without the sentence; without `test_` in front."""
+"""By fix: a test of `test_found_late.py` that fails without the fix. `test_` is omitted."""
 
 
 def late_calls() -> dict[str, Mend]:
-    """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
+    """Returns the fixes by name. The name is the clause. The comment says what the patch does instead. Requires that
+    Django is set up."""
     from orders.actions import take
     from orders.outbox import billing_effects
     from orders.replanning import giving_up, verify_unanswered_calls
@@ -34,7 +35,7 @@ def late_calls() -> dict[str, Mend]:
         return lambda found: [call for call in billing_effects.as_late_calls(found) if call.step not in steps]
 
     def makes_nothing(*steps):
-        """An undoing does not look behind these steps."""
+        """Returns a patch with which an undoing looks up no record of these steps."""
         return both(
             put("late_calls", lambda **about: [row for row in called(**about) if row.step not in steps], undo_steps),
             put("acts_of", lambda order: [row for row in acts_of(order) if row.step not in steps], undo_steps),
@@ -48,25 +49,25 @@ def late_calls() -> dict[str, Mend]:
 
     deletions = put("as_late_calls", but(*billing_effects.DELETIONS), outcome_effects)
     found = {
-        # A deletion that has no answer is forgotten once another one was accepted.
+        # An unanswered deletion is forgotten once another deletion was accepted.
         "6 an opening behind a deletion": Mend(deletions),
-        # That of a stray record alone is.
+        # Only the deletion of a stray record is forgotten.
         "6 an opening behind a stray record's deletion": Mend(
             put("as_late_calls", but(Step.FIX_DELETE), outcome_effects)
         ),
-        # A fix makes no record.
+        # A fix counts as creating no record.
         "6 an undoing behind a fix": Mend(makes_nothing(*FIXES)),
-        # Only what deletes is looked after.
+        # Look-ups follow only after deletions.
         "6 an undoing by cancel": Mend(
             put("schedule_verification", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
         ),
-        # Only the call of the step itself is asked about, which was refused.
+        # Only the refused call of the step itself is considered.
         "6 giving up asks about all calls": Mend(put("_may_act_until", lambda row, now: None, giving_up)),
-        # What staff took is not looked at again.
+        # Records that staff took are not looked up again.
         "6 behind staff's word": Mend(put("look_behind", lambda order, now: None, take)),
-        # The trial's cancel is planned for what is there alone.
+        # The trial's cancel is planned only if records exist.
         "6 a late undoing behind a creation under way": Mend(put("_trials_end", of_what_is_there, undo_steps)),
-        # The looks only look.
+        # The look-ups correct nothing.
         "6 what is not as meant is sent again": Mend(
             put("_put_own_right", lambda row, records, now: None, verify_unanswered_calls)
         ),

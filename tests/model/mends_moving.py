@@ -1,4 +1,4 @@
-"""What `bite` takes back of rule 18 (contract 3.9), the moves of a start: one patch for each of its clauses."""
+"""The fixes of rule 18 (contract 3.9) for `bite`, about moves of a start: a patch for each clause."""
 
 import dataclasses
 import datetime
@@ -37,12 +37,13 @@ NOTICED_BY = {
     "18 late undoing cancels what is known": "a_late_undoing_cancels_with_the_start_that_is_there",
     "18 a reopened order keeps its day": "a_reopened_order_keeps_a_moved_start_day",
 }
-"""A test of `tests/flows/test_moving.py` that fails without the clause; without `test_` in front."""
+"""By fix: a test of `tests/flows/test_moving.py` that fails without the fix. `test_` is omitted."""
 AFTER_A_RESTORE = "test_restored.py::test_a_start_that_was_moved_after_the_backup_is_asked_for_before_its_cancel"
 
 
 def moves() -> dict[str, Mend]:
-    """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
+    """Returns the fixes by name. The name is the clause. The comment says what the patch does instead. Requires that
+    Django is set up."""
     found = {**_of_asking(), **_of_answers(), **_of_what_else()}
     tests = {name: f"test_moving.py::test_{test}" for name, test in NOTICED_BY.items()}
     tests["18 asked after a restore"] = AFTER_A_RESTORE
@@ -79,23 +80,23 @@ def _of_asking() -> dict[str, Mend]:
     return {
         # A move is sent whenever it is due.
         "18 ten minutes before the earlier start": Mend(both(put("BEFORE_START", -LONG, move_start), never)),
-        # Nobody ends a move that was never begun.
+        # A move that was never begun is not ended.
         "18 called off": Mend(put("end_moves", lambda *, now, by="": 0, *_users_of_end_moves())),
-        # It is called off silently, as one that was refused.
+        # A move that was never begun is called off without an incident, like a refused move.
         "18 called off with an incident": Mend(put("follow_move", says_nothing, *_users_of_follow_move())),
-        # The partner's state is not asked.
+        # The partner is not queried.
         "18 not begun while its breaker is open": Mend(put("hold_back", lambda rows, *, now, down: rows, claim)),
-        # Every move of an order has the first key.
+        # All moves of an order have the same key.
         "18 a move of its own key": Mend(put("build_step", same_key, move_start)),
-        # To today is its midnight.
+        # A move to today starts at midnight.
         "18 to today: its T": Mend(
             put("moved_to", midnight_of_today, record_selection, move_start, move_start_outcomes)
         ),
-        # Any day will do.
+        # Every day is allowed.
         "18 today or later": Mend(put("why_not_on", any_day, move_start, action_previews)),
-        # Nobody looks for calls without an answer.
+        # Calls without an answer are ignored.
         "18 no move while a late call may act": Mend(put("late_calls", lambda **about: [], move_start)),
-        # Nobody looks whether a move is under way.
+        # A move in progress is ignored.
         "18 no second move, no take": Mend(put("move_of", lambda order: None, move_start, *_users_of_move_of())),
     }
 
@@ -162,31 +163,31 @@ def _of_answers() -> dict[str, Mend]:
             answer_move(row, held, now=now, by=by)
 
     return {
-        # A refusal leaves the step failed, so that it is asked about.
+        # A refused move stays failed, so the partner is queried.
         "18 a refused move is closed": Mend(put("settle_move", stays_failed, record)),
-        # An undoing begins, as after a refused creation.
+        # A refused move starts an undoing, like a refused creation.
         "18 a refused move compensates nothing": Mend(put("follow_move", compensates, outcome_effects)),
-        # 409 is a refusal.
+        # 409 counts as a refusal.
         "18 a 409 is asked about": Mend(put("settle_move", closes_what_was_acted_on_before, record)),
-        # Whatever was refused did nothing.
+        # Every refusal counts as "did nothing".
         "18 an unanswered call before a refusal": Mend(put("settle_move", closes_all, record)),
-        # Schedule and waiting steps stay.
+        # Schedule and waiting steps are not moved.
         "18 day, schedule and steps move": Mend(
             put("move_start_to", moves_the_day_alone, move_start, move_start_outcomes, take)
         ),
-        # It is asked at once.
+        # The partner is queried at once.
         "18 asked after ten minutes": Mend(put("late_calls", lambda **about: [], move_start_outcomes)),
-        # What stands there is never the new start.
+        # The records' start never counts as the new start.
         "18 all new: accepted": Mend(put("moved_to", never_new, move_start_outcomes)),
-        # The answer that nothing was done is not taken.
+        # If the look-up shows that nothing was done, the result is ignored.
         "18 all old: refused": Mend(put("ANSWERS", outcome_effects.ANSWERS | {"move": keeps_asking}, outcome_effects)),
-        # The incident ends with the answer.
+        # The incident ends with the look-up.
         "18 records that disagree are named": Mend(
             put("ANSWERS", outcome_effects.ANSWERS | {"move": names_nothing}, outcome_effects)
         ),
-        # They may always be sent again.
+        # A move may always be resent.
         "18 resend while both lie ahead": Mend(put("MIN_LEAD", -LONG, move_start)),
-        # The latest counts.
+        # The latest start counts.
         "18 the earliest is the start": Mend(put("earliest", max, move_start_outcomes)),
     }
 
@@ -236,17 +237,17 @@ def _of_what_else() -> dict[str, Mend]:
     close_never_begun, shape_of, acts_of = start.close_never_begun, action_previews.shape_of, undo_steps.acts_of
 
     return {
-        # It stays due, and nobody may claim it.
+        # The move stays due, but nobody may claim it.
         "18 an undo mark stops what is not begun": Mend(put("close_never_begun", leaves_moves, start, withdrawal)),
-        # A move that has no end yet is no obstacle.
+        # A move in progress does not prevent a fix.
         "18 no fix": Mend(
             both(
                 *(put(name, but_for_moves(getattr(fixes, name)), fixes) for name in ("OF_ORDERS", "IN_LINES_OF_OTHERS"))
             )
         ),
-        # They are left out.
+        # The days without service are not named.
         "18 days without service are named": Mend(put("shape_of", without_end, action_previews)),
-        # What moves has the last word behind a deletion.
+        # An undoing does not look for late calls of moves.
         "18 a late call is looked for after an undoing": Mend(
             both(
                 put("late_calls", but_for_moves(undo_steps.late_calls), undo_steps),
@@ -255,20 +256,20 @@ def _of_what_else() -> dict[str, Mend]:
                 ),
             )
         ),
-        # The start day's cancel stands in front of the move.
+        # The start day's cancel comes before the move.
         "18 the start's steps wait": Mend(put("_build_move", behind_all, move_start)),
-        # Only what is scheduled and billed can be moved.
+        # Only orders that are scheduled and billed can be moved.
         "18 not billed yet: without a call": Mend(put("NOT_BILLED_YET", set(), move_start)),
         # Only known starts count.
         "18 late undoing counts from what may be there": Mend(
             put("is_late", not_late_while_unknown, late, withdrawal, received_decisions)
         ),
-        # A late cancel goes out whatever start the records have.
+        # A late cancel is sent whatever start the records have.
         "18 late undoing cancels what is known": Mend(put("move_of", lambda order: None, withdrawal)),
-        # An order is planned anew for the day of its message.
+        # A reopened order is planned for the day in its message.
         "18 a reopened order keeps its day": Mend(
             put("move_start_to", keeps_its_first_day, move_start, move_start_outcomes)
         ),
-        # An old order's start day is carried out as it stands here.
+        # The start day of an order from before a restore is carried out without a query.
         "18 asked after a restore": Mend(put("ask_starts", lambda **marks: 0, claim)),
     }

@@ -1,10 +1,10 @@
-"""What `bite` takes back of rule 19 (contract 3.9): one patch for each of its sentences, and for what hangs on them."""
+"""The fixes of rule 19 (contract 3.9) for `bite`: a patch for each sentence, and for consequences of the sentences."""
 
 import dataclasses
 
 from tests.model.mends import Mend, both, put
 
-FAR = 10**6  # a number behind all others
+FAR = 10**6  # a number after all others
 NOTICED_BY = {
     "14 the trial is named": "an_end_that_some_records_refused_is_put_back_for_the_others",
     "19 a held one has no number": "a_restore_makes_nothing_of_a_change_that_waits_for_the_claim",
@@ -37,11 +37,12 @@ NOTICED_BY = {
     "19 worked out at the first attempt": "an_undoing_that_is_sent_after_the_trials_end_restores_nothing",
     "3.10 named both": "a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day",
 }
-"""A test of `test_found_shape.py` that fails without the sentence; without `test_` in front."""
+"""By fix: a test of `test_found_shape.py` that fails without the fix. `test_` is omitted."""
 
 
 def sentences() -> dict[str, Mend]:
-    """By name, which says the sentence; the comment says what the patch does instead. Django must be set up."""
+    """Returns the fixes by name. The name is the sentence. The comment says what the patch does instead. Requires that
+    Django is set up."""
     found = {**_of_the_fold(), **_of_endings(), **_of_given_up(), **_of_the_state(), **_of_taking_back()}
     tests = {name: f"test_found_shape.py::test_{test}" for name, test in NOTICED_BY.items()}
     return {name: dataclasses.replace(mend, noticed_by=tests[name]) for name, mend in found.items()}
@@ -74,7 +75,7 @@ def _of_the_fold() -> dict[str, Mend]:
         return {**before, **listed(before, entry)}
 
     def numbered_by(column):
-        """As if changes had their numbers by the time in this column, and ends by when they came to be."""
+        """Returns an `entries_of` that numbers changes by the time in this column, and endings by their creation."""
 
         def read(trials, *, without=()):
             found = {}
@@ -102,21 +103,21 @@ def _of_the_fold() -> dict[str, Mend]:
         return plan
 
     return {
-        # A change copies service and end of what stood before, and keeps them.
+        # A change also says the service and end that were valid before it.
         "19 each says only what its message gives": Mend(
             both(
                 put("_change_request", says_all, trial_state_reads),
                 put("content_of", content_says_all, replan_held_orders, reopening),
             )
         ),
-        # The fold adds the list's domains, and takes none away.
+        # A change's list only adds domains.
         "19 the list says of every domain": Mend(put("_listed", adds, folding)),
-        # The fold sorts by arrival, or by the clock.
+        # Changes are sorted by arrival, or by the clock.
         "19 the number decides": Mend(put("entries_of", numbered_by("received_at"), *readers)),
         "19 the number decides, not the clock": Mend(put("entries_of", numbered_by("planned_at"), *readers)),
-        # The fold keeps withdrawn changes.
+        # Withdrawn changes still count.
         "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, trial_state_reads)),
-        # A held change is in effect.
+        # A held change counts.
         "19 a held one has no number": Mend(put("plan_order", held_counts, receive, replan_held_orders, reopening)),
     }
 
@@ -154,15 +155,15 @@ def _of_endings() -> dict[str, Mend]:
         }
 
     return {
-        # The fold leaves endings out.
+        # Endings do not count.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
         "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, plan_or_hold)),
         # A revival removes the ending.
         "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping)),
-        # The fold leaves taken ends out.
+        # Ends that staff took do not count.
         "19 a taken end counts": Mend(put("after", without(AcceptedEndDate), folding)),
-        # A taken end comes last in the fold.
+        # An end that staff took overrides all changes.
         "19 until a change names one": Mend(put("entries_of", taken_last, trial_state_reads, keeping, giving_up)),
     }
 
@@ -200,21 +201,21 @@ def _of_given_up() -> dict[str, Mend]:
         return [] if "puts_back" in about else build_restore_steps(order, now, **about)
 
     return {
-        # The fold takes the whole message of what was given up.
+        # The whole message of a given-up change counts.
         "19 given up says nothing about what it did not do": Mend(
             put("_change_request", says_the_whole, trial_state_reads)
         ),
-        # A given-up change's end, or service, counts where one domain has it.
+        # The end or the service of a given-up change counts if one domain has it.
         "19 an end that only some have": Mend(put("effective_part", end_of_some, giving_up)),
         "19 a service that only some have": Mend(put("effective_part", service_of_some, giving_up)),
-        # They put back what they were about: after `give_up`, and where staff accepted a record as it is.
+        # These commands restore records: `give_up`, and `accept` or `take` of a record as it is.
         "19 give_up, accept and take send nothing": Mend(
             both(put("begin_undo", undo_all, giving_up), put("build_restore_steps", put_all_back, giving_up))
         ),
         "19 give_up, accept and take send nothing (accept)": Mend(put("LEFT", "-", record_selection)),
-        # Nothing is put back after a given-up extension.
+        # After a given-up extension nothing is restored.
         "19 moved at some domains only is put back": Mend(put("build_restore_steps", nothing_put_back, giving_up)),
-        # Giving a put-back up closes its incident.
+        # Giving up the restoring step closes its incident.
         "19 the incident stays": Mend(put("note_not_meant", lambda trial, **named: None, giving_up)),
     }
 
@@ -236,7 +237,7 @@ def _of_the_state() -> dict[str, Mend]:
         pass
 
     return {
-        # The state is not moved when the shape changes.
+        # The trial's state stays when the shape changes.
         "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping)),
         # A trial without live records is ended.
         "19 what is live does not decide": Mend(
@@ -292,25 +293,25 @@ def _of_taking_back() -> dict[str, Mend]:
             open_incident(order, code=code, **named)
 
     return {
-        # What takes back restores the end, or the service, that a record had.
+        # An undoing restores the end or the service that a record had before.
         "19 its end as cancelTime": Mend(put("set_times", keeps_its_end, record_selection, record_updates)),
         "19 the shape's service": Mend(
             put("WANTED", record_selection.WANTED | {Step.RESTORE_TRIAL: keeps_its_service}, record_selection)
         ),
-        # The records of an undoing are worked out when it is planned.
+        # The records of an undoing are selected when it is planned.
         "19 worked out at the first attempt": Mend(
             both(put("plan_undo", plan_with_records, start), put("select_records", as_planned, record_selection))
         ),
-        # What has sent nothing keeps its plan.
+        # Orders that have sent nothing keep their plan.
         "19 planned anew behind it": Mend(
             put("plan_behind", lambda trial, **named: [], withdrawal, giving_up, replan_line)
         ),
-        # An undoing restores after the end, and cancels nothing that runs on.
+        # After the end, an undoing restores records and does not cancel records that run on.
         "19 the end has passed": Mend(put("meant_now", meant_after_its_end, record_selection)),
         # A refused cancel counts as refused for all its records.
         "19 a refused cancel is looked up": Mend(put("_is_looked_up", lambda row, outcome: False, outcomes)),
-        # An incident of a change's billing does not name its trial.
+        # An incident about a change's billing does not name the trial.
         "14 the trial is named": Mend(put("_names_trial", lambda row: False, step_incidents)),
-        # `change_built_upon` names the change alone.
+        # `change_built_upon` names only the change.
         "3.10 named both": Mend(put("open_incident", change_alone, replan_line)),
     }

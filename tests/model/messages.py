@@ -1,4 +1,4 @@
-"""What BBOSS and BPM send. Orders are T0, T1 (trials), C0 (changes), A0 (activations); a domain is a letter."""
+"""The messages of BBOSS and BPM. T0 and T1 are trials, C0 is a change, A0 an activation. A domain is a letter."""
 
 import datetime
 import functools
@@ -21,22 +21,22 @@ from tests.model.acts import act
 from tests.release_again import not_as_released
 
 FIRST_DAY = datetime.date(2023, 9, 20)
-UNKNOWN_ENTERPRISE = "555A23100079275183"  # of no province: held until staff choose the attribution
+UNKNOWN_ENTERPRISE = "555A23100079275183"  # of no province: the order is held until staff choose its attribution
 FILE = "{}_50004020027_20230920185436.xlsx"
 
 
 def day(number: int) -> str:
-    """A day on the wire, counted from the first one."""
+    """Returns the wire's text of a day. Day 0 is FIRST_DAY."""
     return f"{FIRST_DAY + datetime.timedelta(days=number):%Y%m%d}"
 
 
 def names(letters: str | tuple[str, ...]) -> tuple[str, ...]:
-    """`ab`: two domains. `A` is `a` in another spelling. A tuple holds whole names."""
+    """Returns host names: `ab` gives two domains, `A` is another spelling of `a`. A tuple contains whole names."""
     return letters if isinstance(letters, tuple) else tuple(f"{letter}.example.com" for letter in letters)
 
 
 def trial_content(number: str, domains: str | tuple[str, ...], service: str, end: int | None, flow: str) -> dict:
-    """A trial's message; `end`: its last day."""
+    """Returns a trial's content. `end` is its last day."""
     content = contents.trial(number, *names(domains), BusinessType=service, DataFlow=flow)
     return content if end is None else content | {"BizEnd": day(end)}
 
@@ -47,34 +47,34 @@ def _read(text: str) -> OrderContent:
 
 
 def as_order(content: dict) -> OrderContent:
-    """The order in a message. Raises Refused."""
+    """Returns the order in a content. Raises Refused."""
     return _read(json.dumps(content, ensure_ascii=False))
 
 
 class Messages:
-    """BBOSS's orders and BPM's records."""
+    """Sends BBOSS's orders and BPM's records."""
 
     def __init__(self):
         self.contents: dict[str, dict] = {}
         self.accepted: dict[str, str] = {}
         self.calls: dict[str, str] = {}
-        self.entered: dict[str, dict] = {}  # by staff, as BBOSS would have sent them
+        self.entered: dict[str, dict] = {}  # trials entered by staff, in the form in which BBOSS would have sent them
 
     @act
     def trial(self, number: str, domains: str = "a", *, service="1", end: int | None = None, known=True, flow="1"):
-        """A trial; `end`: its last day; `known=False`: of an unknown attribution."""
+        """Sends a trial. `end` is its last day. With `known=False`, its attribution is unknown."""
         content = trial_content(number, domains, service, end, flow)
         return self._send(content if known else content | {"EnterpriseID": UNKNOWN_ENTERPRISE})
 
     @act
     def change(self, number: str, of: str, domains="", *, service="", end: int | None = None, flow=""):
-        """A change of a trial: the whole new list of domains, another service, last day or volume."""
+        """Sends a change of a trial: the complete new list of domains, or another service, last day or volume."""
         more = {"BusinessType": service, "BizEnd": "" if end is None else day(end), "DataFlow": flow}
         return self._send(contents.change(number, *names(domains), of=of, **{k: v for k, v in more.items() if v}))
 
     @act
     def activation(self, number: str, of: str, domains="", *, start=0, service="1", files=False, flow="1"):
-        """An activation; `start`: its day; without domains it takes the trial's."""
+        """Sends an activation. `start` is its day. Without domains it uses those of the trial."""
         if files:
             self.wrong_files.add(number)
         more = {"BusinessType": service, "DataFlow": flow} | ({"InfoSecurity": FILE.format(number)} if files else {})
@@ -82,18 +82,19 @@ class Messages:
 
     @act
     def withdraw(self, number: str):
-        """BBOSS takes an order back."""
+        """Sends BBOSS's withdrawal of an order."""
         return self._send(contents.withdrawal(number))
 
     @act
     def again(self, number: str, *, flow="", same_call=False):
-        """The same message once more; `flow`: with other content; `same_call`: under its first transIDO."""
+        """Sends the same message again. With `flow`, the content differs. With `same_call`, the transIDO is the first
+        one."""
         content = self.contents[number] | ({"DataFlow": flow} if flow else {})
         return self._send(content, self.calls[number] if same_call else "")
 
     @act
     def callback(self, number: str, result: str = "pass", record: str = "r1", *, finished: bool = True):
-        """BPM reports what its people decided."""
+        """Sends BPM's decision about an order."""
         if is_restored():
             return "503"
         new = receive_approval(
@@ -112,7 +113,7 @@ class Messages:
 
     def _send(self, content: dict, call: str = "") -> str:
         number, call = content["OrderNum"], call or uuid.uuid4().hex
-        if is_restored():  # as integrations.bboss.views
+        if is_restored():  # like integrations.bboss.views
             return "503"
         message = self._message(number, call)
         try:

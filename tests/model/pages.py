@@ -1,5 +1,5 @@
-"""What the views of a desk at rest show: page, `show`, API, lists and the customer's page say what `stuck` says, and
-no button is refused. And what staff press on a page at any time."""
+"""Checks the views of a desk at rest. Page, `show`, API, lists and the customer's page must agree with `stuck`. Every
+button that is offered must work. Also presses buttons at any time."""
 
 import datetime
 import json
@@ -37,12 +37,12 @@ S = Order.State
 ASIDE = ("mail_", "fetch_usage")
 NOT_FINE = {"red", "amber"}
 CHIPS_NOT_FINE = tuple(f"chip-{tone}" for tone in NOT_FINE)
-SAYS_SO = {S.HELD, S.FAILED, S.REJECTED}  # states that say themselves that something is wrong
+SAYS_SO = {S.HELD, S.FAILED, S.REJECTED}  # states that already show that something is wrong
 SERVES = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING}
 WHY = {"by": "staff:model", "reason": "the model"}
 CHANGES_NOTHING = {"note", "usage", "conflict"}
 TYPED = {"domains": ["c.example.com"], "newest": [1], "day": [datetime.date(2024, 12, 24)]}
-"""What a person writes into a field that has no choices."""
+"""Values for fields without choices."""
 ITS_ANSWER = {
     "step_not_there",
     "record_not_there",
@@ -59,16 +59,17 @@ ITS_ANSWER = {
     "books_otherwise",
     "reminder_day",
 }
-"""Refusals that follow from what the big-data side answers when it is asked, or from the day that a person types. No
-page could know them before."""
+"""Refusals that depend on the big-data side's answer to a query, or on the day that a person enters. So the page can't
+know them before."""
 
 
 class Undone(Exception):
-    """Rolls back what a button did."""
+    """Rolls back the act of a button."""
 
 
 def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
-    """`stuck`: what needs somebody. Failed mails and traffic change no state, so they leave an order fine."""
+    """Yields the differences between the views and `stuck`, which has the orders that need somebody. Failed mails and
+    traffic queries change no state, so such an order counts as fine."""
     now, rows = timezone.now(), list(stuck)
     needing = {row.number for row in rows if not all(map(_is_aside, row.reasons))}
     orders = list(Order.objects.select_related("trial").order_by("pk"))
@@ -92,7 +93,8 @@ def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
 
 
 def _ends_red(order: Order) -> bool:
-    """What BPM's people rejected or returned is red or amber, and `stuck` does not name it."""
+    """Returns True for orders that BPM rejected or returned. They are red or amber, although `stuck` does not name
+    them."""
     return order.decision == Order.Decision.REJECT or order.marks.returned
 
 
@@ -105,7 +107,8 @@ def _list(order: Order) -> bool:
 
 
 def _show(order: Order) -> bool:
-    """Whether `show` names what is wrong. What an order waits for stands in its text only."""
+    """Returns True if `show` names a fault. The order for which an order waits is only in the text, so the marks are
+    used for that."""
     told = StringIO()
     call_command("show", order.number, "--json", stdout=told)
     facts = json.loads(told.getvalue())
@@ -115,13 +118,13 @@ def _show(order: Order) -> bool:
 
 
 def _api(order: Order) -> bool:
-    """Whether the answer about one order says that it does not stand well."""
+    """Returns True if the API's response about the order shows a fault."""
     facts = _read(OrderView, number=order.number)
     return bool(facts["stands"]["cause"]) or facts["state"] in SAYS_SO or bool(facts["doubt"])
 
 
 def _filters(stuck: Iterable, orders: Iterable[Order]) -> Iterator[str]:
-    """The list of the API, which has the filters of the orders' list."""
+    """Checks the API's list of orders, which has the filters of the staff's list."""
     known = {order.number for order in orders}
     named = {row.number for row in stuck} & known
     rows = {row["order"]: row for row in _read(OrdersView, limit="200")["results"]}
@@ -134,7 +137,7 @@ def _filters(stuck: Iterable, orders: Iterable[Order]) -> Iterator[str]:
 
 
 def _customers(needing: set[str], orders: list[Order]) -> Iterator[str]:
-    """The customers' page: nobody is billed by an order that serves nobody, unless somebody knows of it."""
+    """Yields orders that bill a customer without serving the customer, unless somebody knows of the order."""
     lines = lines_of(records_of(Order.objects.all(), now=timezone.now()))
     told = billed_lines(lines, Order.objects.all(), now=timezone.now())
     lived_with = _lived_with()
@@ -145,20 +148,20 @@ def _customers(needing: set[str], orders: list[Order]) -> Iterator[str]:
 
 
 def _lived_with() -> set[int]:
-    """The orders of which staff accepted a record as it is."""
+    """Returns the ids of orders with a record that staff accepted as it is."""
     rows = BillingRecord.objects.exclude(accepted={}).values_list("order_id", "order__trial_id")
     return {pk for pair in rows for pk in pair if pk}
 
 
 def _read(view: type, number: str = "", **query: str) -> dict:
-    """What the API answers to a system that may read all orders."""
+    """Returns the API's response to a system that may read all orders."""
     request, token = APIRequestFactory(SERVER_NAME="localhost").get("/api/orders/", query), ApiToken(system="model")
     force_authenticate(request, user=Reader(token), token=token)
     return view.as_view(throttle_classes=[])(request, **({"number": number} if number else {})).data
 
 
 def _refusals(decision: Action, order: Order) -> Iterator[str]:
-    """Presses a button with each choice of its form, and takes it back."""
+    """Yields the refusals of a button, for each choice of its form. Rolls each act back."""
     form = decision.form(order=order)
     names = [name for name in form.fields if name not in {"reason", "seen"}]
     choices = max([len(_values(name, form.fields[name])) for name in names if name not in TYPED], default=1)
@@ -170,7 +173,7 @@ def _refusals(decision: Action, order: Order) -> Iterator[str]:
                     decision, number=order.number, last_event_id=last_event(order), now=timezone.now(), **WHY, **more
                 )
                 raise Undone
-        except (Undone, BooksSilentError, ChangedMeanwhileError):  # what was shown is not so any more, as it says
+        except (Undone, BooksSilentError, ChangedMeanwhileError):  # the page says itself that it was outdated
             continue
         except OrderError as error:
             if error.code not in ITS_ANSWER:
@@ -178,10 +181,10 @@ def _refusals(decision: Action, order: Order) -> Iterator[str]:
 
 
 class Buttons:
-    """Staff at an order's page."""
+    """Presses buttons on an order's page."""
 
     def buttons(self, number: str) -> list[str]:
-        """The keys of the decisions that the page offers and that may change something."""
+        """Returns the keys of the offered decisions, without those that change nothing."""
         order = Order.objects.select_related("trial").filter(number=number).first()
         if order is None:
             return []
@@ -190,7 +193,7 @@ class Buttons:
 
     @act
     def press(self, number: str, key: str, choice: int = 0):
-        """Presses a button, and takes the n-th choice of what its form asks."""
+        """Presses a button with the n-th choice of its form."""
         if key == "resend" and self.bpm_has(number):
             return "BPM was asked, and has a process under a key that we lost"
         order, decision = Order.objects.select_related("trial").filter(number=number).first(), DECISIONS[key]
@@ -206,19 +209,19 @@ class Buttons:
 
 
 def answers(decision: Action, order: Order, choice: int) -> dict[str, object]:
-    """The n-th choice of what a decision's form asks besides the reason."""
+    """Returns the n-th choice for each field of a decision's form, except the reason."""
     words = {name: _chosen(name, field, choice) for name, field in decision.form(order=order).fields.items()}
     return {name: words[name] for name in words.keys() - {"reason", "seen"}}
 
 
 def _values(name: str, field: Field) -> list:
-    """What a person may give in a form's field."""
+    """Returns the possible values of a field."""
     values = [value for value, _ in getattr(field, "choices", ()) if value] or TYPED.get(name, [field.initial])
-    return values[:2] if name == "letters" else values  # one attribution is like another
+    return values[:2] if name == "letters" else values  # two attributions are enough, because all behave alike
 
 
 def _chosen(name: str, field: Field, choice: int) -> object:
-    """What a person gives in a form's field."""
+    """Returns the value of a field for this choice."""
     values = _values(name, field)
     return values if name == "domains" else values[choice % len(values)]
 

@@ -1,6 +1,6 @@
-"""The partners at the other end of the wire: the sandbox's rules, called directly, and faults on the way.
+"""The partners, with the rules of the sandbox called directly, and with faults on the way.
 
-`Wire.exchange` replaces `integrations.outbound.http_client._exchange`; everything above it is real.
+`Wire.exchange` replaces `integrations.outbound.http_client._exchange`. All code above that function is real.
 """
 
 import dataclasses
@@ -34,8 +34,8 @@ FATES = {
     "again": "carried out, and answered in such words that it was done before",
     "later": "carried out, and answered that it will be done later",
 }
-FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the others have the sandbox's names
-LATE_BY = datetime.timedelta(seconds=400)  # contract 3.9, Unknown: the desk looks again after ten minutes
+FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the other fates have the sandbox's names
+LATE_BY = datetime.timedelta(seconds=400)  # the desk looks again after ten minutes (contract 3.9, Unknown)
 POST, DELETE, START = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bpm/flows/start"
 ACTS = (POST, DELETE, START)  # all other calls change nothing
 KINDS_OF_CALLS = {"1": "live", "2": "cancel"}
@@ -49,24 +49,26 @@ repeated = [{ state = ["AGAIN"] }]
 success = [{ code = [200, 0] }, { state = ["DONE"] }]
 refused = [{ code = ["*"] }, { state = ["NO"] }]
 repeated = [{ state = ["AGAIN"] }]
-"""  # of a profile that reads these words, and a BPM that says success with 0
+"""  # a profile that reads these answers, and reads code 0 of BPM as success
 SUCCESS = re.compile(rb'\{"(code":(200|0)[,}]|state":"DONE")')
-PROVES = {"live": "create", "cancel": "cancel", "start": "start"}  # what a success of such a call may prove
+PROVES = {"live": "create", "cancel": "cancel", "start": "start"}  # kind of a call: the proof that its success gives
 
 
 @dataclasses.dataclass
 class Wire:
-    """The wire between the desk and the partners. `fates` of the next calls; later calls go well, but for those that
-    `refused` names as (kind, domain).
+    """The network between the desk and the partners. `fates` are those of the next calls. Later calls succeed, except
+    those in `refused`, as (kind, domain).
 
-    `stubborn`: a partner gives its first answer under a key again for ever. `forgetful`: BPM knows no keys, each call
-    starts a process. `zero`: BPM says success with `code` 0. `told`: what it has ever called a success."""
+    With `stubborn`, a partner repeats its first answer to a key forever. With `forgetful`, BPM ignores keys, so each
+    call starts a process. With `zero`, BPM reports success by `code` 0. `told` has the kinds of calls that have ever
+    succeeded.
+    """
 
     partners: Partners = dataclasses.field(default_factory=Partners)
     fates: deque[str] = dataclasses.field(default_factory=deque)
     stalled: list[tuple[datetime.datetime, SandboxRequest]] = dataclasses.field(default_factory=list)
     refused: set[tuple[str, str]] = dataclasses.field(default_factory=set)
-    reused: int = 0  # keys that were used with other bytes on purpose
+    reused: int = 0  # number of keys used with other bytes on purpose
     stubborn: bool = False
     forgetful: bool = False
     zero: bool = False
@@ -75,7 +77,7 @@ class Wire:
     starts: int = 0
 
     def reset(self) -> None:
-        """Empty and healthy."""
+        """Removes all data, faults and properties."""
         self.partners.reset()
         self.heal()
         self.stalled.clear()
@@ -85,17 +87,17 @@ class Wire:
         self.stubborn = self.forgetful = self.zero = False
 
     def heal(self) -> None:
-        """From now on all calls go well."""
+        """Removes all faults, so that all later calls succeed."""
         self.fates.clear()
         self.refused.clear()
         self.partners.faults.clear()
 
     def be_strict(self, strict: bool) -> None:
-        """Whether big data refuses to cancel a record that it does not hold."""
+        """Sets whether big data refuses to cancel a record that it does not have."""
         self.partners.strict = strict
 
     def exchange(self, request, timeout: float, most: int) -> tuple[int, dict, bytes]:
-        """One call: (status, headers, body), or PartnerError."""
+        """Makes a call. Returns (status, headers, body). Raises PartnerError."""
         headers = request.headers
         path = urlsplit(request.url).path
         if request.method == "HEAD":
@@ -107,7 +109,8 @@ class Wire:
         return answer.status, answer.headers, answer.body
 
     def _as_at_first(self, call: SandboxRequest, fate: str) -> SandboxResponse:
-        """What the partner answers, or did at first; and notes whether it calls that a success."""
+        """Returns the partner's answer. A stubborn partner repeats its first answer. Notes whether the answer is a
+        success."""
         acts = call.path in ACTS
         first = self.firsts.get(call.key + call.digest) if self.stubborn and acts else None
         if first is None:
@@ -123,12 +126,12 @@ class Wire:
         return first
 
     def _under_own_key(self, call: SandboxRequest) -> SandboxRequest:
-        """A call as a BPM sees it that knows no keys."""
+        """Returns the call under a new key, because a forgetful BPM ignores keys."""
         self.starts += 1
         return dataclasses.replace(call, key=f"{call.key}-{self.starts}")
 
     def answer(self, call: SandboxRequest, fate: str) -> SandboxResponse:
-        """What the partner answers if the call meets this fate."""
+        """Returns the partner's answer to a call with this fate."""
         if fate == "silent":
             raise PartnerError("no connection", code="refused", transport=True)
         if fate == "late":
@@ -148,7 +151,7 @@ class Wire:
         return self.partners.answer(call)
 
     def say(self, call: SandboxRequest, fate: str) -> SandboxResponse:
-        """An answer in words of its own. What it refuses by itself it refuses as always."""
+        """Returns an answer that only RULES read. The partner's own refusals are returned unchanged."""
         if fate == "odd no":
             return json_response(SAID[fate])
         answer = self.partners.answer(call)
@@ -156,15 +159,15 @@ class Wire:
         return json_response(SAID[fate] | {"result": body.get("result")}) if body.get("code", 200) == 200 else answer
 
     def act_before(self, call: SandboxRequest) -> None:
-        """The partner has acted on this key earlier; a restore has made the desk forget it. So it carries out no other
-        bytes under this key, late ones neither."""
+        """Makes the partner act on this key with other bytes, as if before a restore. Then it refuses these bytes
+        under this key. Late calls under the key are dropped too."""
         self.stalled = [(at, late) for at, late in self.stalled if late.key != call.key]
         body = _an_hour_earlier(json.loads(call.body))
         self.reused += 1
         self.partners.answer(dataclasses.replace(call, body=encode(body).encode()))
 
     def meddle(self, row: dict, what: str, to: str = "") -> None:
-        """Somebody at the big-data side changes a billing record by hand (`by_hand`), or removes it: `delete`."""
+        """Changes a billing record at the big-data side manually (`by_hand`), or deletes it (`delete`)."""
         with self.partners.store.transaction():
             if what == "delete":
                 self.partners.store.delete_record(row)
@@ -172,19 +175,19 @@ class Wire:
             self.partners.store.put_record(by_hand(row, what, to))
 
     def carry_out_stalled(self, *, now: datetime.datetime | None = None) -> int:
-        """Carries out stalled calls: all, or those that have waited long enough by `now`. Returns how many."""
+        """Carries out the stalled calls that are due at `now`, by default all. Returns their number."""
         ripe = [pair for pair in self.stalled if now is None or pair[0] <= now]
         for pair in ripe:
             self.stalled.remove(pair)
             if pair[1].path == START:
-                self.partners.answer(pair[1])  # BPM starts no second process under a key
+                self.partners.answer(pair[1])  # a known key starts no second process
             else:
                 self.partners.land_late(pair[1])
         return len(ripe)
 
 
 def what_it_does(call: SandboxRequest) -> set[tuple[str, str]]:
-    """The (kind, domain) of each entry of a billing call: `live`, `cancel` or `delete`."""
+    """Returns (kind, domain) of each entry of a billing call. The kind is `live`, `cancel` or `delete`."""
     if call.path not in {POST, DELETE}:
         return set()
     entries = json.loads(call.body)["productInfos"]
@@ -192,8 +195,8 @@ def what_it_does(call: SandboxRequest) -> set[tuple[str, str]]:
 
 
 def by_hand(row: dict, what: str, to: str = "") -> dict:
-    """A billing record after somebody made it `live`, cancelled it (`cancel`), changed its `times`, or moved its `end`
-    or `start` to the wire's time `to`."""
+    """Returns a record after a manual change: made `live`, cancelled (`cancel`), with other `times`, or with `end` or
+    `start` moved to `to`, a time in the wire's format."""
     changes = {
         "live": {"cancelStatus": "1"},
         "cancel": {"cancelStatus": "2"},
@@ -205,7 +208,7 @@ def by_hand(row: dict, what: str, to: str = "") -> dict:
 
 
 def _an_hour_earlier(value):
-    """The same message with its times an hour back."""
+    """Returns the body with all times an hour earlier."""
     if isinstance(value, dict):
         return {name: _earlier(name, inner) for name, inner in value.items()}
     return [_an_hour_earlier(inner) for inner in value] if isinstance(value, list) else value

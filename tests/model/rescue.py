@@ -1,4 +1,4 @@
-"""Staff repair a desk with commands only (contract 3.9, 13): nothing may be left that they can't end."""
+"""Repairs a desk with staff's commands only (contract 3.9, 13). Staff must be able to end every fault."""
 
 from orders.texts.errors import OrderError
 from tests.model.acts import WrongError
@@ -62,9 +62,10 @@ CREWS = {
 
 
 def rescue(desk, crew: str) -> str:
-    """Lets a crew do, round by round, the first thing that is allowed for each order that is stuck, and that it has not
-    done to it in this situation; then all is quiet and judged. Gives what was done. Raises WrongError where that leads
-    nowhere."""
+    """Repairs the desk in rounds. In each round every stuck order gets the crew's first command that is allowed and
+    was not yet used in the order's situation. Then the desk is checked. Returns the commands used. Raises WrongError
+    if no command helps, or if the rounds do not end.
+    """
     tried: dict[str, set] = {}
     told, done = desk.stuck() or [], []
     for _ in range(MOST_ROUNDS):
@@ -89,7 +90,7 @@ def _named(row) -> str:
 
 
 def _help(desk, row, crew: str, tried: set) -> str:
-    """What was allowed; empty if nothing was."""
+    """Returns the command that was allowed, or "" if none was."""
     situation = (row.state, *sorted((reason.kind, reason.code, reason.step) for reason in row.reasons))
     for way in CREWS[crew]:
         if (way, situation) in tried or (way in MAY_NEED and MAY_NEED[way] not in SERVICES):
@@ -98,7 +99,7 @@ def _help(desk, row, crew: str, tried: set) -> str:
         try:
             refused = WAYS[way](desk, row.number)
         except OrderError:
-            continue  # perhaps only because its trial has something under way: tried again in the next round
+            continue  # perhaps only because a step of the trial is in progress, so the next round tries again
         if not refused:
             tried.add((way, situation))
             return f"{row.number} {way}"
@@ -117,11 +118,12 @@ MAY_NEED = {
 
 
 def _sent(judged: str) -> str:
-    """Gives "" if something was queued."""
+    """Returns "" if a step was queued. Otherwise returns the verdicts."""
     verdicts = {part.rpartition(": ")[2] for part in judged.split(", ")}
     return "" if verdicts & {"same", "new", "again", "blocked", "repeat"} else judged or "nothing"
 
 
 def _fixed(said: str) -> str:
-    """Gives "" if it was compared: that also ends what is over by now."""
+    """Returns "" if the order was compared, because a comparison also ends resolved faults. Otherwise returns the
+    error."""
     return "" if "not answered" not in said else said

@@ -1,6 +1,6 @@
-"""Puts the database back to an earlier copy of itself (contract 3.9, 17); partners, BBOSS and staff remember more.
+"""Restores the database from an earlier copy (contract 3.9, 17). Partners, BBOSS and staff keep what they know.
 
-A copy is a savepoint. Between restores history only grows.
+A copy is a savepoint. The history only grows between restores.
 """
 
 from django.db import connection
@@ -19,17 +19,17 @@ from tests.model.acts import act
 
 
 class Restoring:
-    """Copies, restores, and what people do after one."""
+    """Copies and restores the database, and plays what people do after a restore."""
 
     def __init__(self):
-        self.kept: tuple[str, int] | None = None  # the copy, and its newest event
+        self.kept: tuple[str, int] | None = None  # the copy, and the id of its newest event
         self.restores = 0
-        self.missing: dict[str, None] = {}  # orders that BBOSS was promised and that the database lost
+        self.missing: dict[str, None] = {}  # orders that were accepted and that the database lost
         self.forgotten: dict[str, dict] = {}  # trials that staff entered and that the database lost
 
     @act
     def copy(self):
-        """Makes a copy of the database and drops an older one."""
+        """Copies the database. Drops the previous copy."""
         if self.kept:
             connection.savepoint_commit(self.kept[0])
         self.kept = connection.savepoint(), newest_event()
@@ -37,8 +37,8 @@ class Restoring:
 
     @act
     def restore(self):
-        """The last copy replaces the database. All processes start anew; this machine remembers what it saw."""
-        self.dies_at = 0  # no process of ours does it
+        """Restores the last copy and restarts all processes. STATE_DIR keeps its mark."""
+        self.dies_at = 0  # the restore is not done by a process of ours, so none can be killed
         if self.kept is None:
             return "there is no copy"
         savepoint, had = self.kept
@@ -49,7 +49,7 @@ class Restoring:
         connection.savepoint_rollback(savepoint)
         self.restore_notes()
         self.air.clear()
-        self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # those of the copy
+        self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # the pauses in the copy
         self.restores += 1
         if not detect_restore.read_restore_state().restored:
             raise AssertionError("the guard did not notice")
@@ -63,7 +63,7 @@ class Restoring:
 
     @act
     def word(self):
-        """Compares BBOSS's list; then staff say that the desk may send again."""
+        """Compares BBOSS's list, then releases the desk."""
         if not detect_restore.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
@@ -73,7 +73,8 @@ class Restoring:
 
     @act
     def send_missing(self):
-        """BBOSS sends again what was lost. An order may be refused now, since others came first: the rest go on."""
+        """Sends the lost orders again as BBOSS. Other orders may have come first, so an order may be refused now. The
+        other orders are still sent."""
         refused = []
         for number in list(self.missing):
             try:
@@ -84,7 +85,7 @@ class Restoring:
 
     @act
     def enter_missing(self):
-        """Staff enter again what was lost, since the page of a restore asks about it. BBOSS may have been quicker."""
+        """Enters the lost trials again as staff, as the page of a restore asks. BBOSS may have sent a trial first."""
         refused = []
         for number in list(self.forgotten):
             try:
@@ -95,14 +96,14 @@ class Restoring:
 
     @act
     def bpm_says(self, number: str):
-        """Staff have BPM report its decision about an order whose process we do not know."""
+        """Sends BPM's decision about an order whose process the desk does not know."""
         if not self.bpm_has(number):
             return "BPM has no such process"
         return self.callback(number, "pass", f"{number}-asked")
 
     def bpm_has(self, number: str) -> bool:
-        """Whether BPM holds a process of this order under a key that our database lost. A person who asks BPM
-        first, as the incident says, does not resend it."""
+        """Returns True if BPM has a process of this order under a key that our database lost. Then staff who ask BPM
+        first, as the incident says, do not resend the order."""
         if not self.restores:
             return False
         keys = {row["key"][:36] for row in self.wire.partners.store.processes() if row["code"] == number}
@@ -113,7 +114,7 @@ class Restoring:
         return bool(keys - acted) and not (present and str(present.key) in keys & ours)
 
     def recover(self) -> None:
-        """What must have happened before a desk is judged."""
+        """Does what must happen before a desk is checked: releases it and restores lost orders."""
         self.wire.heal()
         self.word()
         self.enter_missing()

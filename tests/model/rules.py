@@ -1,6 +1,7 @@
-"""The rules: what may happen at any moment, how often, and with what (docs/mechanisms/model.md).
+"""The rules: which acts may happen, how often, and with which values (docs/mechanisms/model.md).
 
-A few trials with a few domains, so that things collide. The simplest rule comes first: Hypothesis shrinks towards it.
+There are few trials with few domains, so that acts affect each other. The simplest rule comes first, because
+Hypothesis shrinks towards it.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,9 +18,9 @@ from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES
 from tests.model.staff import SERVICES
 
-MOST = {"T": 2, "C": 6, "A": 6}  # numbers of each kind
+MOST = {"T": 2, "C": 6, "A": 6}  # the largest number of orders of each kind
 LETTERS = st.sampled_from(["a", "b", "ab", "bc", "abc", "d", "A", "cd"])
-GIVEN = st.sampled_from(["", "", "", "a", "b", "ab", "bc", "d", "abc", "A"])  # domains that a message may leave out
+GIVEN = st.sampled_from(["", "", "", "a", "b", "ab", "bc", "d", "abc", "A"])  # domains of a message that may omit them
 SERVICE = st.sampled_from(["1", "1", "4"])
 OTHER_SERVICE = st.sampled_from(["", "", "1", "4"])
 START = st.sampled_from([0, 0, 0, 1, 1, 2, -3])
@@ -52,7 +53,7 @@ BEHIND_A_LATE_CALL = st.sampled_from(
         ("repeat", ""),
         ("repeat", "cancel"),
     ]
-)  # what is sent twice, and what follows
+)  # the first call, and the acts that follow
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
 )
@@ -67,7 +68,7 @@ FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=Fal
 DOUBTFUL = st.sampled_from(
     [("odd",), ("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",)]
     + [("lost", "refuse")]
-)  # what a call meets, and its repeat
+)  # the fates of a call and of its repeat
 BEHIND_DOUBT = st.sampled_from(
     ["read", "read", "read", "", "resend", "take_start", "send_anew", "callback", "remark", "compensate", "withdraw"]
     + ["resume", "opened"]
@@ -97,13 +98,13 @@ ANYTIME_MORE = {"name_domains": ("c",), "decide": ("reject",)}
 
 
 def held(because: str) -> Callable:
-    """An order is held for this reason."""
+    """Returns a condition that is true if an order is held for this reason."""
     return lambda model: HELD[because]()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that may happen: how often, when, and with what."""
+    """An act that may happen, with its weight, condition and values."""
 
     act: Callable
     weight: int
@@ -115,7 +116,8 @@ RULES: list[Rule] = []
 
 
 def often(weight: int, *, when: Callable = lambda model: True, needs: str = "", **drawn):
-    """Adds a rule: `weight` of some two hundred draws, `when` it can happen, `needs` a service that may come later."""
+    """Adds a rule with its `weight`. All weights together are about two hundred. `when` is its condition. `needs` is a
+    service that some versions lack."""
 
     def add(act):
         if not needs or needs in SERVICES:
@@ -126,35 +128,35 @@ def often(weight: int, *, when: Callable = lambda model: True, needs: str = "", 
 
 
 class Acts:
-    """What may happen."""
+    """The acts that may happen."""
 
     desk = None
 
-    # --- which order
+    # --- selecting an order
 
     def own(self, letter: str) -> list[str]:
-        """The numbers of a kind, the oldest first."""
+        """Returns the numbers of a kind, oldest first."""
         return [number for number in self.desk.said() if number[0] == letter]
 
     def next_number(self, letter: str) -> str:
-        """The next number of a kind; the last one again once there are enough."""
+        """Returns the next number of a kind. If the maximum is reached, returns the last number again."""
         return f"{letter}{min(len(self.own(letter)), MOST[letter] - 1)}"
 
     def trial_of(self, pick: int) -> str:
         return "T1" if pick == 9 else "T0"
 
     def some(self, pick: int, letters: str) -> str:
-        """An order of these kinds, the newest first; now and then an unknown one."""
+        """Returns an order of these kinds, counted from the newest. If there is none, returns an unknown number."""
         numbers = [number for number in reversed(self.desk.said()) if number[0] in letters]
         return numbers[pick % len(numbers)] if numbers else f"{letters[0]}9"
 
     def troubled(self, pick: int, letters: str) -> str:
-        """Usually one that an incident names."""
+        """Usually returns an order that an incident names."""
         numbers = [number for number in dict.fromkeys(TROUBLED()) if number[0] in letters] if pick < 7 else []
         return numbers[pick % len(numbers)] if numbers else self.some(pick, letters)
 
     def standing(self) -> list[str]:
-        """The activations that are billed, the newest first."""
+        """Returns the billed activations, newest first."""
         return [number for number in STANDING() if number in self.own("A")]
 
     def days_gone(self) -> int:
@@ -184,7 +186,7 @@ class Acts:
 
     @often(8, days=DAYS)
     def days(self, days):
-        """The desk works while days pass, each with its sweep."""
+        """Lets days pass, with a sweep at the end."""
         self.desk.wait(86400 * days)
         self.desk.sweep()
 
@@ -218,8 +220,8 @@ class Acts:
 
     @often(6, when=lambda model: model.standing(), pick=PICK, play=BEHIND_A_LATE_CALL)
     def behind_a_late_call(self, pick, play):
-        """Something is sent twice: the first time it has no answer, is refused when it is repeated, and is carried out
-        minutes later. Then something else is sent."""
+        """Sends something twice, then something else. The first call gets no answer, its repeat is refused, and the
+        first call is carried out minutes later."""
         numbers, (what, then), desk = self.standing(), play, self.desk
         number = numbers[pick % len(numbers)]
         desk.deliver()
@@ -257,7 +259,7 @@ class Acts:
 
     @often(12, pick=PICK, domains=GIVEN, fates=DOUBTFUL, billing=st.integers(0, 3), then=BEHIND_DOUBT)
     def doubtful(self, pick, domains, fates, billing, then):
-        """An activation of which a step ends in doubt, and what people do about it."""
+        """Sends an activation with a step that ends in doubt. Then people react to the doubt."""
         number, desk = self.next_number("A"), self.desk
         desk.activation(number, self.trial_of(pick), domains, start=self.days_gone())
         if billing:
@@ -281,7 +283,7 @@ class Acts:
 
     @often(3, count=st.integers(2, 4), between=st.sampled_from([0, 0, 40000, 90000]), ok=st.integers(0, 3))
     def in_a_row(self, count, between, ok):
-        """Starts that are refused in the same words."""
+        """Sends starts that are refused with the same words."""
         for place in range(count):
             number = self.next_number("A")
             self.desk.activation(number, self.trial_of(0), "abcd"[place], start=self.days_gone()).deliver("bigdata")
@@ -313,7 +315,7 @@ class Acts:
 
     @often(5, pick=PICK)
     def withdraw_in_turn(self, pick):
-        """Two changes, one after the other, the newer or the older first."""
+        """Withdraws two changes one after the other, the newer or the older first."""
         changes = self.own("C")[-2:]
         for number in changes if pick < 5 else reversed(changes):
             self.desk.withdraw(number)
@@ -352,7 +354,7 @@ class Acts:
 
     @often(6, when=lambda model: HELD_BACK(), partner=st.sampled_from(["bpm", "bigdata"]))
     def let_on(self, partner):
-        """Somebody resumes what the desk holds."""
+        """Resumes a partner that the desk holds."""
         self.desk.resume(partner)
 
     @often(3, ask=BOTH, odd=BOTH)
@@ -373,7 +375,7 @@ class Acts:
 
     @often(1, pick=PICK)
     def reconcile_list(self, pick):
-        """BBOSS's list, with an unknown number, or without one that we have."""
+        """Compares BBOSS's list, which has an unknown number and may lack one of ours."""
         numbers = [*self.desk.contents, "X1"]
         self.desk.reconcile(listed=" ".join(numbers[:pick] + numbers[pick + 1 :]))
 
@@ -441,7 +443,8 @@ class Acts:
         act=st.sampled_from(["accept", "accept", "take", "press"]),
     )
     def behind_a_comparison(self, pick, first, then, act):
-        """People change a record after the comparison that shows how it differs, and staff take their word."""
+        """Changes a record manually after the comparison that shows its difference. Then staff take or accept the
+        record."""
         number = self.some(pick, "TA")
         self.desk.meddle(number, *first).reconcile(number).meddle(number, *then)
         self.desk.press(number, "accept") if act == "press" else getattr(self.desk, act)(number)
@@ -465,14 +468,14 @@ class Acts:
 
     @often(14, when=lambda model: TROUBLED(), pick=PICK, which=PICK, choice=st.integers(0, 2))
     def press(self, pick, which, choice):
-        """A button that the order's page offers."""
+        """Presses a button that the order's page offers."""
         number = self.troubled(pick, "TCA")
         if keys := self.desk.buttons(number):
             self.desk.press(number, keys[which % len(keys)], choice)
 
     @often(6, when=lambda model: TROUBLED(), pick=PICK, which=PICK, choice=st.integers(0, 2))
     def ask(self, pick, which, choice):
-        """Somebody asks for what a button does, and a second person has to confirm it."""
+        """Requests the act of a button that a second person must confirm."""
         number = self.troubled(pick, "TCA")
         if keys := [key for key in self.desk.buttons(number) if DECISIONS[key].four_eyes]:
             self.desk.ask(number, keys[which % len(keys)], choice)
@@ -483,12 +486,12 @@ class Acts:
 
     @often(5, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["end", "end", "start"]), to=DAYS)
     def move_by_hand(self, pick, domain, what, to):
-        """People at the big-data side move an end or a start to another day."""
+        """Moves an end or a start manually at the big-data side."""
         self.desk.meddle(self.some(pick, "TA" if what == "end" else "A"), domain, what, to=self.days_gone() + to)
 
     @often(9, needs="move_start", pick=PICK, to=st.sampled_from([0, 0, 1, 2, 3, 6]))
     def move_start(self, pick, to):
-        """Staff move a start, usually of an order that waits for it."""
+        """Moves a start, usually of a scheduled order."""
         mine = self.own("A") if pick < 8 else []
         waiting = [number for number in SCHEDULED() if number in mine]
         number = waiting[pick % len(waiting)] if waiting else self.some(pick, "TCA")
@@ -496,30 +499,31 @@ class Acts:
 
     @often(6, needs="move_end", pick=PICK, to=st.sampled_from([0, 1, 2, 5, 20, 40]))
     def move_end(self, pick, to):
-        """Staff move the end of a trial, usually of one that runs."""
+        """Moves an end, usually of a trial."""
         self.desk.move_end(self.some(pick, "T" if pick < 8 else "TCA"), self.days_gone() + to)
 
     @often(4, pick=PICK, kind=st.sampled_from(["live", "cancel", "delete"]), domains=LETTERS)
     def refuses(self, pick, kind, domains):
-        """The partner refuses some records, until it refuses nothing any more."""
+        """Makes the partner refuse some records, or removes all refusals."""
         self.desk.refuses() if pick < 4 else self.desk.refuses(kind, domains)
 
     @often(2, pick=PICK, domains=LETTERS, service=SERVICE, end=END)
     def enter(self, pick, domains, service, end):
-        """Staff enter a trial by hand; BBOSS may have sent it, or sends it later."""
+        """Enters a trial as staff. BBOSS may have sent it before, or sends it later."""
         end = None if end is None else end + self.days_gone()
         self.desk.enter(self.next_number("T"), domains, service=service, end=end)
 
     @often(4, act=st.sampled_from(ANYTIME), pick=PICK)
     def astray(self, act, pick):
-        """A command in a situation where nobody would give it."""
+        """Gives a command in a situation where nobody would give it."""
         getattr(self.desk, act)(self.some(pick, "TCA"), *ANYTIME_MORE.get(act, ()))
 
     # --- a restore
 
     @often(5, when=lambda model: not model.desk.wire.forgetful)
     def copy(self):
-        """A BPM that knows no keys starts a second process for what was lost and is sent again: nobody could know."""
+        """Copies the database. A BPM that ignores keys is left out: after a restore it would start a second
+        process."""
         self.desk.copy()
 
     @often(5, when=lambda model: model.desk.kept)
@@ -534,7 +538,7 @@ class Acts:
     def send_missing(self):
         self.desk.send_missing()
 
-    # --- settings, and a look in between
+    # --- settings, and a check in between
 
     @often(1, billing=st.sampled_from(["after_approval", "at_once"]))
     def billing_setting(self, billing):
@@ -550,7 +554,7 @@ class Acts:
 
 
 def leave_out(names: Iterable[str]) -> None:
-    """Leaves out rules, by their acts' names: the draws are then the same as before these rules existed."""
+    """Removes the rules of these acts. Then a seed gives the same draws as before these rules were added."""
     for name in names:
         found = [one for one in RULES if one.act.__name__ == name]
         if not found:

@@ -1,7 +1,7 @@
-"""`make model`: plays sequences on SQLite, then on PostgreSQL where one answers.
+"""`make model`: plays sequences on SQLite, then on PostgreSQL if a server responds.
 
-`--count N` on SQLite (a fifth of it on PostgreSQL), `--database sqlite|postgres`, `--seed N`, `--part N`: how many
-sequences are one part. Each part prints its seed and how many it played; a stopped run has played its finished parts.
+Options: `--count N` sequences on SQLite (a fifth of them on PostgreSQL), `--database sqlite|postgres`, `--seed N`, and
+`--part N` for the number of sequences in a part. Each part prints its seed and the number of its sequences.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def play_apart(options, database: str, count: int, url: str) -> int:
-    """Runs in a process of its own, since settings name one database."""
+    """Plays in a separate process, because the settings have only one database."""
     command = [sys.executable, "-m", "tests.model.run", "--database", database, "--count", str(count)]
     command += ["--part", str(options.part), "--steps", str(options.steps)]
     command += ["--seed", str(options.seed)] if options.seed is not None else []
@@ -48,7 +48,7 @@ def play_apart(options, database: str, count: int, url: str) -> int:
 
 
 def play_here(options) -> int:
-    """Plays part by part, each with a seed of its own."""
+    """Plays part by part. Each part has another seed."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
 
@@ -77,7 +77,7 @@ def play_here(options) -> int:
 
 
 def play_part(stage, seed: int, count: int, steps: int) -> str:
-    """Plays so many sequences; gives the shrunk find as text, empty if there is none."""
+    """Plays `count` sequences. Returns the shrunk failing case as text, or ""."""
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test
@@ -108,7 +108,7 @@ def play_part(stage, seed: int, count: int, steps: int) -> str:
 
 @contextlib.contextmanager
 def database():
-    """An empty test database: in memory, or the PostgreSQL of the settings."""
+    """Creates an empty test database: in memory, or on the PostgreSQL of the settings."""
     from django.db import connection
 
     if connection.vendor == "sqlite":

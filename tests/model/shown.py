@@ -1,4 +1,4 @@
-"""Whoever takes the partner's word takes only what was shown (contract 3.9, 14), judged by rows alone."""
+"""Checks that taking the partner's records changes only what staff were shown (contract 3.9, 14). Reads only rows."""
 
 import contextlib
 import datetime
@@ -11,15 +11,18 @@ from orders.rules.host_names import domain_key
 from tests.model.acts import WrongError
 
 STOPPED = ["failed", "given_up"]
-SETTLED = {"live", "cancelled", "deleted"}  # what a record is of which nobody is unsure
+SETTLED = {"live", "cancelled", "deleted"}  # states of records that are certain
 
 
 @contextlib.contextmanager
 def only_what_was_shown(number: str) -> Iterator[None]:
-    """Within the block an act takes the partner's word about an order. Of its records (a change's are its trial's) only
-    those change that an open difference named, or that steps which stopped are about; one that is live is taken as gone
-    only where its difference says so. What a step's answer set meanwhile does not count. An order is accepted as billed
-    still only while a record is there that those steps should have removed."""
+    """Checks an act in the block that takes or accepts the partner's records of an order. Raises WrongError.
+
+    The act may change a record only if an open difference names it, or if a failed or given-up step has it. A live
+    record may become missing or cancelled only if its difference says so. Changes by an answer to a step are ignored.
+    For a change of a trial, the trial's records are checked. An order may be accepted as still billed only while such
+    a record exists.
+    """
     order = Order.objects.select_related("trial").filter(number=number).first()
     owner = order and (order.trial if order.kind == Order.Kind.CHANGE and order.trial else order)
     if owner is None:
@@ -41,7 +44,7 @@ def only_what_was_shown(number: str) -> Iterator[None]:
 
 
 def _records(owner: Order) -> dict[int, tuple]:
-    """By id: its name, its state, its times, and the step that set it last."""
+    """Returns by id: name, state and times of a record, and the step that changed it last."""
     rows = BillingRecord.objects.filter(order=owner)
     return {
         row.pk: (
@@ -55,12 +58,12 @@ def _records(owner: Order) -> dict[int, tuple]:
 
 
 def _second(moment: datetime.datetime | None) -> datetime.datetime | None:
-    """The wire has no fractions of a second."""
+    """Returns the time without fractions of a second, which the wire does not have."""
     return moment and moment.replace(microsecond=0)
 
 
 def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
-    """What the open differences say that the partner holds, by a record's name."""
+    """Returns by a record's name the states at the partner according to the open differences."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in Difference.objects.filter(order=owner, state="open"):
         found.setdefault((row.product_id, domain_key(row.domain)), set()).add(row.detail.get("theirs", ""))
@@ -68,7 +71,8 @@ def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
 
 
 def _billed_still(order: Order, *, accepted: bool = False) -> set[int]:
-    """Where the order is listed as billed still. A trial is listed beside others too, whose records are not its own."""
+    """Returns the rows that list the order as still billed. Trials are ignored: they are listed beside other
+    orders."""
     if order.kind == Order.Kind.TRIAL:
         return set()
     rows = order.troubles.filter(incident__code="billed_not_active", closed_at__isnull=not accepted)
@@ -80,6 +84,6 @@ def _there() -> set[int]:
 
 
 def _of_steps(order: Order, owner: Order) -> set[int]:
-    """The records of billing steps that failed or were given up."""
+    """Returns the ids of the records of billing steps that failed or were given up."""
     rows = Dispatch.objects.filter(Q(order=order) | Q(lane=owner.pk), channel="billing", state__in=STOPPED)
     return {pk for records in rows.values_list("records", flat=True) for pk in records}

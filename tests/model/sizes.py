@@ -1,6 +1,6 @@
-"""Plays of every act on orders of many domains: no order has more than `count` (contract 2.4: up to 20,000).
+"""Plays all acts on orders of many domains. An order has at most `count` domains (contract 2.4: up to 20,000).
 
-`test_sizes.py` counts their statements, and `python -m bench.large` measures their time.
+`test_sizes.py` counts the statements of the acts, and `python -m bench.large` measures their time.
 """
 
 import random
@@ -27,7 +27,7 @@ def domains(begin: int, end: int) -> tuple[str, ...]:
 
 
 def meddle(desk, number: str, what: str, to: str = ""):
-    """People at the big-data side change all that it holds for a jobId."""
+    """Changes all records of a jobId at the big-data side manually."""
     for row in desk.wire.partners.store.records(number):
         desk.wire.meddle(row, what, to)
     return desk
@@ -35,7 +35,7 @@ def meddle(desk, number: str, what: str, to: str = ""):
 
 @play
 def changes(desk, some):
-    """Domains come and go, another service, another end; withdrawn in the middle and at last; one behind another."""
+    """Changes of domains, service and end. Some are withdrawn while later changes are in effect."""
     desk.trial("T0", some(0, 1), end=90).deliver()
     desk.change("C0", "T0", some(0.5, 1.5)).deliver()
     desk.change("C1", "T0", service="4").deliver()
@@ -49,10 +49,10 @@ def changes(desk, some):
 
 @play
 def activations(desk, some):
-    """First and subsequent ones; each is withdrawn, compensated, opened."""
+    """First and subsequent activations. Each of them is withdrawn, compensated and opened again."""
     desk.trial("T0", some(0, 1)).deliver()
     desk.activation("A0", "T0").deliver()
-    desk.change("C0", "T0", some(0, 0.5))  # held behind the claim
+    desk.change("C0", "T0", some(0, 0.5))  # held, because an activation has claimed the trial
     desk.activation("A1", "T0", some(2, 3)).deliver().callback("A1", "pass", "A1-r1").deliver()
     desk.compensate("A1").deliver().resend("A1").deliver()
     desk.compensate("A0").deliver().resend("A0").deliver()
@@ -64,7 +64,7 @@ def activations(desk, some):
 
 @play
 def first_comes_last(desk, some):
-    """Orders that wait for their trial, named domains, an attribution, files."""
+    """Orders that arrive before their trial, and orders held for domains, an attribution or files."""
     desk.activation("A0", "T0", files=True).change("C0", "T0", some(0.5, 1.5))
     desk.activation("A1", "T0").activation("A2", "T1", some(0, 1))
     desk.trial("T0", some(0, 1), known=False).attribute("T0").deliver()
@@ -74,7 +74,8 @@ def first_comes_last(desk, some):
 
 @play
 def late(desk, some):
-    """Staff choose how a customer of two days is undone; an activation goes on although its trial has ended."""
+    """Staff choose how a two-day-old activation is undone. Another activation continues although its trial has
+    ended."""
     desk.trial("T0", some(0, 1)).deliver()
     desk.activation("A0", "T0").deliver().wait(2 * DAY)
     desk.withdraw("A0").withdraw_by_staff("A0", how="cancel").deliver()
@@ -85,7 +86,7 @@ def late(desk, some):
 
 @play
 def moves(desk, some):
-    """A start day is moved: accepted, refused, unknown, its records disagree and are taken."""
+    """Moves of a start day: accepted, refused, with an unknown result, and with records that differ and are taken."""
     desk.setting(retries=[30]).trial("T0", some(0, 1)).deliver()
     desk.activation("A0", "T0", start=5).deliver()
     desk.move_start("A0", 6).deliver()
@@ -99,7 +100,7 @@ def moves(desk, some):
 
 @play
 def moved_ends(desk, some):
-    """A trial's end is moved: accepted, refused and sent again, unknown, refused and given up."""
+    """Moves of a trial's end: accepted, refused and resent, with an unknown result, and refused and given up."""
     desk.setting(retries=[30]).trial("T0", some(0, 1)).deliver()
     desk.move_end("T0", 20).deliver().change("C0", "T0", some(0.5, 1.5)).deliver()
     desk.move_end("T0", 10).deliver(fates=("refuse",)).resend("T0").deliver()
@@ -112,7 +113,7 @@ def moved_ends(desk, some):
 
 @play
 def unknown(desk, some):
-    """Calls without an answer; the looks; what is given up, taken, accepted."""
+    """Calls without an answer, the look-ups that follow, and orders that are given up, taken or accepted."""
     desk.setting(retries=[30]).trial("T0", some(0, 0.6)).deliver(fates=("lost",))
     desk.next_moment().deliver(fates=("broken",)).give_up("T0").play_out()
     desk.change("C0", "T0", some(0.3, 1)).deliver(fates=("broken",))
@@ -128,7 +129,7 @@ def unknown(desk, some):
 
 @play
 def undoing_late_calls(desk, some):
-    """An undoing is followed by looks, and put right."""
+    """Undoing of orders with late calls. Look-ups follow, and correct the records."""
     desk.trial("T0", some(0, 1)).deliver()
     desk.change("C0", "T0", some(0.5, 1.5)).deliver(fates=("late",)).next_moment().deliver(fates=("ok",))
     desk.withdraw("C0").play_out()
@@ -149,7 +150,7 @@ def forced(desk, some):
 
 @play
 def books(desk, some):
-    """The comparison, its fixes, what is taken and accepted, for a trial, an activation and one that is over."""
+    """The comparison, its fixes, and records that are taken or accepted, for an activation and a trial."""
     desk.trial("T0", some(0, 1)).trial("T1", some(0, 1)).deliver()
     desk.activation("A0", "T0").deliver()
     for number in ("A0", "T1"):
@@ -173,7 +174,7 @@ def restored(desk, some):
 
 
 def in_need(desk, some: Callable) -> None:
-    """Orders in every state in which staff look at them and decide."""
+    """Brings orders into every state in which staff look at them and decide."""
     desk.setting(retries=[30])
     for number in range(5):
         desk.trial(f"T{number}", some(0, 1))
@@ -189,18 +190,18 @@ def in_need(desk, some: Callable) -> None:
 
 @dataclass
 class Act:
-    """An act of a play; as it was called, with its result; its statements, and what it took in seconds."""
+    """An act of a play. `line` is the act as called, with its result. `seconds` is its duration."""
 
     name: str
     line: str = ""
     statements: int = 0
-    longest: float = 0.0  # of its statements
+    longest: float = 0.0  # duration of the slowest statement in seconds
     seconds: float = 0.0
-    cpu: float = 0.0  # of this process
+    cpu: float = 0.0  # CPU seconds of this process
 
 
 class Watched:
-    """A desk whose acts are measured."""
+    """A desk that measures its acts."""
 
     def __init__(self, desk: Desk, acts: list[Act]):
         self._desk, self._acts = desk, acts
@@ -223,7 +224,7 @@ class Watched:
 
 
 def measure(stage: Stage, name: str, count: int) -> list[Act]:
-    """Each act of this play, with orders of `count` domains."""
+    """Plays this play with orders of `count` domains. Returns its acts."""
     acts: list[Act] = []
 
     def some(begin: float, end: float) -> tuple[str, ...]:
@@ -237,9 +238,9 @@ def measure(stage: Stage, name: str, count: int) -> list[Act]:
             acts[-1].statements += 1
             acts[-1].longest = max(acts[-1].longest, time.perf_counter() - began)
 
-    random.seed(1)  # for the waits between tries
+    random.seed(1)  # the waits between attempts are random
     with stage.play() as desk:
-        desk.note_books = lambda: None  # else the model reads all that the partner holds before each call
+        desk.note_books = lambda: None  # otherwise the model would read all records of the partner before each call
         with connection.execute_wrapper(watch):
             PLAYS[name](Watched(desk, acts), some)
     return acts

@@ -1,4 +1,4 @@
-"""What staff do: each command of contract section 5 that changes something. Commands that do not exist are left out."""
+"""The acts of staff: each command of contract section 5 that changes something, if this version has the command."""
 
 import datetime
 import inspect
@@ -40,7 +40,7 @@ from tests.model.messages import FIRST_DAY, as_order, day, names, trial_content
 from tests.model.shown import only_what_was_shown
 from tests.model.worker import LOOKS
 
-# Only this table names what may not exist yet: the act, and the service that it calls.
+# The acts that a version may lack, with the paths of their services.
 MAY_COME = {
     "give_up": "orders.replanning.giving_up.give_up",
     "take": "orders.actions.take.take",
@@ -55,7 +55,7 @@ MAY_COME = {
 
 
 def find(path: str) -> Callable | None:
-    """The service of this path, if it exists."""
+    """Returns the service at this path, or None if it does not exist."""
     try:
         return import_string(path)
     except ImportError:
@@ -65,13 +65,13 @@ def find(path: str) -> Callable | None:
 SERVICES = {name: found for name, path in MAY_COME.items() if (found := find(path))}
 WITHDRAWS_IN_TWO_WAYS = "how" in inspect.signature(withdraw_by_staff).parameters
 REOPENS = "reopen" in Selection.__dataclass_fields__
-MOMENTS = {"end": "235959", "start": "000000"}  # of the day
+MOMENTS = {"end": "235959", "start": "000000"}  # time of the day
 WHY = {"reason": "the model", "by": "staff:model"}
-ASKS = {"take": ask_all, "accept": ask_to_accept}  # what the partner is asked before
+ASKS = {"take": ask_all, "accept": ask_to_accept}  # functions that query the partner before the act
 
 
 def owner() -> User:
-    """A member of staff who may own what needs somebody, and has no mail address."""
+    """Returns an account that may own orders and has no mail address."""
     user, new = User.objects.get_or_create(username="model", defaults={"is_staff": True})
     if new:
         user.groups.set(Group.objects.filter(name="工程师"))
@@ -79,14 +79,14 @@ def owner() -> User:
 
 
 def without_owner(pk: int) -> tuple[dict, list]:
-    """An order and its steps, but for whose it is."""
+    """Returns an order's values and steps, without the owner."""
     row = Order.objects.values().get(pk=pk)
     steps = Dispatch.objects.filter(order=pk).order_by("pk").values_list("pk", "state", "next_try_at", "superseded")
     return {name: value for name, value in row.items() if not name.startswith("owner")}, list(steps)
 
 
 class Interrupted(Comparison):
-    """A comparison while something else happens."""
+    """A comparison during which an act happens."""
 
     meanwhile: Callable | None = None
 
@@ -97,19 +97,19 @@ class Interrupted(Comparison):
 
 
 class Staff:
-    """The commands, given at the clock's time."""
+    """Carries out the commands at the simulated time."""
 
     @act
     def resend(self, *numbers: str, force=False, **selection):
-        """By number, or by a filter: channel, failed, partner, since, reopen."""
+        """Resends orders given by number or by a filter (channel, failed, partner, since, reopen)."""
         if "reopen" in selection and not REOPENS:
             del selection["reopen"]
         if any(map(self.bpm_has, numbers or self.contents)):
-            selection["channel"] = "billing"  # BPM was asked, and has a process under a key that we lost
+            selection["channel"] = "billing"  # BPM was asked, and has a process under a key that the database lost
         chosen, how = Selection(numbers=numbers, **selection), {"force": force, "open_partners": open_partners()}
         before = judge_selection(chosen, **how)
         judged = resend(chosen, now=timezone.now(), **how, **WHY).judgements
-        of_orders = [row for row in judged if row.order != "-"]  # mails about none are not previewed
+        of_orders = [row for row in judged if row.order != "-"]  # mails without an order are not previewed
         if [(row.order, row.step, row.verdict) for row in of_orders] != [(r.order, r.step, r.verdict) for r in before]:
             raise WrongError("the page says what happens", before, judged)
         return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)
@@ -118,8 +118,8 @@ class Staff:
     def reconcile(
         self, *numbers: str, fix=False, reason="", listed: str | None = None, fates: tuple[str, ...] = (), meanwhile=""
     ):
-        """Compares, and fixes what it may. `listed`: the numbers that BBOSS names, with blanks between.
-        `meanwhile`: an act that happens between the question and the comparison."""
+        """Compares, and fixes differences with `fix`. `listed` has BBOSS's numbers, separated by blanks. `meanwhile`
+        is an act between the query and the comparison."""
         self.wire.fates.extend(fates)
         names = None if listed is None else listed.split()
         run = Interrupted(Scope(numbers=numbers), by=WHY["by"], fix=fix, reason=reason, listed=names)
@@ -130,7 +130,7 @@ class Staff:
 
     @act
     def pause(self, partner: str, seconds: float = 0):
-        """Holds back a partner's calls, for so many seconds or (0) until `resume`."""
+        """Pauses a partner for this number of seconds. 0 means until `resume`."""
         now = timezone.now()
         until = now + datetime.timedelta(seconds=seconds) if seconds else None
         pause_partner(partner=partner, now=now, until=until, **WHY)
@@ -139,11 +139,11 @@ class Staff:
     @act
     def resume(self, partner: str):
         resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
-        self.paused.pop(partner, None)  # not before: who resumes may die
+        self.paused.pop(partner, None)  # only now, because the process may be killed before
 
     @act
     def enter(self, number: str, domains: str = "a", *, service="1", end: int | None = None, flow="1"):
-        """Staff enter a trial by hand; BBOSS knows nothing of it."""
+        """Enters a trial as staff. BBOSS does not know it."""
         return self._enter(trial_content(number, domains, service, end, flow))
 
     def _enter(self, content: dict) -> str:
@@ -187,7 +187,8 @@ class Staff:
 
     @act
     def take(self, number: str, step: str = "", fates: tuple[str, ...] = (), meanwhile=""):
-        """`meanwhile`: an act that happens between the question and the taking, as on a page that stood open."""
+        """Takes the partner's records. `meanwhile` is an act between the query and the taking, as on a page that was
+        open."""
         return self._with_books("take", number, fates, meanwhile, step=step)
 
     @act
@@ -223,17 +224,17 @@ class Staff:
 
     @act
     def move_start(self, number: str, to: int):
-        """Staff move a start to this day, counted from the first one."""
+        """Moves a start to this day. Day 0 is FIRST_DAY."""
         SERVICES["move_start"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
 
     @act
     def move_end(self, number: str, to: int):
-        """Staff move a trial's end to this day, counted from the first one."""
+        """Moves a trial's end to this day. Day 0 is FIRST_DAY."""
         SERVICES["move_end"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
 
     @act
     def resolve(self, number: str):
-        """Staff resolve the incidents that nothing else ends: BPM's contradictions, mails that failed."""
+        """Resolves the incidents that nothing else ends: contradictions of BPM, and failed mails."""
         over = Q(incident__step="approval") | Q(incident__partner="mail")
         ids = set(
             AffectedOrder.objects.filter(over, order__number=number, closed_at=None).values_list("incident", flat=True)
@@ -244,7 +245,7 @@ class Staff:
 
     @act
     def take_on(self, number: str, nobody: bool = False):
-        """Staff take an order, or hand it back. Whose it is changes nothing of what happens to it."""
+        """Sets or removes an order's owner. The order and its steps must not change."""
         with transaction.atomic():
             order = lock_order(number)
             before = without_owner(order.pk)
@@ -256,8 +257,8 @@ class Staff:
 
     @act
     def meddle(self, number: str, domain: str, what: str, to: int | None = None):
-        """People at the big-data side change a record of this jobId by hand, one that exists or existed. `to`: the day
-        to which its `end` or `start` is moved."""
+        """Changes a record of this jobId at the big-data side manually. The record must exist or have existed. `to` is
+        the day to which its `end` or `start` is moved."""
         key = f"{domain.lower()}.example.com"
         rows = [row for row in self.wire.partners.store.records(number) if row["domain"].lower() == key]
         if not rows:
@@ -276,7 +277,7 @@ class Staff:
 
     @act
     def setting(self, **values):
-        """`billing`: SUBSEQUENT_BILLING; `retries`: DISPATCH_RETRY_SECONDS; `answers`: PARTNER_ANSWERS."""
+        """Sets SUBSEQUENT_BILLING (`billing`), DISPATCH_RETRY_SECONDS (`retries`) or PARTNER_ANSWERS (`answers`)."""
         called = {"billing": "SUBSEQUENT_BILLING", "retries": "DISPATCH_RETRY_SECONDS", "answers": "PARTNER_ANSWERS"}
         for name, value in values.items():
             setattr(settings, called[name], value)

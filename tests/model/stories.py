@@ -1,4 +1,4 @@
-"""Reads the stories of a desk's trials: messages from whoever sent them, what happened from the history's events."""
+"""Reads the story of each trial: messages from their senders, and what happened from the events of the history."""
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ NEWEST = Prepared(lambda: OrderEvent.objects.order_by("-pk").values_list("pk")[:
 
 
 class Seen:
-    """The partner's records as they were while each event was written: `note` is called before they may change."""
+    """The partner's records at the time of each event. `note` must be called before the records may change."""
 
     def __init__(self):
         self.books: list[Books] = []
 
     def note(self, records: list[dict]) -> None:
-        """These are the records now. Events of a database that was restored are forgotten."""
+        """Stores the current records. Drops records of events that a restore has removed."""
         newest = NEWEST.first() or 0
         while self.books and self.books[-1].since > newest:
             self.books.pop()
@@ -41,9 +41,10 @@ class Seen:
             self.books.append(Books(since, newest, tuple(read_rows(records))))
 
     def note_changed(self, kind: str, place: int, job: str, records: list[dict]) -> None:
-        """A look-up for the event `place` is still to come, and finds these records, which somebody changed by hand.
+        """Stores records that were changed manually before a look-up for the event `place`. The look-up will find
+        them.
 
-        An acceptance waits for what it finds: what the job's records were in between was seen by nobody.
+        For an acceptance, these records replace all records of the job since the event, because nobody has seen those.
         """
         rows = tuple(read_rows(records))
         before = next((at for at, one in enumerate(self.books) if one.since <= place <= one.until), None)
@@ -67,7 +68,8 @@ def read_stories(
     now: datetime.datetime,
     loose: bool,
 ) -> Iterator[Story]:
-    """One story for each trial. `contents`: what was sent and accepted, by number; `records`: the partner's now."""
+    """Yields a story for each trial. `contents` has the accepted messages by number. `records` are the partner's
+    current records."""
     told: dict[int, list[Told]] = {pk: [] for pk in orders}
     newest = 0
     for pk, order, kind, data, at in EVENTS():
@@ -92,6 +94,6 @@ def read_stories(
 
 
 def _message(order: Order, contents: Mapping[str, dict]) -> Mapping:
-    """What was sent. The sender of a message whose process died before it answered does not know that it was kept: then
-    it is read as it was kept."""
+    """Returns the message as sent. If the process was killed before it answered, the sender does not know the message
+    was stored. Then returns the stored message."""
     return contents.get(order.number) or order.content

@@ -1,9 +1,9 @@
-"""What was said about one trial, and whether the desk's states and the partner's records are as it is meant.
+"""Checks the states of a trial's orders, and the partner's records, against all that was said about the trial.
 
-Expected books come from messages, BPM's decisions and staff's words alone. The order of numbers and what staff did are
-read from the history's events; nothing is read from our records, steps or numbers. Where the contract leaves open what
-follows from a fault (which domains a given-up change acted on), each reading is followed: one that fits is enough.
-Pure: no database, no clock.
+The expected records follow only from messages, BPM's decisions and staff's acts. The order of numbers and staff's acts
+come from the events of the history. Our records, steps and numbers are not read. The contract may leave open what
+follows from a fault, such as the domains on which a given-up change acted. Then all readings are tried, and one must
+fit. Uses no database and no clock.
 """
 
 import datetime
@@ -38,12 +38,12 @@ RECEIVED = {"received", "entered"}
 PLANNED = {"went_on", "planned_again", "opened"}
 FIXES = {"fix_create_billing", "fix_delete_billing", "move_attribution_billing"}
 MOST_READINGS = 256
-SLACK = datetime.timedelta(minutes=10)  # clocks are set back
+SLACK = datetime.timedelta(minutes=10)  # tolerance, because clocks are set back
 
 
 @dataclass(frozen=True)
 class Told:
-    """One event of the history. `place` grows."""
+    """An event of the history. `place` is its position."""
 
     place: int
     number: str
@@ -54,7 +54,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Books:
-    """The partner's records as they were when the events from `since` to `until` were written."""
+    """The partner's records at the time of the events from `since` to `until`."""
 
     since: int
     until: int
@@ -63,8 +63,8 @@ class Books:
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something that is not as meant. `excuse`: the order that an open incident or an accepted difference about books
-    must name to excuse it (empty: nothing does). `domain`: whose records it is about."""
+    """An error. It is excused if an open incident or an accepted difference about records names the order `excuse`. If
+    `excuse` is empty, nothing excuses the error. `domain` is the domain of the records concerned."""
 
     text: str
     excuse: str = ""
@@ -73,7 +73,7 @@ class Wrong:
 
 @dataclass
 class Order:
-    """One order, as it was told: its message and what happened to it."""
+    """An order with its message and its events."""
 
     number: str
     content: Mapping
@@ -90,7 +90,7 @@ class Order:
 
     @property
     def end(self) -> str:
-        """The last second of its last day; empty without one."""
+        """Returns the last second of the order's last day, or ""."""
         return self.content["BizEnd"] + END_OF_DAY if self.content.get("BizEnd") else ""
 
     def first(self, kinds: Iterable[str]) -> Told | None:
@@ -100,11 +100,11 @@ class Order:
         return next((one for one in reversed(self.told) if one.kind in kinds), None)
 
     def was(self, *states: str) -> bool:
-        """Whether it ever came into one of these states."""
+        """Returns True if the order ever was in one of these states."""
         return any(one.kind == "state" and one.data["new"] in states for one in self.told)
 
     def state_at(self, place: int) -> str:
-        """Its state just before this place."""
+        """Returns the order's state just before this place."""
         state = ""
         for one in self.told:
             if one.place >= place:
@@ -116,7 +116,7 @@ class Order:
         return state
 
     def number_given(self) -> int | None:
-        """The place at which it was planned, since it was last held; None for one that is held."""
+        """Returns the place of the first planning since the order was last held. Returns None for a held order."""
         place = None
         for one in self.told:
             if one.kind == "held" and one.data.get("because") != "files":
@@ -126,7 +126,7 @@ class Order:
         return place
 
     def last_planned(self) -> Told | None:
-        """When it was planned last."""
+        """Returns the event of the last planning."""
         found = [
             one for one in self.told if one.kind in PLANNED or (one.kind in RECEIVED and one.data["state"] != HELD)
         ]
@@ -135,11 +135,11 @@ class Order:
 
 @dataclass
 class Story:
-    """What was said about one trial, its changes and activations, and where they stand.
+    """All that was said about a trial, its changes and its activations, and their current states.
 
-    `orders` have the trial's number first. `states` are what the desk shows. `holder` is the activation that holds the
-    claim. `books`: the partner's records as they were, oldest first; the last ones are those of now. `loose`: events
-    may be missing (a restore), so that times are not judged.
+    `orders` has the trial first. `states` are the states on the desk. `holder` is the activation that has claimed the
+    trial. `books` are the partner's records over time, oldest first. The last ones are the current records. With
+    `loose`, events may be missing after a restore, so times are not checked.
     """
 
     trial: str
@@ -164,7 +164,7 @@ class Story:
     # --- the readings
 
     def readings(self) -> list[list[Item]]:
-        """Each way in which what was said can be read."""
+        """Returns all ways in which the messages and acts can be read."""
         worlds: list[list[Item]] = [[]]
         for item, variants in self._items():
             longer = []
@@ -175,7 +175,8 @@ class Story:
         return worlds
 
     def _items(self) -> list[tuple[Item, Callable[[list[Item]], list[Item | None]] | None]]:
-        """Each item by number, and where it can be read in more ways than one: its readings after those before it."""
+        """Returns (item, function) by number. If an item has several readings, the function returns them for the items
+        before the item. Otherwise it is None."""
         found: list[tuple] = []
         trial = self.orders[self.trial]
         closed = trial.first({"withdrawn"})
@@ -201,14 +202,14 @@ class Story:
         return sorted(found, key=lambda pair: pair[0].place)
 
     def _stays_with_trial(self, order: Order, own: Told | None, closed: Told | None) -> bool:
-        """Whether a change was withdrawn only with its trial, after it had been applied: it still says what the trial
-        looked like (contract 3.10)."""
+        """Returns True if an applied change was withdrawn only together with its trial. Such a change still describes
+        the trial (contract 3.10)."""
         if closed is None or order.number == self.trial:
             return False
         return (own is None or own.place > closed.place) and order.state_at(closed.place) == APPLIED
 
     def _given_up(self, order: Order) -> Told | None:
-        """The event by which a forward step of a trial or change was given up."""
+        """Returns the event that gave up a forward step of a trial or change, or None."""
         for one in order.told:
             if one.kind == "withdrawn":
                 return None
@@ -245,7 +246,8 @@ class Story:
         return [one for one in self.books if one.until >= since and one.since <= until] or [self.books[-1]]
 
     def _endings(self) -> Iterator[tuple]:
-        """Endings, by what staff did to activations: late undoings, given-up restores, accepted deletions."""
+        """Yields endings caused by staff's acts on activations: late undoings, given-up restores, accepted
+        deletions."""
         for order in self.of_kind("activation"):
             for one in order.told:
                 late = one.kind == "withdrawn" and one.data.get("how")
@@ -260,14 +262,14 @@ class Story:
                 yield ending, None if sure else (lambda world, ending=ending: [ending, None])
 
     def _freed_by(self, number: str, since: int) -> Told | None:
-        """The event that freed the trial of an activation's claim."""
+        """Returns the event that released an activation's claim on the trial, or None."""
         for one in self.orders[self.trial].told:
             if one.place > since and one.kind == "claim_released" and one.data.get("activation") == number:
                 return one
         return None
 
     def _taken_ends(self) -> Iterator[tuple]:
-        """Ends that staff took. Another order of the trial may have been the one that was named."""
+        """Yields ends that staff took. Staff may have named another order of the trial."""
         for one in self.told:
             if one.kind == "end_moved":
                 yield Taken(one.place, one.data["end"].replace("-", "") + END_OF_DAY), None
@@ -294,10 +296,10 @@ class Story:
 
             yield Taken(one.place, ""), variants
 
-    # --- the judgement
+    # --- the checks
 
     def wrong(self, excused: Callable[[Wrong], bool] = lambda wrong: False) -> list[Wrong]:
-        """What is not as meant, in the reading that fits best, without what is excused."""
+        """Returns the errors of the reading with the fewest errors, without excused errors."""
         best: list[Wrong] | None = None
         for world in self.readings():
             found = [*self._wrong_trial(world), *self._wrong_changes(world), *self._wrong_activations(world)]
@@ -324,7 +326,7 @@ class Story:
             yield Wrong(f"{self.trial} is {state}: {line}", self.trial, line.split()[0])
 
     def _trial_states(self, trial: Order, state: str, shape: Shape) -> set[str]:
-        """The states in which a trial may be; empty: nobody can tell."""
+        """Returns the states that the trial may have. An empty set means that any state is possible."""
         if trial.first({"withdrawn"}):
             return {WITHDRAWN, COMPENSATING}
         if not trial.was(TRIALING, CONVERTED, ENDED) and state in NOT_PLANNED_YET:
@@ -338,7 +340,7 @@ class Story:
         return base | {CONVERTED} if started is None or over or running else {CONVERTED}
 
     def _has_started(self) -> bool | None:
-        """Whether the claim's holder has started; None where nobody can tell."""
+        """Returns True if the holder of the claim has started, and None if that is unknown."""
         state = self.states.get(self.holder)
         if state == SCHEDULED:
             return None if self._start(self.orders[self.holder]) <= self.wire_now else False
@@ -366,7 +368,7 @@ class Story:
                 yield Wrong(f"{change.number} is {state}, meant is {' or '.join(sorted(allowed))}")
 
     def _held_for_nothing(self, change: Order, world: list[Item]) -> str:
-        """Why a change is held, where it should go on; empty where it is held rightly."""
+        """Returns a text if the change is held without a valid reason, otherwise ""."""
         held = change.last({"held"})
         because = held.data["because"] if held else ""
         if because == "claim_held" and not self.holder:
@@ -382,7 +384,7 @@ class Story:
         return ""
 
     def lived_with(self, wrong: Wrong) -> bool:
-        """Whether staff accepted these records as they are: nothing of them has changed since."""
+        """Returns True if staff accepted these records and no record has changed since."""
         now = self._records_of(wrong, self.rows)
         accepted = [one.place for one in self.told if one.kind == "accepted"]
         unchanged = self.books[-1].until
@@ -406,9 +408,10 @@ class Story:
                 yield Wrong(f"{order.number} is {state}: {line}", order.number, line.split()[0])
 
     def _domains(self, order: Order, world: list[Item]) -> list[frozenset[str]]:
-        """What an activation bills: its message's domains, or those that staff named, or its trial's when it was
-        planned, by what is still in effect. Where staff accepted that it goes on with a change that is gone
-        (contract 3.10), the change may count, even if its records are made only later."""
+        """Returns the possible lists of domains that an activation bills. These are the domains of its message, or
+        those that staff named. Otherwise they are the trial's domains at its planning, according to the items still in
+        effect. If staff accepted that it continues with a withdrawn change (contract 3.10), the list with that change
+        is possible too."""
         if order.domains is not None:
             return [order.domains]
         named = order.last({"domains_named"})
@@ -458,7 +461,7 @@ class Story:
                 yield f"{domain} is billed from {row.created}, it was planned at {wire(planned.at)}"
 
     def _taken_starts(self, order: Order) -> set[str]:
-        """The starts that the partner's records had when staff took its books."""
+        """Returns the starts of the partner's records at the times when staff took them."""
         found = set()
         for one in order.told:
             if one.kind == "taken":
@@ -467,8 +470,9 @@ class Story:
         return found
 
     def _start(self, order: Order) -> str:
-        """The first moment of its day, where that lay ahead when it was planned; else empty. Staff may have moved it:
-        to a day, or to the moment at which the big-data side took it."""
+        """Returns the expected start: the beginning of the start day if that was in the future at the planning,
+        otherwise "". Staff may have moved the start to another day, or to the time at which the big-data side received
+        the move."""
         planned, day = order.last_planned(), order.content["BizStart"]
         moved = order.last({"start_moved"})
         if moved and planned and moved.place > planned.place:

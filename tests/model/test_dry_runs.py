@@ -1,4 +1,4 @@
-"""What dry runs say about trials and changes, held against what follows (contract 3.9, 13 and 19)."""
+"""Compares what dry runs say about trials and changes with what then happens (contract 3.9, 13 and 19)."""
 
 import re
 from collections import Counter
@@ -29,11 +29,11 @@ CODES = {
     (BillingRecord.Type.COMMERCIAL, "cancelled"): "cancels",
     (BillingRecord.Type.TRIAL, "cancelled"): "cancels_trial",
     (BillingRecord.Type.TRIAL, "live"): "restores",
-}  # by what a record is, and becomes
+}  # by (type of a record, its new state)
 
 
 def previewed(what, number: str) -> dict[str, object]:
-    """{code of a sentence: its number} of a dry run."""
+    """Returns {code of a sentence: its number} for a dry run."""
     order = Order.objects.select_related("trial").get(number=number)
     return {one.code: one.params.get("n") for one in what(order, now=timezone.now())}
 
@@ -159,7 +159,7 @@ def scheduled(desk) -> str:
 
 
 def everything() -> dict:
-    """All rows, what a commit would set off, and the files of this machine and of the orders."""
+    """Returns all rows, the functions that a commit would call, and the files of this machine and of the orders."""
     folders = [Path(settings.STATE_DIR), Path(settings.ATTACHMENT_DIR)]
     files = {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
     rows = {model: sorted(map(str, model.objects.values())) for model in apps.get_models()}
@@ -172,12 +172,12 @@ def records() -> dict[int, tuple]:
 
 
 def taken_back(before: dict, after: dict) -> Counter:
-    """What became of the records, by the codes of the sentences that preview it."""
+    """Returns the actual effects on records, by the codes of the sentences that predict them."""
     found = Counter()
     for pk, (kind, state, end) in before.items():
         now_state, now_end = after[pk][1:]
         if state == "to_send":
-            continue  # it was never there
+            continue  # the record never existed there
         if state != now_state:
             found[CODES[kind, now_state]] += 1
         elif end != now_end:
@@ -240,7 +240,7 @@ def test_the_dry_run_of_a_mail_about_no_order_sends_it_again_and_rolls_back(desk
 
 
 def chosen_of(sentences: list[str], how: str) -> set[str]:
-    """What a page previews of one choice; it names what differs between them."""
+    """Returns the preview of one choice. It names the differences between the choices."""
     found = set()
     for sentence in sentences:
         choice, _, rest = sentence.partition(": ")

@@ -1,6 +1,6 @@
-"""Everything that the model or a person ever found, shrunk, as the model prints it. Never remove one.
+"""All errors that the model or a person has found, shrunk, in the form in which the model prints them. Remove none.
 
-A person found the first ones before the model existed; their points are those of "Books that stay right".
+A person found the first errors before the model existed. Their points are those of "Books that stay right".
 """
 
 from orders.models import AskedAct, BillingRecord
@@ -8,7 +8,7 @@ from tests.conftest import shanghai
 
 
 def test_opened_order_cancels_what_a_later_change_added(desk):
-    """Point 1: a1's trial record is cancelled, x1's must be too."""
+    """Point 1: a1's trial record is cancelled, so x1's must be cancelled too."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.change("C0", "T0", "ab").deliver()
@@ -16,7 +16,7 @@ def test_opened_order_cancels_what_a_later_change_added(desk):
 
 
 def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
-    """Point 1, the other way round: a was removed by a change, and must not be billed again."""
+    """Point 1 the other way round: a change removed domain a, so a must not be billed again."""
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.change("C0", "T0", "b").deliver()
@@ -41,14 +41,15 @@ def test_forced_repeat_that_is_refused_changes_nothing(desk):
 
 
 def test_forced_repeat_starts_no_second_process(desk):
-    """Point 4: the same key and bytes."""
+    """Point 4: the repeat has the same key and bytes."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.resend("A0", force=True, channel="bpm").check()
 
 
 def test_lost_then_refused_twice_is_undone_all_the_same(desk):
-    """Point 2: a change whose answer was lost, then refused twice, then withdrawn: its domain must not stay live."""
+    """Point 2: a change's answer was lost, its repeats were refused twice, and it was withdrawn. Its domain must not
+    stay live."""
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver(fates=("lost",)).next_moment().deliver(fates=("refuse",))
     desk.resend("C0").deliver(fates=("refuse",))
@@ -56,7 +57,8 @@ def test_lost_then_refused_twice_is_undone_all_the_same(desk):
 
 
 def test_replaced_dispatch_is_never_sent(desk):
-    """Point 3: the deletion that a reconciliation planned, due when the order was opened again."""
+    """Point 3: a reconciliation planned a deletion, which is due when the order is opened again. It must not be
+    sent."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.compensate("A0").deliver()
@@ -65,7 +67,7 @@ def test_replaced_dispatch_is_never_sent(desk):
 
 
 def test_last_change_is_told_by_a_number(desk):
-    """Point 6: the clock is set back; the older change must not win."""
+    """Point 6: the clock is set back. The older change must not override the newer one."""
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
     desk.wait(-4).change("C1", "T0", "a").deliver()
@@ -74,7 +76,7 @@ def test_last_change_is_told_by_a_number(desk):
 
 
 def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
-    """Point 8: a step that was refused for good must not block later steps, even if its order is withdrawn."""
+    """Point 8: a permanently refused step must not block later steps, even if its order is withdrawn."""
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver(fates=("refuse",))
     desk.change("C1", "T0", "ac")
@@ -123,13 +125,14 @@ def test_late_withdrawal_cancels_as_staff_choose(desk):
 
 
 def test_acted_before_is_never_did_nothing(desk):
-    """Point 7: 409 on a create whose records are there as meant is done, with the partner's times."""
+    """Point 7: 409 on a create, and the look-up shows the intended records. The step is done with the partner's
+    times."""
     desk.trial("T0", "a").deliver(fates=("before",)).check()
     assert desk.state("T0") == "trialing"
 
 
 def test_acted_before_with_nothing_there_stops(desk):
-    """Point 7: nothing is sent, nothing compensated; staff resend under a new key."""
+    """Point 7: nothing is sent or compensated. Staff resend the step under a new key."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "409")).check()
     assert desk.troubles("A0") == ["acted_before"]
@@ -151,7 +154,7 @@ def test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change(
 
 
 def test_resent_step_in_front_does_not_count_as_later(desk):
-    """T0's create is sent anew after A0's cancel was planned: its row is newer, its place in the line is older."""
+    """T0's create is resent after A0's cancel was planned. Its row is newer, but its position is earlier."""
     desk.trial("T0", "d").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", "d")
     desk.resend("T0")
@@ -170,7 +173,7 @@ def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
 
 
 def test_step_in_the_air_is_not_claimed_again_by_an_opening(desk):
-    """There is at most one sender at a time, also of questions."""
+    """At most one worker sends a step at a time. This applies to queries too."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "a")
     desk.claim("bigdata", room=1).deliver("bigdata", "bpm", fates=("refuse", "500", "lost"))
@@ -184,7 +187,7 @@ def test_failed_mail_of_a_trial_that_was_proceeded_upon_can_be_sent_again(desk):
 
 
 def test_trial_being_withdrawn_when_it_was_proceeded_upon_is_withdrawn_again(desk):
-    """The claim remembers `compensating`, which has ended when the claim is released."""
+    """The claim remembers the state `compensating`, which is over when the claim is released."""
     desk.trial("T0", "a").deliver()
     desk.withdraw("T0")
     desk.activation("A0", "T0")
@@ -213,7 +216,7 @@ def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
 
 
 def test_question_that_is_being_retried_is_not_replaced(desk):
-    """409, and the question after it refused: the same dispatch goes on."""
+    """409, then the query is refused: the same dispatch continues."""
     desk.trial("T1", "a").deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
     desk.wait(3).resend("T1", channel="").check()
 
@@ -389,7 +392,7 @@ def test_files_are_not_looked_at_while_the_trial_is_closed(desk):
 
 
 def test_take_asks_for_the_records_of_the_trial_too(desk):
-    """The activation's books say nothing about its trial's records: these were taken for gone."""
+    """The activation's records say nothing about its trial's records, which were wrongly taken as deleted."""
     desk.trial("T0", "cd").deliver()
     desk.activation("A0", "T0", "b")
     desk.callback("A0", "reject", "A0-r3").deliver("bigdata", "bpm", fates=("429", "409", "ok", "ok"), room=1)
@@ -400,7 +403,7 @@ def test_take_asks_for_the_records_of_the_trial_too(desk):
 
 
 def test_restored_records_are_not_taken_before_their_step_has_come(desk):
-    """The order was planned anew behind what staff gave up, and was held although it has live records."""
+    """The order was planned again behind a given-up step. It was held although it has live records."""
     desk.trial("T0", "ab", end=1)
     desk.wait(39600).deliver()
     desk.change("C0", "T0", "bc")
@@ -414,7 +417,7 @@ def test_restored_records_are_not_taken_before_their_step_has_come(desk):
 
 
 def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk):
-    """It is billed and failed: the incident says so."""
+    """The order is billed and failed, and the incident says so."""
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0", "a", service="4")
     desk.copy().deliver().restore().check()
@@ -423,7 +426,8 @@ def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk)
 
 
 def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_records(desk):
-    """The earlier one's undoing must see what the later one's will bring back."""
+    """The undoing of the earlier change must consider the records that the undoing of the later change will
+    restore."""
     desk.trial("T0", "a")
     desk.change("C0", "T0", "b")
     desk.change("C1", "T0", "a").deliver()
@@ -433,7 +437,8 @@ def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_r
 
 
 def test_a_withdrawn_activation_gives_back_what_its_lost_cancel_took(desk):
-    """After a restore the trial's own creation finds its record cancelled: the activation did it, in what was lost."""
+    """After a restore the trial's creation finds its record cancelled. The activation cancelled it, in the lost part
+    of the history."""
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "")
     desk.copy().judged().restore().check()
@@ -466,18 +471,18 @@ def test_what_is_given_back_ends_as_the_trials_last_change_says(desk):
 
 
 def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
-    """The model's own hole: the refusal ended the check before anything was quiet, so nothing was judged."""
+    """An error of the model: the refusal ended the check before the desk was at rest, so nothing was checked."""
     desk.trial("T0", "a").deliver()
     desk.copy()
     desk.activation("A0", "T0", "").deliver().restore().word()
     desk.activation("A1", "T0", "")
-    desk.check()  # ContentError: the trial has been activated already, name the new domains
+    desk.check()  # ContentError: the trial has been activated already, so new domains are required
     desk.look()
     assert desk.state("A1") != "in_progress"
 
 
 def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
-    """The repeat of the trial's creation finds its record cancelled, not the creation itself."""
+    """The repeat of the trial's creation finds the record cancelled. The creation itself did not."""
     desk.trial("T0", "a").deliver()
     desk.resend("T0", force=True, channel="")
     desk.claim("bigdata", room=1)
@@ -488,7 +493,8 @@ def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
 
 
 def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(desk):
-    """The interleavings found it: the trial had ended, its record was live for ever, and nothing said so."""
+    """Found by the interleavings (tests/interleave): the trial had ended, but its record stayed live, and nothing
+    showed it."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "", start=1).deliver()
     desk.callback("A0", "pass", "A0-r1").deliver()
@@ -498,7 +504,7 @@ def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(des
 
 
 def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(desk):
-    """The interleavings found it: `stuck` names it rightly, and the model did not know that it may."""
+    """Found by the interleavings: `stuck` correctly names the change. The model did not know that it may wait."""
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver("bigdata", fates=("409",))
     desk.change("C1", "T0", "a")
@@ -509,12 +515,12 @@ def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(
 
 
 def test_a_repeat_under_a_key_that_acted_is_not_believed_once_the_books_deny_it(desk):
-    """The partner acted, its answers were lost, the record was deleted there, and a comparison saw that. The same key
-    would be answered without an act."""
+    """The partner acted, its answers were lost, and the record was deleted there. A comparison saw the deletion. A
+    repeat with the same key would be answered without an act."""
     desk.trial("T0", "b").deliver("bigdata", fates=("lost",))
     desk.wait(30).setting(retries=[])
     desk.meddle("T0", "b", "delete").deliver("bigdata", "bpm", fates=("lost",), room=1)
-    desk.wait(700)  # until then the lost call may still act, and a comparison leaves its record out
+    desk.wait(700)  # until then the lost call may still act, so a comparison leaves its record out
     desk.judged()
     assert "new" in desk.resend("T0", channel="").answer()
     desk.check()
@@ -539,7 +545,7 @@ def test_a_record_that_was_given_up_and_is_cancelled_there_takes_their_time(desk
 
 
 def test_an_unknown_number_whose_order_arrives_is_unknown_no_more(desk):
-    """Its row was closed by the next list only, and staff could do nothing about it until then."""
+    """Only the next list closed its row. Until then staff could do nothing about the number."""
     desk.trial("T0", "a")
     desk.copy()
     desk.activation("A0", "T0", "").deliver()
@@ -563,7 +569,7 @@ def test_what_is_asked_for_is_carried_out_by_its_confirmation(desk):
 
 
 def test_trial_behind_whose_failed_restore_a_change_waits_can_be_compared(desk):
-    """The change's undoing waits for a person's act on the activation, so nothing is under way."""
+    """The change's undoing waits for staff to act on the activation. So no step is in progress."""
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A1", "T0").deliver("bigdata").refuses("live", "a")
@@ -572,7 +578,7 @@ def test_trial_behind_whose_failed_restore_a_change_waits_can_be_compared(desk):
 
 
 def test_a_look_makes_nothing_again_of_a_trial_that_a_late_undoing_ends(desk):
-    """The start day's cancel was never answered; its order is withdrawn days later, with --delete."""
+    """The start day's cancel was never answered. Days later the order is withdrawn with --delete."""
     desk.trial("T0", "a").deliver().setting(retries=[])
     desk.activation("A0", "T0", "", start=1).deliver().wait(259200).sweep()
     desk.deliver("bigdata", "bpm", fates=("late",), room=1).check()
@@ -580,7 +586,7 @@ def test_a_look_makes_nothing_again_of_a_trial_that_a_late_undoing_ends(desk):
 
 
 def test_an_activation_goes_on_with_a_withdrawn_change_that_staff_accepted_before_it_was_billed(desk):
-    """Its create has no answer yet when staff accept, and adds its records later."""
+    """Staff accept while the activation's create has no answer yet. The create adds its records later."""
     desk.trial("T0", "a")
     desk.change("C0", "T0", "b")
     desk.activation("A0", "T0", "", start=1)

@@ -1,7 +1,7 @@
-"""Plays about a call that may still act behind what came next: another opening, undoing, fix or word of staff.
+"""Plays in which a call may still act after the next act: another opening, undoing, fix, or a decision of staff.
 
-The call had no answer, its repeat was refused, and it is carried out minutes later (contract 3.9, 6). The right end is
-that of the play without the late call.
+The call got no answer, its repeat was refused, and minutes later the call is carried out (contract 3.9, 6). The end
+must be the same as in the play without the late call.
 """
 
 import pytest
@@ -9,35 +9,36 @@ import pytest
 from orders.models import AffectedOrder
 
 DAY = 86400
-DELETED = ("late",), ("refuse",)  # what the first call and its repeat meet
+DELETED = ("late",), ("refuse",)  # the fates of the first call and of its repeat
 
 
 @pytest.fixture
 def active(desk):
-    """An activation that is billed."""
+    """Sends an activation and delivers it."""
     desk.trial("T0", "a").deliver()
     return desk.activation("A0", "T0").deliver()
 
 
 def goes_late(desk, *before: str):
-    """The next call about billing, after those `before`, has no answer; its repeat is refused; it lands in 400 s."""
+    """Makes the next billing call late, after calls with the fates in `before`. Its repeat is refused. It acts after
+    400 seconds."""
     desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
 
 
 def deleted_late(desk):
-    """The deletion of A0 is undone by nobody: its second one is accepted."""
+    """Compensates A0 with a late first deletion. The second deletion is accepted."""
     goes_late(desk)
     desk.resend("A0").deliver()
 
 
 def lost_there(desk):
-    """Its record is lost at the big-data side, and the first fix lands late behind the second one."""
+    """Deletes the record at the big-data side. The first fix acts late, after the second fix."""
     desk.meddle("A0", "a", "delete").reconcile("A0", fix=True)
     goes_late(desk)
     desk.reconcile("A0", fix=True).deliver()
 
 
-# --- opened again behind a deletion
+# --- opened again after a deletion
 
 
 @pytest.mark.parametrize("start", [0, 2])
@@ -59,7 +60,7 @@ def test_nor_of_one_that_a_pass_opens(desk, active):
 
 @pytest.mark.parametrize("after", [1, 500])
 def test_nor_of_one_whose_start_is_moved_after_it_was_opened(desk, after):
-    """The move is refused while the deletion may act; behind it, it is followed by nothing."""
+    """The move is refused while the deletion may still act. After the deletion no look-up follows the move."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", start=2).deliver()
     desk.compensate("A0")
@@ -76,14 +77,14 @@ def test_the_late_deletion_of_a_stray_record_takes_none_of_an_order_that_is_open
     desk.stands(A0="active", live="a", stuck=())
 
 
-# --- taken back behind a creation
+# --- undone after a creation
 
 
 def test_a_late_repeat_bills_nobody_whose_order_was_cancelled(desk, active):
     desk.wait(2 * DAY).resend("A0", force=True, channel="billing")
     goes_late(desk, "ok")
     desk.withdraw_by_staff("A0", "cancel").deliver()
-    assert desk.state("A0") == "compensating"  # until it was looked at twice
+    assert desk.state("A0") == "compensating"  # until the second look-up
     desk.activation("A1", "T0", "b")
     assert desk.state("A1") == "held"
     desk.check()
@@ -117,7 +118,7 @@ def test_nor_one_whose_order_was_opened_between_and_compensated_again(desk, acti
 
 
 def test_a_late_undoing_ends_a_trial_whose_creation_is_still_under_way(desk):
-    """The trial's record is made behind the undoing, and must not run on."""
+    """The trial's record is created after the undoing, and must not run on."""
     desk.trial("T0", "a")
     desk.activation("A0", "T0", start=1).wait(2 * DAY)
     desk.deliver("bigdata", fates=("lost",)).deliver("bpm")
@@ -132,11 +133,11 @@ def test_a_second_forced_repeat_takes_the_place_of_one_that_failed(desk, active)
     desk.stands(A0="active", live="a", stuck=())
 
 
-# --- behind staff's word
+# --- after a decision of staff
 
 
 def test_a_late_fix_behind_what_staff_accepted_is_taken(desk, active):
-    """They lived with a lost record; the fix makes it again."""
+    """Staff accepted the missing record. Then the late fix creates it again."""
     desk.meddle("A0", "a", "delete").reconcile("A0", fix=True)
     goes_late(desk)
     desk.accept("A0").check()
@@ -146,7 +147,7 @@ def test_a_late_fix_behind_what_staff_accepted_is_taken(desk, active):
 def test_a_given_up_deletion_waits_for_the_late_creation(desk):
     desk.trial("T0", "a").deliver()
     desk.setting(retries=[]).activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "late"))
-    desk.deliver("bigdata", fates=("refuse",))  # the deletion
+    desk.deliver("bigdata", fates=("refuse",))  # the refused deletion
     desk.give_up("A0").deliver().reconcile("A0").deliver()
     assert desk.state("A0") == "compensating"
     desk.check()
@@ -155,7 +156,7 @@ def test_a_given_up_deletion_waits_for_the_late_creation(desk):
 
 @pytest.mark.parametrize("write", [3, 9])
 def test_a_cancel_that_had_nothing_to_send_can_not_act_late(desk, write):
-    """A worker died with it. The comparison settles what is gone and not meant, at once."""
+    """The worker died with the call. The comparison settles at once that the record does not exist and should not."""
     desk.trial("T0", "a", end=0).deliver()
     desk.wait(86400).sweep().deliver()
     desk.change("C0", "T0", "", flow="2").meddle("T0", "a", "delete").deliver()
@@ -163,11 +164,11 @@ def test_a_cancel_that_had_nothing_to_send_can_not_act_late(desk, write):
     desk.check()
 
 
-# --- named by the step that stopped it
+# --- incidents name the step that stopped
 
 
 def test_each_order_of_a_shared_doubt_and_its_trial_is_named_by_its_own_step(desk):
-    """T1's creation and A0's cancel go to the same call, and the answers to both are not understood."""
+    """T1's creation and A0's cancel use the same call. The answers to both are not understood."""
     desk.trial("T0", "a").deliver()
     desk.setting(retries=[]).enter("T1", "a").activation("A0", "T0").deliver("bigdata", fates=("odd",)).next_moment()
     desk.compensate("A0").deliver().resend("A0").deliver("bigdata", "bpm", fates=("odd",), room=1)
@@ -179,7 +180,7 @@ def test_each_order_of_a_shared_doubt_and_its_trial_is_named_by_its_own_step(des
     }
 
 
-# --- somebody changes records by hand before the second look after a `give_up`
+# --- records are changed manually before the second look-up after `give_up`
 
 
 def test_a_look_after_a_give_up_may_find_a_record_gone(desk):

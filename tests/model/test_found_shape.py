@@ -1,7 +1,7 @@
-"""Plays about what a trial is meant to be (contract 3.9, 19), found by a person's own model and by hand.
+"""Plays about the shape of a trial (contract 3.9, 19), found by a person's own model and by hand. Remove none.
 
-The number of each test's play stands in its docstring: A to D are those of the independent model, E those of working
-out the rule by hand. Never remove one. Days count from 20 September 2023: `end=3` is the 23rd.
+The docstring of each test has the number of its play. A to D are the plays of the independent model. E are plays found
+while the rule was worked out by hand. Days count from 20 September 2023: `end=3` is the 23rd.
 """
 
 import pytest
@@ -10,7 +10,7 @@ from django.conf import settings
 from orders.models import Attempt, Dispatch
 
 DAY = 86400
-LATE = 3 * DAY  # after so long nothing that is billed is undone by itself
+LATE = 3 * DAY  # after this time nothing that is billed is undone automatically
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_domain_that_a_later_change_brought_back_has_the_trials_end_again(desk
 
 
 def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
-    """A5: b was added, and has the trial's end."""
+    """A5: b was added, and already has the trial's end."""
     desk.trial("T0", "a", end=3).deliver()
     desk.refuses("live", "a")
     desk.change("C0", "T0", "ab", end=10).play_out()
@@ -68,7 +68,7 @@ def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
 
 
 def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
-    """A6: a was refused, so it is on trial still, and so is its end."""
+    """A6: the cancel of a was refused. So a is still on trial, and its end still counts."""
     desk.trial("T0", "a", end=2).deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", "b", end=9).play_out()
@@ -77,7 +77,7 @@ def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
 
 
 def _given_up_put_back(desk):
-    """A7: the partner refuses to take an end away, and staff give that up."""
+    """A7: the partner refuses to remove an end, and staff give that step up."""
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", end=5).deliver()
     desk.refuses("live", "a")
@@ -89,21 +89,21 @@ def _given_up_put_back(desk):
 
 
 def test_a_put_back_that_was_given_up_is_named_until_it_is_resent(desk):
-    """A7: nobody sends it by itself."""
+    """A7: the step is not sent automatically."""
     _given_up_put_back(desk)
     desk.resend("C0").check()
     desk.stands(T0="trialing", ends={"a": ""}, stuck=())
 
 
 def test_a_put_back_that_was_given_up_is_named_until_it_is_accepted(desk):
-    """A7: the end stays as it is there."""
+    """A7: the record keeps the end that it has at the partner."""
     _given_up_put_back(desk)
     desk.accept("T0").check()
     desk.stands(ends={"a": "20230925"}, stuck=())
 
 
 def test_an_extension_that_never_came_did_nothing(desk):
-    """A8: another change stands behind it."""
+    """A8: another change waits behind it."""
     desk.setting(retries=[])
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("broken",))
@@ -125,7 +125,7 @@ def test_an_end_that_staff_took_is_the_trials(desk):
 
 
 def test_a_taken_end_counts_until_a_change_that_names_one(desk):
-    """A9: the change is planned upon what was taken."""
+    """A9: the change is planned with the end that staff took."""
     desk.trial("T0", "a", end=3).deliver()
     desk.meddle("T0", "a", "end", to=9).reconcile()
     desk.take("T0")
@@ -163,7 +163,7 @@ def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, ne
 
 
 def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk, trialing):
-    """B1: b is meant again, so nothing is left of the cancel, and its incident is over."""
+    """B1: b is intended again, so nothing of the cancel remains, and its incident is over."""
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -175,7 +175,7 @@ def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk, tri
 
 
 def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added(desk, trialing):
-    """B2: its cancel had been given up; the activation cancelled it, which ends the incident."""
+    """B2: the change's cancel had been given up. The activation cancelled the record, which ends the incident."""
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -189,7 +189,7 @@ def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added
 
 
 def test_a_trial_is_given_back_under_one_service(desk, trialing):
-    """B3: whether the new service counts follows from what the change did; both never do."""
+    """B3: whether the new service counts depends on what the change did. Both services never count at once."""
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").judged()
@@ -202,7 +202,7 @@ def test_a_trial_is_given_back_under_one_service(desk, trialing):
 
 
 def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
-    """B4: the waiting change makes a again, since its own message orders it."""
+    """B4: the waiting change creates a again, because its own message contains a."""
     desk.trial("T0", "ad").deliver()
     desk.change("C0", "T0", "bd").deliver()
     desk.refuses("live", "a")
@@ -227,7 +227,7 @@ def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders
 @pytest.mark.parametrize("fate", ["refuse", "lost", "broken"])
 @pytest.mark.parametrize("way", ["give_up", "resend"])
 def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, trialing, fate, way):
-    """B6 to B8: nothing makes a withdrawn trial live, and no answer stops the worker."""
+    """B6 to B8: no step makes a withdrawn trial live again, and no answer stops the worker."""
     desk.setting(retries=[])
     desk.change("C0", "T0", "b").deliver()
     desk.withdraw("C0").deliver("bigdata", fates=("ok", fate), room=1)
@@ -238,7 +238,7 @@ def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, trialing, fate, way
 
 
 def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_trial(desk, trialing):
-    """B9: its answers were lost, and staff gave it up."""
+    """B9: the answers to the cancel were lost, and staff gave it up."""
     desk.setting(retries=[])
     desk.activation("A0", "T0", start=1).deliver()
     desk.wait(DAY).sweep().deliver("bigdata", fates=("lost",))
@@ -247,7 +247,7 @@ def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_tri
 
 
 def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(desk):
-    """Whether the cancel is carried out before or not at all."""
+    """The cancel was carried out before, or never."""
     for number, delivers in (("0", True), ("1", False)):
         trial, activation = f"T{number}", f"A{number}"
         desk.trial(trial, "a").deliver()
@@ -263,7 +263,7 @@ def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(
 
 
 def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk, trialing):
-    """B10: the activation has an undoing of its own, and works it out to the shape."""
+    """B10: the activation has a separate undoing, which restores the trial's shape."""
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
@@ -275,7 +275,7 @@ def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk,
 
 
 def test_a_trial_that_never_was_is_not_given_back(desk):
-    """B11: its records were refused and given up, so it says nothing about its domains."""
+    """B11: the trial's records were refused and given up. So its message says nothing about its domains."""
     desk.trial("T0", "a").deliver("bigdata", fates=("refuse",))
     desk.give_up("T0").judged()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {})
@@ -296,7 +296,7 @@ def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_
 
 
 def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
-    """B13: b stays there, accepted; a comes back."""
+    """B13: b stays cancelled, because staff accepted that. a comes back."""
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -306,7 +306,7 @@ def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trial
 
 
 def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
-    """B13: the same where nobody knows what the cancel did."""
+    """B13: the same if the result of the cancel is unknown."""
     desk.setting(retries=[])
     desk.change("C0", "T0", "b").deliver()
     desk.withdraw("C0").deliver("bigdata", fates=("broken",), room=1)
@@ -328,7 +328,7 @@ def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it
 
 
 def test_a_given_up_restore_is_not_called_restored(desk, active):
-    """C1: the trial has ended by it."""
+    """C1: the trial has ended because of it."""
     desk.refuses("live", "a")
     desk.withdraw("A0").play_out()
     desk.refuses().give_up("A0").check()
@@ -339,7 +339,7 @@ def test_a_given_up_restore_is_not_called_restored(desk, active):
 
 
 def _given_up_deletion(desk):
-    """C2, C5: a compensated activation is billed still."""
+    """C2, C5: a compensated activation is still billed."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.refuses("delete", "a")
@@ -359,14 +359,14 @@ def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(d
 
 
 def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
-    """C5: what is offered is not refused."""
+    """C5: an offered act is not refused."""
     _given_up_deletion(desk)
     offered = desk.offered("A0")
     assert "resend" in offered
     assert "take" not in offered or not desk.take("A0").answer()
     desk.resend("A0").check()
     desk.stands(T0="trialing", A0="failed", ends={"a": ""}, live="")
-    # Staff compensated it, so it stays failed until it is sent anew or withdrawn.
+    # Staff compensated the order, so it stays failed until it is resent or withdrawn.
     assert (desk.names_stuck(), desk.troubles("A0")) == ({"A0"}, ["compensated"])
 
 
@@ -381,7 +381,7 @@ def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk, trial
 
 
 def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
-    """C3: the change's end was refused, and the old one has passed there."""
+    """C3: the change's end was refused, and the partner's old end has passed."""
     desk.trial("T0", "a", end=1).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("refuse",))
     desk.wait(2 * DAY).check()
@@ -391,7 +391,7 @@ def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
 
 
 def test_an_opened_order_keeps_no_incident_that_is_over(desk, active):
-    """C4: BPM's pass came while it was compensated."""
+    """C4: BPM approved the order while it was compensated."""
     desk.compensate("A0").deliver()
     desk.callback("A0", "pass", "A0-r1")
     desk.resend("A0").check()
@@ -431,7 +431,7 @@ def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk, active):
 
 
 def test_a_pass_counts_for_the_process_that_was_asked_last(desk, active):
-    """D1: BPM refused the first key and took the second; then the clock steps back."""
+    """D1: BPM refused the first key and accepted the second. Then the clock is set back."""
     desk.activation("A1", "T0", "b").deliver("bpm", fates=("refuse",)).play_out()
     assert desk.state("A1") == "failed"
     desk.resend("A1").deliver()
@@ -441,7 +441,7 @@ def test_a_pass_counts_for_the_process_that_was_asked_last(desk, active):
 
 
 def test_a_trial_that_staff_entered_is_asked_about_after_a_restore(desk):
-    """D2: BBOSS does not know its number; a file beside the attachments does."""
+    """D2: BBOSS does not know the trial's number. A file beside the attachments contains it."""
     desk.trial("T1", "b").deliver()
     desk.copy()
     desk.enter("T0", "a", end=3).deliver()
@@ -449,14 +449,14 @@ def test_a_trial_that_staff_entered_is_asked_about_after_a_restore(desk):
     desk.restore()
     files = [file for file in settings.ATTACHMENT_DIR.rglob("*") if file.is_file()]
     assert any("T0" in file.read_text() for file in files)
-    desk.check()  # staff enter it again, since the page of the restore asks about it
+    desk.check()  # staff enter it again, because the page of the restore asks about it
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230923"})
-    # BBOSS's list lacks it, which staff may accept; nothing else is said of it.
+    # BBOSS's list lacks it, which staff may accept. Nothing else is reported about it.
     assert [reason.code for row in desk.stuck() for reason in row.reasons] == ["not_listed"]
 
 
 def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
-    """D3: b's creation never came; its change is withdrawn, and an activation waits."""
+    """D3: b's creation never arrived. Its change is withdrawn, and an activation waits."""
     desk.partner(strict=True)
     desk.setting(retries=[])
     desk.trial("T0", "a").deliver()
@@ -467,7 +467,7 @@ def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
 
 
 def test_an_activation_cancels_what_a_strict_partner_knows(desk):
-    """D3: somebody removed b there, so the whole cancel is refused; a goes out once more."""
+    """D3: somebody deleted b at the partner, so the whole cancel is refused. The cancel of a is sent again alone."""
     desk.partner(strict=True)
     desk.trial("T0", "ab").deliver()
     desk.meddle("T0", "b", "delete")
@@ -476,7 +476,7 @@ def test_an_activation_cancels_what_a_strict_partner_knows(desk):
 
 
 def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk, trialing):
-    """D4: after a restore the change's creation finds its record cancelled; the activation did it."""
+    """D4: after a restore the change's creation finds its record cancelled. The activation had cancelled it."""
     desk.copy()
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0").judged().restore().check()
@@ -513,7 +513,7 @@ def test_a_host_in_letters_and_its_ascii_form_are_doubles(desk):
 
 
 def test_a_host_in_letters_and_its_ascii_form_are_one_domain(desk):
-    """D7: nothing changes, and it is billed once."""
+    """D7: nothing changes, and the domain is billed once."""
     desk.trial("T0", (LETTERS,)).deliver()
     desk.change("C0", "T0", (ASCII,)).deliver()
     assert desk.state("C0") == "applied"
@@ -548,7 +548,7 @@ def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(des
 
 
 def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day(desk, trialing):
-    """E3: the activation is named, and planned anew without it."""
+    """E3: the activation is named, and planned again without the change."""
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("A0"), sorted(desk.ends_there("A0"))) == ("scheduled", ["a", "b"])
@@ -578,7 +578,7 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
 
 
 def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk, active):
-    """E5: the trial has no end of its own, but an ending."""
+    """E5: the trial has no end of its own, but it has ended."""
     desk.wait(LATE).withdraw("A0")
     desk.withdraw_by_staff("A0", "cancel").judged()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
@@ -589,7 +589,7 @@ def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk, acti
 
 
 def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, active):
-    """E6: the held change is planned when the claim is free."""
+    """E6: the held change is planned when the claim is released."""
     desk.change("C5", "T0", "ab")
     assert desk.state("C5") == "held"
     desk.withdraw("A0").check()
@@ -598,7 +598,7 @@ def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, acti
 
 
 def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
-    """E7: so the trial's own message still has a, and nobody has x without the first change."""
+    """E7: so the trial's own message still contains a, and nobody has x without the first change."""
     desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
     desk.change("C1", "T0", "c").play_out()
@@ -610,7 +610,7 @@ def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
 
 
 def test_what_staff_entered_is_the_trials_message(desk):
-    """E8: BBOSS says something else for its number."""
+    """E8: BBOSS sends other content with the same number."""
     desk.enter("T0", "a").deliver()
     desk.trial("T0", "ab")
     assert desk.troubles("T0") == ["entered_differs"]
@@ -624,7 +624,7 @@ def test_what_staff_entered_is_the_trials_message(desk):
 
 
 def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
-    """E9: 409, and the record there has the old end."""
+    """E9: the answer is 409, and the record still has the old end."""
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("409",)).judged()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("failed", {"a": "20230923"})
@@ -635,7 +635,7 @@ def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
 
 
 def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again(desk, trialing):
-    """E10: its repeat was accepted, but the first call was still under way."""
+    """E10: its repeat was accepted, but the first call was still in progress."""
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("late",)).next_moment().deliver()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "", "b": ""})
     desk.withdraw("C0").deliver()
@@ -661,7 +661,7 @@ def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk
 
 
 def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
-    """E12: it was planned ten minutes before midnight."""
+    """E12: the undoing was planned ten minutes before midnight."""
     desk.trial("T0", "a", end=0).deliver()
     desk.activation("A0", "T0").deliver()
     desk.wait(17700).withdraw("A0")
@@ -672,7 +672,7 @@ def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
 
 
 def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_came(desk):
-    """E13: b's creation timed out, and the partner never saw it."""
+    """E13: b's creation timed out, and the partner never received it."""
     desk.partner(strict=True)
     desk.setting(retries=[])
     desk.trial("T0", "a").deliver()
@@ -682,7 +682,7 @@ def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_ca
 
 
 def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk, trialing):
-    """E14: the trial is cancelled on that day."""
+    """E14: the trial is cancelled on the new day."""
     desk.activation("A0", "T0", start=10).deliver()
     desk.meddle("A0", "a", "start", to=5).reconcile()
     assert desk.troubles("A0") == ["difference"]
@@ -695,7 +695,7 @@ def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk, trialin
 
 
 def test_an_order_is_not_taken_with_records_that_end(desk, trialing):
-    """No order has an end: once it has passed, the customer has service and pays nothing."""
+    """An order has no end. If its records ended, the customer would have service and pay nothing."""
     desk.activation("A0", "T0", start=1).deliver()
     desk.meddle("A0", "a", "end", to=3).reconcile()
     desk.take("A0")
@@ -706,7 +706,7 @@ def test_an_order_is_not_taken_with_records_that_end(desk, trialing):
 
 
 def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
-    """Its record ended with an earlier day of the trial, and a change left it out meanwhile."""
+    """Its record ended on an earlier last day of the trial, and a change omitted the domain in the meantime."""
     desk.trial("T0", "b", end=0).deliver()
     desk.wait(DAY).change("C0", "T0", "d", end=10).deliver()
     desk.change("C1", "T0", "ab", end=4).check()
@@ -714,14 +714,14 @@ def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
 
 
 def test_a_late_creation_brings_no_domain_back_that_a_change_dropped(desk):
-    """The creation acted after the change's cancel, which the looks find out."""
+    """The creation acted after the change's cancel. The look-ups show that."""
     desk.trial("T0", "bc", end=1)
     desk.change("C0", "T0", "b", end=5).deliver("bigdata", fates=("late",), room=1).check()
     desk.stands(T0="trialing", C0="applied", ends={"b": "20230925"}, stuck=())
 
 
 def test_a_late_creation_does_not_shorten_what_a_change_extended(desk):
-    """The creation brought the old end back after the extension, and nothing was dropped."""
+    """The creation restored the old end after the extension. No domain was removed."""
     desk.trial("T0", "bc", end=1)
     desk.change("C0", "T0", "bc", end=5).deliver("bigdata", fates=("late",), room=1).check()
     desk.stands(ends={"b": "20230925", "c": "20230925"}, stuck=())
@@ -743,7 +743,7 @@ def test_a_late_cancel_takes_no_domain_that_the_next_change_brought_back(desk):
 
 
 def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
-    """The activation's creation is refused while the look after its cancel is on its way."""
+    """The activation's creation is refused while the look-up after its cancel is in progress."""
     desk.trial("T0", "d").deliver("bigdata", fates=("late",), room=1)
     desk.press("T0", "resend", 1)
     desk.activation("A0", "T0", "abc")
@@ -752,7 +752,8 @@ def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
 
 
 def test_a_late_undoings_cancel_that_lands_late_does_not_end_its_records_sooner_than_ours(desk):
-    """Its repeat was refused, so it goes out once more: behind the moment until which the first may act."""
+    """The repeat of the cancel was refused, so the cancel is sent once more after the time until which the first may
+    act."""
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "bc", start=1)
     desk.wait(2 * DAY).deliver("bigdata", "bpm", fates=("ok", "before"), room=1)
@@ -762,7 +763,7 @@ def test_a_late_undoings_cancel_that_lands_late_does_not_end_its_records_sooner_
 
 
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
-    """No step stays failed where nothing is wrong any more."""
+    """No step stays failed if nothing is wrong any more."""
     desk.trial("T0", "a").deliver("bigdata", fates=("late",))
     desk.wait(31).deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "ok", "refuse"))
@@ -775,7 +776,7 @@ def test_the_last_look_makes_up_for_one_that_was_refused(desk):
 
 
 def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
-    """The order had asked for traffic only, and is held now since its trial has ended."""
+    """The order had only queried traffic. It is held now, because its trial has ended."""
     desk.trial("T0", "b", end=1).deliver()
     desk.change("C0", "T0", end=2)
     desk.activation("A0", "T0")
@@ -788,7 +789,7 @@ def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
 
 
 def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk, trialing):
-    """E15: the activation that starts later was billed before the change in front of it."""
+    """E15: the activation starts later. It was billed before the change in front of it was given up."""
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", start=7).deliver()
     assert sorted(desk.ends_there("A0")) == ["a", "b"]
@@ -800,7 +801,7 @@ def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk, tria
 
 
 def test_a_service_change_that_was_half_done_is_put_back(desk):
-    """E16: its cancel was carried out, its records were refused."""
+    """E16: its cancel was carried out, and its records were refused."""
     desk.trial("T0", "ab").deliver()
     desk.refuses("live", "ab")
     desk.change("C0", "T0", service="4").play_out()
@@ -811,7 +812,7 @@ def test_a_service_change_that_was_half_done_is_put_back(desk):
 
 @pytest.mark.parametrize("fate", ["lost", "broken"])
 def test_an_extension_that_is_tried_again_is_repeated_and_then_put_back(desk, fate):
-    """E17: nobody knows what its first call did."""
+    """E17: the result of its first call is unknown."""
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=(fate,))
     desk.withdraw("C0").check()
@@ -819,7 +820,7 @@ def test_an_extension_that_is_tried_again_is_repeated_and_then_put_back(desk, fa
 
 
 def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
-    """E18: somebody moves it back by hand."""
+    """E18: somebody changes the end back manually."""
     desk.trial("T0", "a", end=3).deliver()
     desk.meddle("T0", "a", "end", to=5).reconcile()
     desk.accept("T0").judged()
@@ -831,7 +832,7 @@ def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
 
 
 def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_again(desk):
-    """The model found it with late calls: a forward cancel takes back what an unanswered creation may do, too."""
+    """Found by the model with late calls. A forward cancel also undoes what an unanswered creation may still do."""
     desk.trial("T0", "a").deliver("bigdata", fates=("late",), room=1)
     desk.activation("A0", "T0").next_moment().deliver()
     assert (desk.state("A0"), desk.ends_there("T0")) == ("active", {})
@@ -840,7 +841,8 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
 
 
 def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
-    """The interleavings found it: its replaced check never ended, and it was named though it had sent nothing."""
+    """Found by the interleavings: its replaced check never ended. The activation was named, although it had sent
+    nothing."""
     desk.trial("T0", "a", end=1).deliver()
     desk.wait(2 * DAY).sweep()
     desk.change("C0", "T0", "ab", end=9).deliver("bigdata", fates=("refuse",))
@@ -852,7 +854,8 @@ def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_an
 
 
 def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back(desk):
-    """A withdrawal folds it: the older change must not win, though the clock says that it came last."""
+    """A withdrawal computes the shape again. The older change must not override the newer one, although the clock
+    shows a later time for it."""
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
     desk.wait(-4).change("C1", "T0", "a")
@@ -862,7 +865,8 @@ def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back
 
 
 def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_deletion(desk):
-    """The interleavings found it: the restore waits in the trial's line, and what failed in front of it does not."""
+    """Found by the interleavings. The restore waits in the trial's lane, but the failed step in front of it is not in
+    that lane."""
     desk.trial("T0", "ab", end=1).deliver()
     desk.change("C0", "T0", end=0).deliver()
     desk.activation("A0", "T0").deliver()
@@ -878,7 +882,8 @@ def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_delet
 
 
 def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
-    """The change behind the one that revived the trial names no end, so the ending stands once that one is gone."""
+    """The change after the one that revived the trial names no end. So without the reviving change the trial has
+    ended."""
     desk.trial("T0", "a", end=20).deliver()
     desk.activation("A0", "T0").judged()
     desk.wait(LATE).withdraw_by_staff("A0", how="delete").judged()
@@ -891,7 +896,7 @@ def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
 
 
 def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(desk, trialing):
-    """They are live beside the new ones, under incidents that name trial and change."""
+    """The old records are live beside the new ones, and incidents name the trial and the change."""
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").judged()
@@ -901,7 +906,8 @@ def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(d
 
 
 def test_a_service_that_only_some_records_have_is_put_back(desk):
-    """Somebody cancelled one of the new records before the look-ups, so the change did not give it to every domain."""
+    """Somebody cancelled one of the new records before the look-ups. So the change did not give every domain the new
+    service."""
     desk.setting(retries=[])
     desk.trial("T0", "ab").deliver()
     desk.change("C0", "T0", service="4").deliver("bigdata", fates=("ok", "lost"))
@@ -912,7 +918,7 @@ def test_a_service_that_only_some_records_have_is_put_back(desk):
 
 
 def test_an_activation_cancels_what_a_given_up_cancel_left(desk, trialing):
-    """All that is there of its trial, whatever its service (contract 3.9, 13), and the incidents end."""
+    """It cancels all records of its trial, whatever their service (contract 3.9, 13), and the incidents end."""
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").deliver()
@@ -922,7 +928,7 @@ def test_an_activation_cancels_what_a_given_up_cancel_left(desk, trialing):
 
 
 def test_accepting_moves_a_withdrawn_activation_once(desk):
-    """The books end its given-up cancel in between, and that moves the order. The history had the move twice."""
+    """A comparison ends its given-up cancel in between, which moves the order. The history had this move twice."""
     desk.trial("T0", "ab", end=2).deliver()
     desk.setting(retries=[])
     desk.activation("A0", "T0", "abc")
@@ -933,7 +939,8 @@ def test_accepting_moves_a_withdrawn_activation_once(desk):
 
 
 def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
-    """What a change cancels explains a creation that found its records cancelled, not one whose look-up was refused."""
+    """A change's cancel explains a creation that found its records cancelled. It does not explain a creation whose
+    look-up was refused."""
     desk.trial("T0", "d").deliver()
     desk.setting(retries=[])
     desk.resend("T0", force=True, channel="billing")
@@ -943,8 +950,8 @@ def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
 
 
 def test_a_look_sends_nothing_for_records_that_were_given_up(desk):
-    """The change's extension is looked after, since the trial's creation may still act; its own creation, refused and
-    given up, is judged behind that look. The look created what nobody wanted any more."""
+    """The change's extension is looked up, because the trial's creation may still act. The change's own creation,
+    refused and given up, is decided after that look-up. The look-up created records that nobody wanted any more."""
     desk.trial("T0", "a").deliver("bigdata", "bpm", fates=("lost",), room=1).next_moment().deliver()
     desk.change("C0", "T0", "abc", end=0).deliver("bigdata", fates=("refuse",)).mend("give up first")
     desk.stands(C0="applied", T0="trialing", services={"a": "1"})
@@ -960,7 +967,7 @@ def test_a_record_that_an_ended_trial_lost_is_not_accepted_with_another(desk):
 
 
 def test_a_given_up_deletion_is_not_accepted_once_its_record_is_gone(desk):
-    """Accepted as billed still, the order would end the trial that it held."""
+    """If the order were accepted as still billed, it would end the trial that it has claimed."""
     _given_up_deletion(desk)
     desk.meddle("A0", "a", "delete").press("A0", "accept")
     assert desk.answer()

@@ -1,4 +1,4 @@
-"""The oracle's fold, sentence by sentence of contract 3.9, 19, and the plays that can be told without a desk."""
+"""Tests of meant.py, sentence by sentence of contract 3.9, 19, and of the plays that need no desk."""
 
 import pytest
 
@@ -22,7 +22,7 @@ LATER = "20330920185436"
 
 
 def day(number: int | None) -> str:
-    """The end of a day of September 2023; none: no end."""
+    """Returns the end of a day of September 2023, or "" for no end."""
     return f"202309{number:02}{END_OF_DAY}" if number else ""
 
 
@@ -49,7 +49,7 @@ def live(domains: str, service: str = "1", end: int | None = None, created: str 
 
 
 def shape(*items) -> tuple[str, str, str]:
-    """Domains, service and end of what is in effect."""
+    """Returns (domains, service, end) of the items in effect."""
     found = fold(in_effect(items))
     return "".join(sorted(found.domains)), found.service, found.end
 
@@ -58,7 +58,7 @@ def over(moment: str, *items) -> bool:
     return fold(in_effect(items)).is_over(moment)
 
 
-# --- a fold, by number
+# --- shapes by number
 
 
 def test_each_says_only_what_its_message_gives():
@@ -86,13 +86,13 @@ def test_what_was_in_effect_at_a_moment():
 
 
 def test_a_withdrawn_extension_ends_the_trial_on_its_old_day():
-    """A1: the trial runs to the 21st, it is the 23rd."""
+    """A1: the trial lasts until the 21st, and today is the 23rd."""
     assert over(day(22), trial("a", 21), gone(say(1, end=25)))
     assert not over(day(22), trial("a", 21), say(1, end=25))
 
 
 def test_two_changes_withdrawn_in_turn_leave_the_first_end():
-    """A3 and A4: b was taken out with one end and brought back with another."""
+    """A3 and A4: b was removed together with one end, and added again with another."""
     first, second = say(1, "a", end=26), say(2, "ab")
     assert shape(trial("ab", 23), gone(first), gone(second)) == ("ab", "1", day(23))
     assert shape(trial("ab"), gone(first), gone(second)) == ("ab", "1", "")
@@ -101,18 +101,18 @@ def test_two_changes_withdrawn_in_turn_leave_the_first_end():
 
 
 def test_a_change_behind_keeps_the_list_and_loses_the_end():
-    """T[a] to the 23rd, C0 to the 30th, C1 [a, b], C0 withdrawn: both to the 23rd. The same with a service."""
+    """T[a] until the 23rd, C0 until the 30th, C1 [a, b], C0 withdrawn: both last until the 23rd. So with a service."""
     assert shape(trial("a", 23), gone(say(1, end=30)), say(2, "ab")) == ("ab", "1", day(23))
     assert shape(trial("a", 23), gone(say(1, service="4")), say(2, "ab")) == ("ab", "1", day(23))
 
 
 def test_an_activation_bills_what_is_left_when_it_was_planned():
-    """B14: C0 adds b, an activation takes over, C0 is withdrawn."""
+    """B14: C0 adds b, an activation takes over, and C0 is withdrawn."""
     items = [trial("a"), say(1, "ab", gone=5)]
     assert fold(in_effect(items)).domains == names("a")
 
 
-# --- endings and taken ends
+# --- endings, and ends that staff took
 
 
 def test_an_ending_leaves_no_domain():
@@ -125,7 +125,7 @@ def test_an_ending_leaves_no_domain():
     ("end", "named", "lives"), [(21, 29, True), (21, 21, False), (21, 20, False), (None, 20, True)]
 )
 def test_a_later_end_lets_it_live_again(end, named, lives):
-    """Any end, where there was none."""
+    """For a trial without an end, any end is a later end."""
     assert shape(trial("a", end), Ending(5), say(6, end=named))[0] == ("a" if lives else "")
 
 
@@ -135,18 +135,18 @@ def test_a_change_without_an_end_or_with_a_lower_number_revives_nothing():
 
 
 def test_a_withdrawn_revival_leaves_the_ending():
-    """A0 late withdrawn ended an endless T, C9 revives it to the 30th, C9 is withdrawn."""
+    """A0 was withdrawn late and ended T, which had no end. C9 revives T until the 30th. C9 is withdrawn."""
     assert shape(trial("a"), Ending(5), say(6, end=30))[0] == "a"
     assert shape(trial("a"), Ending(5), gone(say(6, end=30)))[0] == ""
 
 
 def test_a_revived_trial_whose_change_is_withdrawn_has_ended():
-    """T to the 21st, ended, C0 to the 29th, withdrawn on the 24th."""
+    """T until the 21st, ended. C0 until the 29th, withdrawn on the 24th."""
     assert over(day(23), trial("a", 21), gone(say(1, end=29)))
 
 
 def test_a_withdrawn_shortening_revives():
-    """A10: T to the 29th, C0 to the 22nd, on the 24th T has ended, C0 goes."""
+    """A10: T until the 29th, C0 until the 22nd. On the 24th T has ended, and C0 is withdrawn."""
     assert over(day(23), trial("a", 29), say(1, end=22))
     assert not over(day(23), trial("a", 29), gone(say(1, end=22)))
 
@@ -203,18 +203,18 @@ def test_nothing_of_an_ended_trial_runs_on():
     assert not list(wrong_trial_records(None, live("a", end=19), NOW))
 
 
-# --- what is left of what was given up
+# --- the rest of a given-up item
 
 
 def left(change: Said, before, rows, now: str = NOW) -> set[tuple[str, str, str]]:
-    """The shapes of all readings."""
+    """Returns the shapes of all readings."""
     base = [*before]
     found = left_of(change, fold(base), rows, now)
     return {shape(*base, one) for one in found}
 
 
 def test_a_change_that_did_nothing_says_nothing():
-    """A11: refused for good."""
+    """A11: permanently refused."""
     before = [trial("a", 23)]
     assert left(say(1, "ab", end=30), before, live("a", end=23)) == {("a", "1", day(23))}
     assert any(one.says_nothing() for one in left_of(say(1, "ab", end=30), fold(before), live("a", end=23), NOW))
@@ -230,19 +230,19 @@ def test_a_cancel_that_was_given_up_leaves_its_domains():
 
 
 def test_an_end_that_only_some_have_says_nothing():
-    """A5: b was added with the new end, and the partner refused to move a's."""
+    """A5: b was added with the new end, and the partner refused to change a's end."""
     rows = [*live("a", end=23), *live("b", end=30)]
     assert left(say(1, "ab", end=30), [trial("a", 23)], rows) == {("ab", "1", day(23))}
 
 
 def test_an_end_that_all_have_counts():
-    """A11: the looks show the new end. A12: a shortening."""
+    """A11: the look-ups show the new end. A12: the same for a shortening."""
     assert left(say(1, end=30), [trial("a", 23)], live("a", end=30)) == {("a", "1", day(30))}
     assert left(say(1, end=21), [trial("a", 23)], live("a", end=21)) == {("a", "1", day(21))}
 
 
 def test_the_end_beside_a_refused_cancel():
-    """A6: b instead of a, end the 29th; the cancel of a is refused."""
+    """A6: b replaces a, until the 29th. The cancel of a is refused."""
     rows = [*live("a", end=22), *live("b", end=29)]
     assert left(say(1, "b", end=29), [trial("a", 22)], rows) == {("ab", "1", day(22))}
 
@@ -252,7 +252,7 @@ def test_a_service_whose_cancel_was_done_and_whose_create_was_refused_is_put_bac
 
 
 def test_a_domain_that_was_cancelled_is_gone():
-    """C0: b in a's place; a cancelled, b refused: no domain is left."""
+    """C0: b replaces a. a is cancelled and b refused, so no domain is left."""
     assert {one[0] for one in left(say(1, "b"), [trial("a")], [])} == {""}
 
 
@@ -264,7 +264,7 @@ def test_a_trial_that_was_given_up_says_nothing_about_what_was_not_made():
 
 
 def test_what_stands_behind_does_not_make_it_say_more():
-    """B12: C0 adds b, refused, given up; C1 stands behind it."""
+    """B12: C0 adds b, is refused and given up. C1 comes after it."""
     base, behind = trial("a"), say(2, end=30)
     found = left_of(say(1, "ab"), fold([base]), live("a"), NOW)
     assert {shape(base, one, behind) for one in found} == {("a", "1", day(30))}
@@ -272,7 +272,8 @@ def test_what_stands_behind_does_not_make_it_say_more():
 
 
 def test_what_has_run_out_was_not_cancelled():
-    """The cancel of c was refused, and its end has passed since: nothing was done, though nothing of it runs on."""
+    """The cancel of c was refused, and c's end has passed since. So nothing was done, although c is not billed any
+    more."""
     base, change = trial("bc", 23), say(1, "b")
     found = left_of(change, fold([base]), live("bc", end=23), day(24))
     assert any(one.says_nothing() for one in found)

@@ -1,6 +1,6 @@
-"""No act asks more of the database where an order has more domains (contract 2.4: up to 20,000).
+"""An act sends no more statements for an order with more domains (contract 2.4: up to 20,000).
 
-Each play runs with few and with many domains; every act of it must send as many statements both times.
+Each play runs with few and with many domains. Each act must send the same number of statements both times.
 """
 
 import re
@@ -36,7 +36,7 @@ def stage(db):
 
 @pytest.mark.parametrize("name", PLAYS)
 def test_an_act_asks_no_more_for_more_domains(stage, name):
-    measure(stage, name, FEW)  # some things are asked once in a process
+    measure(stage, name, FEW)  # some queries are made once per process
     few, many = (measure(stage, name, count) for count in (FEW, MANY))
     assert not [act.line for act in many if "Error" in act.line]
     pairs = zip(few, many, strict=True)
@@ -46,7 +46,7 @@ def test_an_act_asks_no_more_for_more_domains(stage, name):
 
 
 def pages_of(order: Order) -> list[str]:
-    """The addresses of an order's page and of what may be decided about it."""
+    """Returns the addresses of an order's page and of its decisions."""
     facts = facts_of(order, now=timezone.now())
     keys = [row.key for row in DECISIONS.values() if not row.why_not(facts)]
     decisions = [reverse("admin:orders_order_decide", args=[order.pk, key]) for key in keys]
@@ -60,7 +60,8 @@ def pages_of(order: Order) -> list[str]:
 
 
 def asked_by_pages(stage: Stage, client, count: int, folder: Path) -> list[tuple[str, int]]:
-    """Each page of each order, each command that shows one and each list's export, and how many statements it sent."""
+    """Returns the number of statements of each page of each order, each command that shows an order, and each list's
+    export."""
     found = []
     with stage.play() as desk:
         in_need(desk, lambda begin, end: domains(round(begin * count), round(end * count)))

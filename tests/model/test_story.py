@@ -1,4 +1,4 @@
-"""The oracle's stories: what follows from messages and staff's words, told by hand (contract 3.9, 13 to 19)."""
+"""Tests of story.py: what follows from messages and acts of staff, told by hand (contract 3.9, 13 to 19)."""
 
 import datetime
 
@@ -10,7 +10,7 @@ TODAY = 20
 
 
 class Play:
-    """Tells a story event by event; each is a second later, `today` is a day of September 2023."""
+    """Builds a story event by event. Each event is a second later. `today` is a day of September 2023."""
 
     def __init__(self, *domains: str, end: int | None = None):
         self.orders, self.states, self.books = {}, {}, []
@@ -46,14 +46,14 @@ class Play:
         self.is_now(number, "withdrawn")
 
     def there(self, domains: str, job: str = "T0", service: str = "1", end: int | None = None, start: str = "") -> None:
-        """Live records at the partner, from now on."""
+        """Sets the partner's live records from now on."""
         kind, product = ("1", service) if job == "T0" else ("2", f"P-{job}")
         until = f"202309{end:02}{END_OF_DAY}" if end else "20330925000000"
         created = start or f"202309{self.today}120000"
         self.rows += [Row(job, product, one, True, created, until, kind, service) for one in domains]
 
     def look(self) -> None:
-        """These were the partner's books until now; they may change from here on."""
+        """Stores the partner's records up to now. They may change afterwards."""
         since = self.books[-1].until + 1 if self.books else 0
         self.books.append(Books(since, self.place, tuple(self.rows)))
 
@@ -66,7 +66,7 @@ class Play:
         return [one.text for one in self.story().wrong()]
 
     def lived_with(self) -> bool:
-        """Whether staff accepted the one thing that is wrong."""
+        """Returns True if staff accepted the only error."""
         story = self.story()
         (wrong,) = story.wrong()
         return story.lived_with(wrong)
@@ -102,7 +102,7 @@ def test_a_held_change_says_nothing_yet():
 
 
 def test_a_change_that_was_held_takes_its_number_when_it_is_planned():
-    """C1 arrives behind C0 and is planned before it."""
+    """C1 arrives after C0 and is planned before C0."""
     play = Play("a")
     play.order("C0", contents.change("C0", "b", of="T0"), state="held")
     play.tell("C0", "held", because="claim_held")
@@ -136,7 +136,7 @@ def test_a_started_holder_converts_and_leaves_no_trial_record():
 
 
 def test_an_activation_bills_what_is_still_in_effect_of_what_it_was_planned_upon():
-    """B14: the change is withdrawn in front of it."""
+    """B14: the change is withdrawn before it."""
     play = Play("a")
     play.change("C0", "a", "b", state="in_progress")
     play.activation("A0")
@@ -157,7 +157,7 @@ def test_an_activation_bills_its_own_domains_from_its_start():
 
 
 def test_a_given_up_change_is_judged_by_the_books_of_that_moment():
-    """E7: C1's cancel was given up; C0 is withdrawn afterwards."""
+    """E7: C1's cancel was given up. C0 is withdrawn afterwards."""
     play = Play("a")
     play.change("C0", "a", "x")
     play.change("C1", "c", state="failed")
@@ -204,7 +204,7 @@ def test_a_late_undoing_is_an_ending():
 
 
 def test_a_taken_end_is_the_trials():
-    """A9: somebody moved it at the partner; the trial runs until then."""
+    """A9: somebody moved the end at the partner. The trial lasts until then."""
     play = Play("a", end=21)
     play.there("a", end=29)
     play.tell("T0", "taken", steps=[])
@@ -260,7 +260,7 @@ def test_what_changed_since_and_was_moved_back_is_accepted_no_more():
 
 
 def test_an_activation_that_staff_let_go_on_with_a_withdrawn_change_bills_what_the_change_added():
-    """Its records are made after staff accepted it, so they could not be accepted as they were."""
+    """Its records are created after staff accepted it, so staff could not accept the records as they were."""
     play = Play("a")
     play.change("C0", "a", "b")
     play.activation("A0", start="20230927", state="scheduled")

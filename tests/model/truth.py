@@ -1,7 +1,7 @@
-"""What must be true of a desk once all is quiet (contract 3.9, 14), judged only by its rows and the partners'.
+"""The rules that a desk at rest must fulfil (contract 3.9, 14), checked only by rows of the desk and the partners.
 
-Each function yields what is wrong, or raises WrongError. Other tests may use them too:
-`all_wrong(store)` needs a database at rest and the sandbox's store.
+Each function yields errors, or raises WrongError. Other tests may call `all_wrong(store)`. It needs a database at rest
+and the sandbox's store.
 """
 
 import datetime
@@ -42,7 +42,7 @@ from tests.model.story import Story, Wrong
 
 D, R, S, Kind = Dispatch.State, BillingRecord.State, Order.State, Order.Kind
 MAY_BILL = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE}
-# Causes about billing excuse books that differ. Failed mails or contradictions of BPM do not.
+# Incidents with these codes excuse records that differ. Failed mails and contradictions of BPM do not.
 ABOUT_BOOKS = {
     "unknown_record",
     "difference",
@@ -108,8 +108,9 @@ READ = {
 
 
 def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
-    """At most one sender at a time; nothing that was replaced; of a withdrawn order only what takes back, repeats of
-    billing calls of unknown outcome, and mails."""
+    """Raises WrongError if the claimed work must not be sent. Only one worker may send a step at a time. A replaced
+    step must never be sent. For a withdrawn order only undo steps, repeats of billing calls and mails may be sent.
+    """
     same = (flight.work for flight in air if flight.work.mail == work.mail)
     if any(other.dispatch_id == work.dispatch_id and other.lease_until > now for other in same):
         raise WrongError("one sender at a time", work.step)
@@ -132,7 +133,7 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
 
 @dataclass
 class Books:
-    """Everything to judge, read once."""
+    """All rows to check, each read once."""
 
     now: datetime.datetime
     orders: dict[int, Order] = field(default_factory=dict)
@@ -141,7 +142,7 @@ class Books:
     mails: list[tuple] = field(default_factory=list)  # order, kind, state, id, about
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    named: set[str] = field(default_factory=set)  # by a difference of the books, open or accepted
+    named: set[str] = field(default_factory=set)  # by differences between both books, open or accepted
     named_open: set[str] = field(default_factory=set)
     open_differences: set[str] = field(default_factory=set)
     claims: dict[int, int] = field(default_factory=dict)
@@ -173,22 +174,24 @@ class Books:
         return books
 
     def excused(self, order: Order | None) -> bool:
-        """Whether an incident about its books or a difference names the order, open or accepted."""
+        """Returns True if the order is named by an open or accepted difference, or by such an incident about
+        records."""
         if order is None or order.number in self.named:
             return order is not None
         return any(map(_is_about_books, self.causes[order.pk] | self.lived_with[order.pk]))
 
     def in_doubt(self, order: Order) -> bool:
-        """Whether a step in doubt stopped it, so that it stays as it is (contract 7.2)."""
+        """Returns True if a step in doubt stopped the order, so that the order must not change (contract 7.2)."""
         doubts = {code for _, _, code in self.causes[order.pk]} & DOUBTS
         return order.state == S.FAILED and order.undo_since is None and bool(doubts)
 
     def is_open(self, order: Order) -> bool:
-        """Whether an open incident about its books or an open difference names the order."""
+        """Returns True if an open difference or an open incident about records names the order."""
         return order.number in self.named_open or any(map(_is_about_books, self.causes[order.pk]))
 
     def record_excused(self, record: BillingRecord) -> bool:
-        """The record's order is named, or one of which a step on this record failed or was undone."""
+        """Returns True if the record's order is excused, or an order whose step on this record failed or was
+        undone."""
         touching = {row.order_id for row in self.dispatches if record.pk in row.records and row.state != D.DONE}
         touching |= {row.order_id for row in self.dispatches if row.pk == record.dispatch_id}
         return any(self.excused(self.orders[pk]) for pk in {record.order_id, *touching})
@@ -197,9 +200,9 @@ class Books:
 def all_wrong(
     store: Store, stuck: Iterable | None = None, *, contents: Mapping[str, dict], seen: Sequence = (), loose=False
 ) -> list[str]:
-    """Everything that is wrong, with the name of its rule in front. `stuck`: the result of orders.incidents.stuck.
+    """Returns all errors, each beginning with the name of its rule. `stuck` is the result of orders.incidents.stuck.
 
-    `contents`: what was sent and accepted, by number. `seen`: the partner's records as they were (stories.py).
+    `contents` has the accepted messages by number. `seen` has the partner's earlier records (stories.py).
     """
     books = Books.read(store)
     rules = (
@@ -223,7 +226,8 @@ def all_wrong(
 
 
 def steps_rest(books: Books) -> Iterator[str]:
-    """Nothing is under way. Waiting steps wait for a day, for BPM, or behind a failed step that an incident names."""
+    """Yields steps in progress, and orders that wait for nothing. Steps may wait for a day, for BPM, or for a failed
+    step that an incident names."""
     failed = what_stopped(books)
     for row in books.dispatches:
         order = books.orders[row.order_id]
@@ -237,15 +241,16 @@ def steps_rest(books: Books) -> Iterator[str]:
 
 
 def mails_are_told(books: Books) -> Iterator[str]:
-    """Each cause has its mail, and no cause has two; each mail has gone out, an incident names its order, or the mail
-    of its end tells it too."""
+    """Yields missing, duplicate and unsent mails. A mail may be unsent if an incident names its order, or if the mail
+    about the end of its cause covers it.
+    """
     counts = Counter((order, kind) for order, kind, *_ in books.mails)
     told_at_end = {pk for *_, about in books.mails for pk in about.get("behind", [])}
     for order, kind, state, pk, _about in books.mails:
         if state not in {"done", "failed"} and not (state == "closed" and pk in told_at_end):
             yield f"{kind} of {books.orders[order].number} is {state}"
         named = any(cause[:2] == ("mail", kind) for cause in books.causes[order] | books.lived_with[order])
-        if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # as with its steps
+        if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # steps too are ignored then
             yield f"{kind} of {books.orders[order].number} failed, and no incident says so"
     for row in books.dispatches:
         order = books.orders[row.order_id]
@@ -262,14 +267,15 @@ def mails_are_told(books: Books) -> Iterator[str]:
 
 
 def incidents_end(books: Books) -> Iterator[str]:
-    """No open incident is about a step that is over (a given-up one: once it is known what it did), nor about what BPM
-    said too early once that decides. Only the books or `accept` end those of LASTING."""
+    """Yields open incidents whose cause is over: their step is finished, or BPM's early decision has been followed by
+    the real one. A given-up step counts as finished once its effect is known. Incidents in LASTING are ignored,
+    because only a comparison or `accept` ends them."""
     over = {D.DONE, D.CLOSED, D.UNDONE}
     rows = (row for row in books.dispatches if row.state not in over)
     left = {(row.order_id, row.step) for row in rows if row.state != D.GIVEN_UP or "settled" not in row.about}
     for pk, causes in books.causes.items():
         order = books.orders[pk]
-        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # named beside them
+        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # named beside it
         for partner, step, code in sorted(causes):
             moves = code == "move_failed" and order.state in {S.SCHEDULED, S.IN_PROGRESS}  # its day can still be moved
             about = step in STEPS and code not in LASTING and not moves
@@ -280,9 +286,9 @@ def incidents_end(books: Books) -> Iterator[str]:
 
 
 def doubts_are_named(books: Books) -> Iterator[str]:
-    """Each step in doubt has an incident of this code, unless its order is taken back; and none is about a step that
-    did not stop: one that did, and waits to be sent again, is in doubt still. What a repeat was answered later has an
-    incident beside it."""
+    """Yields steps in doubt without an incident of their code, and incidents about steps that did not stop. Orders
+    that are being undone are ignored. A stopped step that waits to be sent again is still in doubt. If a repeat got
+    another answer later, the step has a second incident."""
     stopped = [row for row in books.dispatches if row.state in {D.FAILED, D.GIVEN_UP}]
     for row in stopped:
         order, cause = books.orders[row.order_id], (STEPS[row.step].partner, row.step, row.error_code)
@@ -299,7 +305,8 @@ def doubts_are_named(books: Books) -> Iterator[str]:
 
 
 def what_stopped(books: Books) -> list[Dispatch]:
-    """Steps that others wait behind: failed ones, and a given-up deletion or cancel that leaves somebody billed."""
+    """Returns the steps that block others: failed steps, and given-up deletions or cancels that leave an order
+    billed."""
     return [
         row
         for row in books.dispatches
@@ -313,8 +320,8 @@ def what_stopped(books: Books) -> list[Dispatch]:
 
 
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
-    """The failed steps that an order waits behind: its own, those in its trial's line, and those in front of undo steps
-    that wait in it."""
+    """Returns the failed steps that block an order: its own, those in its trial's lane, and those of orders with an
+    undo step that waits in that lane."""
     lane = order.trial_id or order.pk
     behind = {row.order_id for row in books.dispatches if row.lane == lane and row.state == D.WAITING and row.undo}
     return [
@@ -323,7 +330,7 @@ def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispat
 
 
 def books_agree(books: Books) -> Iterator[str]:
-    """Our records equal the partner's, field by field."""
+    """Yields the differences between our records and the partner's, field by field."""
     left = dict(books.theirs)
     for record in books.records.values():
         key = (record.order.number, record.product_id, record.domain_key)
@@ -337,7 +344,7 @@ def books_agree(books: Books) -> Iterator[str]:
 
 
 def difference(record: BillingRecord, there: dict | None) -> str:
-    """How our record differs from theirs; empty if it does not."""
+    """Returns a text about the difference between our record and the partner's, or ""."""
     if record.state == R.UNKNOWN:
         return f"ours unknown, theirs {_status(there)}"
     if record.state in {R.TO_SEND, R.DELETED}:
@@ -349,7 +356,7 @@ def difference(record: BillingRecord, there: dict | None) -> str:
         ours = records_body([facts])["productInfos"][0]
     except AttributeError:
         return f"ours {record.state} without its times"
-    accepted = record.accepted  # accepted, until a step of ours says otherwise
+    accepted = record.accepted  # accepted values count until a step of ours changes them
     fields = [
         f"{name} ours {value} theirs {there.get(name)}"
         for name, value in ours.items()
@@ -368,8 +375,8 @@ def _status(row: dict | None) -> str:
 
 
 def as_meant(books: Books, contents: Mapping[str, dict], seen: Sequence, loose: bool) -> Iterator[str]:
-    """States and records are those that follow from what was said; or the order is named, about a trial's records the
-    trial."""
+    """Yields states and records that do not follow from the messages. An order that is named is excused. Errors about
+    a trial's records need the trial to be named."""
     numbers = {order.number: order for order in books.orders.values()}
     told = read_stories(
         books.orders, books.claims, contents, seen, list(books.theirs.values()), now=books.now, loose=loose
@@ -385,7 +392,7 @@ def as_meant(books: Books, contents: Mapping[str, dict], seen: Sequence, loose: 
 
 
 def only_these_are_billed(books: Books) -> Iterator[str]:
-    """Live commercial records belong to orders that may be billed."""
+    """Yields live commercial records of orders that must not be billed."""
     numbers = {order.number: order for order in books.orders.values()}
     for (job, _, domain), row in books.theirs.items():
         order = numbers.get(job)
@@ -396,7 +403,8 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
 
 
 def not_beside_each_other(books: Books) -> Iterator[str]:
-    """From `start` on there is no live trial record beside that of the claim's holder, unless one of both is named."""
+    """Yields trials with a live record although the claim's holder is billed and its `start` has come. Named orders
+    are excused."""
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
         live = defaultdict(list)
@@ -411,14 +419,15 @@ def not_beside_each_other(books: Books) -> Iterator[str]:
 
 
 def one_process(books: Books) -> Iterator[str]:
-    """One process at BPM for one BPM step; every key with its own bytes."""
+    """Yields BPM steps that started more than one process."""
     for row in books.violations:
         if row["kind"] == "started_twice":
             yield f"{row['kind']} {row['detail']}"
 
 
 def claims_fit(books: Books) -> Iterator[str]:
-    """A valid first activation holds the claim; a trial is converted only while somebody holds it."""
+    """Yields wrong claims. A valid first activation must hold its trial's claim. A trial may be converted only while
+    its claim is held."""
     for order in books.orders.values():
         holder = books.claims.get(order.trial_id or order.pk)
         if order.kind == Kind.ACTIVATION and order.first and order.state in MAY_BILL and holder != order.pk:
@@ -432,7 +441,7 @@ def claims_fit(books: Books) -> Iterator[str]:
 
 
 def history_fits(books: Books) -> Iterator[str]:
-    """Every change of a state was allowed and is in the history."""
+    """Yields forbidden changes of a state, and states that differ from the history."""
     state: dict[int, str] = {}
     for order_id, kind, data in READ["events"]():
         if kind == "received":
@@ -450,7 +459,7 @@ def history_fits(books: Books) -> Iterator[str]:
 
 
 def shapes_are_kept(books: Books) -> Iterator[str]:
-    """What the desk keeps of a trial's shape is what a fold of all that shapes it gives, and lists find it by that."""
+    """Yields trials whose stored shape differs from the computed shape, or that lists find by another service."""
     kept = {row.pk: read_shape(row) for row in TrialShape.objects.all()}
     found = dict(Order.objects.values_list("pk", SERVICE_NOW))
     for pk, shape in kept.items():
@@ -462,7 +471,7 @@ def shapes_are_kept(books: Books) -> Iterator[str]:
 
 
 def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
-    """Exactly the orders that need somebody are in `stuck` (`told`: by number)."""
+    """Yields orders that need somebody and are not in `stuck`, and the reverse. `told` is `stuck` by number."""
     failed = what_stopped(books)
     for order in books.orders.values():
         stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}
@@ -471,7 +480,7 @@ def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
             yield f"{order.number} is {order.state}, {sorted(books.causes[order.pk])}, and stuck does not name it"
         if order.number in told and not (stopped or named or books.causes[order.pk]):
             own = [row.step for row in failed if row.order_id == order.pk]
-            waits = order.state in {S.SCHEDULED, S.WITHDRAWN}  # a withdrawn change that others rest upon still goes out
+            waits = order.state in {S.SCHEDULED, S.WITHDRAWN}  # withdrawn changes on which others depend are sent
             if not own and not (waits and waits_for(books, order, failed)):
                 yield f"{order.number} is {order.state}, and stuck names it: {told[order.number].reasons}"
     for number in books.open_differences - {order.number for order in books.orders.values()}:

@@ -1,4 +1,4 @@
-"""What a worker does (claims, calls, records, sweeps), what goes wrong in between, and time."""
+"""The acts of a worker (claim, call, record, sweep), its faults, and the passing of time."""
 
 import datetime
 from collections import deque
@@ -39,7 +39,7 @@ NOW = Slot("now", DateTimeField())
 ALL = ("bigdata", "bpm", "mail", "files")
 MOST_ROUNDS = 60
 DUE = Prepared(lambda: Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=NOW).values_list("pk")[:1])
-SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # open_partners
+SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # as `open_partners`
 WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list("pk")[:1])
 UNSETTLED = Prepared(
     lambda: Order.objects.filter(held_because__in=["trial_unknown", "trial_closed"]).values_list("pk")[:1]
@@ -51,8 +51,8 @@ ABANDONED = Prepared(
     ).values_list("pk")[:1]
 )
 ENDING = Prepared(lambda: Order.objects.filter(biz_end__isnull=False).values_list("pk")[:1])
-LOOKS = ["verify_deleted", "ask_billing"]  # the partner is asked again after ten minutes
-LOOKED_AT = Q(state="retrying", step="check_files")  # every five minutes, as long as the files are wrong
+LOOKS = ["verify_deleted", "ask_billing"]  # steps that query the partner again after ten minutes
+LOOKED_AT = Q(state="retrying", step="check_files")  # checked every five minutes while the files are wrong
 COMING = {
     "tries": Prepared(
         lambda: (
@@ -91,47 +91,47 @@ def _write_mail(mail, domains) -> None:
 
 @dataclass
 class Flight:
-    """A claimed call: not begun, or under way without a recorded outcome."""
+    """A claimed call. `outcome` is None until the call was made."""
 
     work: Work
     outcome: Outcome | None = None
 
 
 class Worker:
-    """Delivery, one stage at a time."""
+    """Delivers in single stages."""
 
     def __init__(self):
         self.air: list[Flight] = []
         self.mail_fates: deque[str] = deque()
         self.wrong_files: set[str] = set()
         self.ends = False
-        self.paused: dict[str, datetime.datetime | None] = {}  # partner: until when, as people said
+        self.paused: dict[str, datetime.datetime | None] = {}  # by partner: the end that staff gave, or None
 
     @act
     def claim(self, *partners: str, room: int = 50):
-        """Claims what is due. The calls do not begin yet."""
+        """Claims due steps and mails. Makes no call yet."""
         self.air += self._claim(partners, room)
 
     @act
     def call(self, *fates: str):
-        """Sends the claimed calls; the first ones meet these fates. Records nothing yet."""
+        """Makes the claimed calls, the first ones with these fates. Records nothing yet."""
         self._call([flight for flight in self.air if flight.outcome is None], fates)
 
     @act
     def land(self):
-        """Records the outcomes of the calls, late or in time."""
+        """Records the outcomes of the calls made."""
         landed = [flight for flight in self.air if flight.outcome]
         self.air = [flight for flight in self.air if flight.outcome is None]
         self._record(landed)
 
     @act
     def die(self):
-        """The worker dies: it never records what it had claimed or called."""
+        """Kills the worker. It records none of its claimed calls."""
         self.air.clear()
 
     @act
     def deliver(self, *partners: str, fates: tuple[str, ...] = (), room: int = 50):
-        """Delivers everything that is due for these partners, or for all."""
+        """Delivers everything that is due for these partners. Without partners, delivers to all."""
         for _ in range(MOST_ROUNDS):
             flights = self._claim(partners, room)
             if not flights:
@@ -142,7 +142,7 @@ class Worker:
 
     @act
     def sweep(self):
-        """What the sweep does each minute."""
+        """Does the work of the sweep."""
         now = timezone.now()
         if self.paused:
             end_pauses(now=now)
@@ -162,30 +162,30 @@ class Worker:
 
     @act
     def run_day(self, number: str):
-        """The schedule's job of one order, or `activate ORDER`."""
+        """Runs an order's scheduled job, like `activate ORDER`."""
         return "" if activate(numbers=[number], by="schedule", now=timezone.now()) else "nothing to do"
 
     @act
     def files_come(self, number: str):
-        """The order's files are right from now on, and are checked again."""
+        """Corrects the order's files and checks them again."""
         self.wrong_files.discard(number)
         recheck_files(numbers=[number], now=timezone.now())
 
     @act
     def wait(self, seconds: float):
-        """Time passes; with a negative number the clock is set back."""
+        """Moves the clock forward. A negative number sets the clock back."""
         self._move(seconds)
 
     @act
     def next_moment(self):
-        """Time passes until the next event: a retry, a lease's end, a look; the beginning of a day does not count."""
+        """Moves the clock to the next retry, end of a lease, or look-up. Ignores start days."""
         self._to_next(days=False)
 
     @act
     def partner(self, *, strict=False, stubborn=False, forgetful=False, zero=False):
-        """What partners are like. Big data is strict: it refuses to cancel a record that it does not hold. They give
-        their first answer under a key again for ever (`stubborn`). BPM knows no keys (`forgetful`), and says success
-        with 0 (`zero`)."""
+        """Sets properties of the partners. With `strict`, big data refuses to cancel a record that it does not have.
+        With `stubborn`, partners repeat their first answer to a key forever. With `forgetful`, BPM ignores keys. With
+        `zero`, BPM reports success by code 0."""
         self.wire.be_strict(strict)
         self.wire.stubborn, self.wire.forgetful, self.wire.zero = stubborn, forgetful, zero
         if forgetful:
@@ -193,26 +193,26 @@ class Worker:
 
     @act
     def refuses(self, kind: str = "", domains: str = ""):
-        """From now on big data refuses calls of this kind (`live`, `cancel`, `delete`) about any of these domains; in
-        addition to what it refuses already. Without arguments it refuses nothing more."""
+        """Makes big data refuse calls of this kind (`live`, `cancel`, `delete`) about any of these domains, in
+        addition to earlier refusals. Without arguments, removes all refusals."""
         if not kind:
             self.wire.refused.clear()
         self.wire.refused |= {(kind, name.lower()) for name in names(domains)}
 
     @act
     def play_out(self):
-        """Delivers, and lets time pass, until nothing is to come but days. The partners stay as they are."""
+        """Delivers and moves the clock until only start days are left. The partners' faults stay."""
         self._play_out(days=False)
 
     @act
     def stalled(self):
-        """The partner carries out the calls that it was too slow for."""
+        """Makes the partner carry out the calls that had timed out."""
         self.wire.carry_out_stalled()
 
     # --- parts
 
     def paused_partners(self, now: datetime.datetime) -> list[str]:
-        """The partners that are paused at this moment."""
+        """Returns the partners that are paused at this time."""
         return [partner for partner, until in self.paused.items() if until is None or until > now]
 
     def _claim(self, partners: tuple[str, ...], room: int) -> list[Flight]:
@@ -238,14 +238,14 @@ class Worker:
         return [Flight(item) for item in work]
 
     def _call(self, flights: list[Flight], fates: tuple[str, ...]) -> tuple[str, ...]:
-        """Sends; gives the remaining fates. Partners and mail server take theirs from the same list."""
+        """Makes the calls. Returns the unused fates. Partners and mail server use the same list of fates."""
         self.wire.fates.clear()
         self.mail_fates.clear()
         self.wire.fates.extend(fates)
         self.mail_fates.extend(fate if fate in {"ok", "refuse"} else "retry" for fate in fates)
         for flight in flights:
             left = (flight.work.lease_until - timezone.now()).total_seconds()
-            if left < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:  # as integrations.delivery.loop._call
+            if left < settings.PARTNER_TIMEOUT_SECONDS + LEASE_RESERVE:  # as in integrations.delivery.loop._call
                 flight.outcome = _handed_back(flight.work)
             else:
                 flight.outcome = send_step(flight.work)
@@ -255,7 +255,7 @@ class Worker:
         return left
 
     def _record(self, flights: list[Flight]) -> None:
-        """As integrations.delivery.loop does: the breakers first."""
+        """Records outcomes like integrations.delivery.loop: updates the breakers first."""
         outcomes = [flight.outcome for flight in flights]
         if not outcomes:
             return
@@ -276,7 +276,7 @@ class Worker:
         self.wire.carry_out_stalled(now=timezone.now())
 
     def _to_next(self, *, days: bool) -> bool:
-        """Moves the clock to the next event; False if there is none."""
+        """Moves the clock to the next event. Returns False if there is none."""
         now = timezone.now()
         moments = [moment for name, query in COMING.items() if days or name != "days" for moment in query(now=now)]
         moments += [ripe for ripe, _ in self.wire.stalled]
@@ -286,12 +286,12 @@ class Worker:
         return True
 
     def has_days(self) -> bool:
-        """Whether a start day is still to come."""
+        """Returns True if a start day is in the future."""
         return bool(COMING["days"](now=timezone.now()))
 
     def calm(self, *, days: bool = False) -> None:
-        """Part of an act: the partners work again, workers work, time passes until nothing is left.
-        `days`: start days come too. Nobody is paused any more."""
+        """Repairs the partners, ends all pauses, and works until nothing is left. With `days`, start days pass too.
+        Part of other acts."""
         self.wire.heal()
         for partner in self.paused_partners(timezone.now()):
             resume_partner(partner=partner, by="staff:model", now=timezone.now())
@@ -303,14 +303,14 @@ class Worker:
         self._play_out(days=days, resumed=True)
 
     def _play_out(self, *, days: bool, resumed: bool = False) -> None:
-        """`resumed`: what the desk holds is let go each time."""
+        """With `resumed`, holds of the desk are ended in each round."""
         for _ in range(MOST_ROUNDS):
             self.sweep()
             if resumed:
                 self.let_go()
             self.deliver()
             if not self._to_next(days=days):
-                self.sweep()  # what arrived after its last day ends too
+                self.sweep()  # orders that arrived after their last day end too
                 if not is_something_due(timezone.now()):
                     return
         raise WrongError("it ends", "something is always to come")

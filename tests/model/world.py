@@ -1,6 +1,7 @@
-"""A desk in one process, played by plain calls: each act is a part of a test to paste (test_found.py), and acts chain.
+"""A desk in one process. Each act is a call that can be pasted into a test (test_found.py). Acts can be chained.
 
-An act that the desk refuses says so and changes nothing. Every other error is a find. Each act takes a second.
+If the desk refuses an act, the refusal is the act's result, and nothing changes. Any other error is a failure of the
+desk. Each act takes a second.
 """
 
 from collections import defaultdict
@@ -29,7 +30,7 @@ from tests.model.worker import Worker
 
 
 class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting):
-    """All acts, and the judgement."""
+    """All acts and the checks."""
 
     def __init__(self, clock, wire, complaints):
         Acting.__init__(self, clock, wire, complaints)
@@ -41,8 +42,8 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         self.seen = Seen()
 
     def rest(self, *, days: bool = False) -> None:
-        """Lets all become quiet. If somebody changed the partner's books by hand, the nightly comparison runs;
-        after a restore one with BBOSS's list."""
+        """Works until the desk is at rest. If records were changed manually, runs the nightly comparison. After a
+        restore, the comparison uses BBOSS's list."""
         self.dies_at = 0
         if self.restores:
             self.recover()
@@ -54,25 +55,25 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
 
     @act
     def judged(self) -> None:
-        """Lets all become quiet in the middle of a story, and judges."""
+        """Checks the desk in the middle of a story, once it is at rest."""
         self.rest()
         self.judge()
 
     @act
     def mend(self, crew: str) -> str:
-        """After a check: staff end everything that is left, with commands only (rescue.py)."""
+        """Repairs all faults with staff's commands only (rescue.py). Call it after `check`."""
         return rescue(self, crew)
 
     @act
     def look(self) -> None:
-        """After a check: judges what the orders' pages show and offer."""
+        """Checks what the orders' pages show and offer. Call it after `check`."""
         lines = list(pages_tell_the_truth(self.stuck() or []))
         if lines:
             raise WrongError("pages", *lines)
 
     @act
     def check(self) -> None:
-        """Lets all become quiet, then judges; and once more when the start days have come."""
+        """Checks the desk once it is at rest, and again after the start days."""
         self.rest()
         if self.has_days():
             self.judge()
@@ -80,7 +81,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         self.judge(stuck=self.stuck())
 
     def judge(self, stuck: list | None = None) -> None:
-        """Judges a desk at rest, and the output of `stuck` if given. Raises WrongError."""
+        """Checks a desk at rest. With `stuck`, checks that list too. Raises WrongError."""
         told = {
             "contents": self.said(),
             "seen": self.seen.books,
@@ -92,29 +93,29 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
             raise WrongError(lines[0].partition(":")[0], *lines)
 
     def said(self) -> dict[str, dict]:
-        """The messages that count, by number: what staff entered by hand stands, whatever BBOSS sends later."""
+        """Returns the valid messages by number. A trial that staff entered overrides a later message of BBOSS."""
         return self.contents | self.entered
 
     def note_books(self) -> None:
-        """Keeps the partner's records as they are, before they may change."""
+        """Stores the partner's records before they may change."""
         self.seen.note(self.wire.partners.store.records())
 
     def stuck(self) -> list | None:
-        """What needs somebody, the longest stuck first."""
+        """Returns the orders that need somebody, the longest stuck first."""
         return SERVICES["stuck"]() if "stuck" in SERVICES else None
 
     def lost(self) -> list[str]:
-        """Accepted means kept."""
+        """Returns an error for each accepted order that is not stored."""
         numbers = {*self.accepted, *self.entered}
         kept = dict(Order.objects.filter(number__in=numbers).values_list("number", "trans_idh"))
         lines = [f"lost: {number}" for number, idh in self.accepted.items() if kept.get(number) != idh]
         return lines + [f"lost: {number}" for number in self.entered if number not in kept]
 
-    # --- looking, for found cases
+    # --- checks for found cases
 
     def stands(self, *, ends=None, services=None, live: str | None = None, stuck=None, **states: str) -> None:
-        """Asserts these states by number, the ends and services of T0's live records (two dicts), of which domains
-        (letters) A0 has live ones, and the numbers `stuck` names."""
+        """Asserts the states of orders by number. `ends` and `services` are those of T0's live records, by domain.
+        `live` are the letters of A0's live domains. `stuck` are the numbers that `stuck` names."""
         found = {number: self.state(number) for number in states}
         assert found == states, f"states: {found}"
         for name, look, expected in (("ends", self.ends_there, ends), ("services", self.services_there, services)):
@@ -127,21 +128,23 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         return Order.objects.get(number=number).state
 
     def live_there(self, number: str) -> list[str]:
-        """The domains of which the partner holds a live record."""
+        """Returns the domains with a live record at the partner."""
         rows = self.wire.partners.store.records(number)
         return sorted(row["domain"] for row in rows if row["cancelStatus"] == "1")
 
     def ends_there(self, number: str) -> dict[str, str]:
-        """{letter of a domain: last day} of the partner's live records; the day is "" for ten years and more."""
+        """Returns {letter of a domain: last day} of the partner's live records. Ten years or more count as no end:
+        ""."""
         return {one: " ".join(sorted(map(_last_day, rows))) for one, rows in self._live(number).items()}
 
     def services_there(self, number: str) -> dict[str, str]:
-        """{letter of a domain: productId} of the partner's live records; two are parted by a blank."""
+        """Returns {letter of a domain: productId} of the partner's live records. Two values are separated by a
+        blank."""
         return {one: " ".join(sorted(row["productId"] for row in rows)) for one, rows in self._live(number).items()}
 
     def posts(self, number: str) -> list[str]:
-        """What the partner has carried out about this number's records, repeats too: `live ab`, `cancel a`, `delete a`.
-        What landed late is not among it."""
+        """Returns the partner's acts on this number's records, including repeats: `live ab`, `cancel a`, `delete a`.
+        Calls that were carried out late are left out."""
         told = []
         for call in self.wire.partners.store.calls(order=number):
             acted = call["fault"] == "reset_after" or (call["answer"] or {}).get("code") == 200
@@ -159,16 +162,16 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         return found
 
     def troubles(self, number: str) -> list[str]:
-        """The codes of the incidents that name the order now."""
+        """Returns the codes of the open incidents that name the order."""
         rows = AffectedOrder.objects.filter(order__number=number, closed_at=None).order_by("pk")
         return list(rows.values_list("incident__code", flat=True))
 
     def names_stuck(self) -> set[str]:
-        """The numbers that `stuck` names."""
+        """Returns the numbers that `stuck` names."""
         return {row.number for row in self.stuck()}
 
     def stages(self, number: str) -> dict[str, Stage]:
-        """What the order's page shows, by the stage's key; its texts are in English."""
+        """Returns the stages of the order's page by their keys, with English texts."""
         with override("en"):
             stages = build_ladder(
                 facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now())
@@ -176,7 +179,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
             return {stage.key: replace(stage, result=str(stage.result), note=str(stage.note)) for stage in stages}
 
     def offered(self, number: str) -> set[str]:
-        """The keys of the decisions that the order's page offers."""
+        """Returns the keys of the decisions that the order's page offers."""
         facts = facts_of(Order.objects.select_related("trial").get(number=number), now=timezone.now())
         return {decision.key for decision in offered_decisions(facts, lambda permission: True)}
 

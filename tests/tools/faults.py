@@ -1,11 +1,13 @@
-"""`python -m tests.tools.faults --count 200 --seed 1`: makes faults in the product and says which the tests notice.
+"""`python -m tests.tools.faults --count 200 --seed 1`: puts faults into the code and reports which faults tests
+notice.
 
-The faults lie in bodies of functions; each kind is as frequent as the others. The seed chooses by a hash of what a
-fault changes, not of where: most come again in the next version. A fault is noticed if a test fails, or hangs, that ran
-its lines in the short run of `make test` on SQLite. Tests that fail without a fault do not count.
+The faults are in the bodies of functions. All kinds of faults are equally frequent. The seed selects faults by a hash
+of the changed text and not of its place, so most faults are selected again in the next version. A fault is noticed if
+a test that runs the changed lines fails or hangs. Only the tests of the short run of `make test` on SQLite are used.
+Tests that already fail without a fault are ignored.
 
-All of it plays in copies of the tree, in `--folder`, which is made at the first start and stays. Results are kept after
-each fault: the same command goes on where it was stopped.
+Everything runs in copies of the tree in `--folder`. The folder is created at the first run and kept. Results are
+stored after each fault, so the same command continues an interrupted run.
 """
 
 import argparse
@@ -33,15 +35,15 @@ from tqdm import tqdm
 from tests.run import NOT_NEEDED
 from tests.sources import APPS, ROOT
 
-APART = ("/migrations/", "/texts/", "texts.py", "/sandbox/")  # words, and the other sides' own code
-DANGEROUS = "kill("  # signal 0 asks, 1 ends a process of this machine
+APART = ("/migrations/", "/texts/", "texts.py", "/sandbox/")  # texts, and the simulated partners
+DANGEROUS = "kill("  # signal 0 only tests a process, but signal 1 would end one of this machine
 WORDS = {"label", "help_text", "verbose_name", "description", "short_description", "boolean", "ordering"}
 SWAPPED = {
     **{ast.Eq: "!=", ast.NotEq: "==", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"},
     **{ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is"},
 }
 FILES_OF_TESTS = "SELECT context, count(*) FROM line_bits JOIN context ON context.id = context_id GROUP BY context"
-HANGS_AFTER = 120  # seconds of one test, on a machine that does other work too
+HANGS_AFTER = 120  # seconds for a test, on a busy machine
 QUIET = {**os.environ, "DESK_TEST_DATABASE_URL": "", "PYTHONPATH": str(Path(__file__).parent)}
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-m", "not processes and not kills and not versions", *NOT_NEEDED]
 
@@ -50,9 +52,9 @@ class Fault(NamedTuple):
     kind: str
     file: str
     function: str
-    first: int  # line
+    first: int  # line number
     last: int
-    start: int  # byte
+    start: int  # byte offset
     end: int
     new: str
     before: str
@@ -64,7 +66,8 @@ class Fault(NamedTuple):
 
 
 def chosen(tree: Path, count: int, seed: int) -> list[Fault]:
-    """The faults of a seed, each kind in turn. Of those that read alike in a function, the first."""
+    """Returns the faults of a seed, alternating between kinds. Of identical faults in a function only the first is
+    used."""
     kinds: dict[str, dict[str, Fault]] = defaultdict(dict)
     for file in sorted(file for app in APPS for file in tree.glob(f"{app}/**/*.py")):
         path = file.relative_to(tree).as_posix()
@@ -80,7 +83,7 @@ def chosen(tree: Path, count: int, seed: int) -> list[Fault]:
 
 
 def faults_of(path: str, text: bytes) -> Iterator[Fault]:
-    """All faults of a file with which it compiles."""
+    """Yields all faults of a file with which the file still compiles."""
     begins = [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
     for function, kind, node, new in changes(ast.parse(text), ""):
         start = begins[node.lineno - 1] + node.col_offset
@@ -102,12 +105,12 @@ def one_line(text: bytes) -> str:
 
 
 def changes(node: ast.AST, function: str) -> Iterator[tuple[str, str, ast.AST, str]]:
-    """Function, kind, the piece that a fault replaces, and what stands there then."""
+    """Yields (function, kind, node that the fault replaces, new text)."""
     for field, child in ast.iter_fields(node):
         for part in child if isinstance(child, list) else [child]:
             if isinstance(part, ast.FunctionDef | ast.ClassDef):
                 inner = f"{function}.{part.name}" if function else part.name
-                for statement in part.body:  # not its decorators, defaults and annotations
+                for statement in part.body:  # skips decorators, defaults and annotations
                     if isinstance(part, ast.FunctionDef) or isinstance(statement, ast.FunctionDef | ast.ClassDef):
                         yield from changes(ast.Module([statement], []), inner)
             elif isinstance(part, ast.AST) and not isinstance(part, ast.JoinedStr | ast.Assert):
@@ -142,7 +145,7 @@ def changes_at(node: ast.AST) -> Iterator[tuple[str, ast.AST, str]]:
 
 
 def copy_tree(source: Path, to: Path) -> None:
-    """Copies the files that git knows or would add, as they are now."""
+    """Copies all files that git tracks or would add, in their current state."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(words, cwd=source, capture_output=True, text=True, check=True).stdout.split("\0"):
         if (source / name).is_file():
@@ -151,7 +154,7 @@ def copy_tree(source: Path, to: Path) -> None:
 
 
 def note_lines(folder: Path, processes: int) -> None:
-    """Plays all tests once, and notes which lines each of them runs."""
+    """Runs all tests once, and records the lines that each test runs."""
     (folder / "lines").mkdir(exist_ok=True)
     (folder / "lines" / "failed").touch()
     spread = ["-n", str(processes), "--dist", "loadfile"] if processes > 1 else []
@@ -161,13 +164,13 @@ def note_lines(folder: Path, processes: int) -> None:
 
 
 class Tests:
-    """Which tests run a line, those that run least first."""
+    """Finds the tests that run a line. Tests that run the fewest files come first."""
 
     def __init__(self, folder: Path) -> None:
         self.tree = folder / "tree"
         self.failed = set((folder / "lines" / "failed").read_text().splitlines())
         self.data = []
-        self.runs: Counter[str] = Counter()  # test: in how many files
+        self.runs: Counter[str] = Counter()  # by test: the number of files that it runs
         for file in (folder / "lines").glob("lines.*"):
             self.data.append(CoverageData(file))
             self.data[-1].read()
@@ -186,7 +189,7 @@ class Tests:
 
 
 def judge(fault: Fault, tests: list[str], work: Path, limit: float) -> dict:
-    """Plays the tests with the fault."""
+    """Runs the tests with the fault. Returns the result."""
     told = {"noticed": False, "place": f"{fault.file}:{fault.first}", **fault._asdict(), "tests": len(tests), "by": ""}
     if not tests:
         return told | {"by": "no test runs it"}
@@ -212,7 +215,7 @@ def judge(fault: Fault, tests: list[str], work: Path, limit: float) -> dict:
     if process.returncode == 0:
         return told
     line = re.search(r"^(FAILED|ERROR) .*?(?= - |$)", output, re.MULTILINE)
-    ended = f"exit code {process.returncode}: {output[-200:].strip()}"  # a hang is 1, a signal negative
+    ended = f"exit code {process.returncode}: {output[-200:].strip()}"  # hang: 1; signal: negative
     return told | {"noticed": True, "by": line[0] if line else ended}
 
 
@@ -243,7 +246,7 @@ def main(arguments: list[str]) -> int:
     if not (folder / "noted").exists():
         copy_tree(options.tree, folder / "tree")
         note_lines(folder, options.processes)
-    shutil.rmtree(folder / "work", ignore_errors=True)  # one that was stopped may have left a fault in it
+    shutil.rmtree(folder / "work", ignore_errors=True)  # an interrupted run may have left a fault in it
     shutil.copytree(folder / "tree", folder / "work")
     tests = Tests(folder)
     results = json.loads(kept.read_text()) if kept.exists() else {}

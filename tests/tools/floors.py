@@ -1,6 +1,7 @@
-"""The floors of the house: a folder imports only what lies on a lower one. `python -m tests.tools.floors` draws them.
+"""Defines the floors of the architecture. A folder may import only from lower floors. `python -m tests.tools.floors`
+prints the table.
 
-tests/test_architecture.py holds the imports to this table, and docs/architecture.md shows it.
+tests/test_architecture.py checks the imports against this table. docs/architecture.md shows the table.
 """
 
 import ast
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from tests.sources import MODULES, nodes
 
 ROOTS = ("admin", "apps", "checks", "deploy_checks", "periodic", "settings", "tasks", "urls", "wsgi")
-"""Files at the root of an app that put its parts together. Nobody imports them."""
+"""Modules at the root of an app that combine its parts. No module imports them."""
 FLOORS: tuple[dict[str, str], ...] = (
     {
         "approvals": "the append-only history alone; a leaf",
@@ -128,7 +129,8 @@ FLOORS: tuple[dict[str, str], ...] = (
 
 
 def folder_of(module: str) -> str:
-    """`orders/outbox/release_steps.py` -> `orders.outbox`. Commands, and files at the root of an app, are folders."""
+    """Returns the folder of a module: `orders/outbox/release_steps.py` -> `orders.outbox`. A command, or a module at
+    the root of an app, counts as a folder."""
     app, *folders = module.split("/")[:-1]
     name = module.rpartition("/")[2].removesuffix(".py")
     if app in ("approvals", "notifications"):
@@ -141,7 +143,7 @@ def folder_of(module: str) -> str:
 
 
 def imported_modules() -> Iterator[tuple[str, int, str]]:
-    """Yields (module, line, imported module) as paths, for our own modules. Migrations import what they need."""
+    """Yields (module, line, imported module) as paths, for our own modules. Ignores the imports of migrations."""
     ours = [module for module in MODULES if "/migrations/" not in module]
     known = {module.removesuffix(".py").removesuffix("/__init__").replace("/", "."): module for module in ours}
     for module in known.values():
@@ -157,12 +159,12 @@ def imported_modules() -> Iterator[tuple[str, int, str]]:
 
 
 def floors() -> dict[str, int]:
-    """The number of each folder's floor; the lowest is 1."""
+    """Returns {folder: number of its floor}. The lowest floor is 1."""
     return {folder: number for number, floor in enumerate(FLOORS, 1) for folder in floor}
 
 
 def picture() -> str:
-    """One line a folder, the highest floor first."""
+    """Returns the table as text, a line per folder, the highest floor first."""
     width = max(len(folder) for floor in FLOORS for folder in floor)
     lines = []
     for number, floor in reversed(list(enumerate(FLOORS, 1))):

@@ -1,7 +1,7 @@
-"""`python -m tests.tools.fuzz --count N --seed S [--database URL]`: hostile input in bulk, without pytest.
+"""`python -m tests.tools.fuzz --count N --seed S [--database URL]`: sends much hostile input, without pytest.
 
-It runs on a fresh SQLite, or on a database of its own beside the one that the URL names. It writes each input that
-breaks a promise to a file, one JSON object per line. `--only NUMBER` plays a single input of a seed again.
+Uses a new SQLite database, or a new database on the server of the URL. Writes each input that breaks a promise
+(tests/hostile/promises.py) to a file, as a line of JSON. `--only NUMBER` repeats a single input of a seed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from unittest import mock
 
 from tests.hostile.memory import held
 
-WARM, GROWTH = 2000, 64 * 1024 * 1024  # after so many inputs memory may grow by this much and no more
+WARM, GROWTH = 2000, 64 * 1024 * 1024  # from this number of inputs on, memory may grow by this number of bytes
 EVERY = 200
 FAILURES = pathlib.Path(tempfile.gettempdir(), "ibs-fuzz-failures.jsonl")
 
@@ -56,7 +56,7 @@ def fresh_database(url: str) -> Iterator[None]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plays the inputs; gives the number of those that broke a promise."""
+    """Sends the inputs. Returns the number of inputs that broke a promise."""
     from tests.hostile import valid
     from tests.hostile.desk import Desk, connection_stays_open
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def play(desk, number: int, options: argparse.Namespace) -> bool:
-    """Whether the input of this number broke a promise; if so, writes it to the file."""
+    """Sends the input with this number. If it breaks a promise, writes it to the file. Returns True in that case."""
     from tests.hostile.mutations import BBOSS, BPM, hostile_request
 
     request = hostile_request((BBOSS, BPM)[number % 2], options.seed, number)
@@ -81,7 +81,7 @@ def play(desk, number: int, options: argparse.Namespace) -> bool:
 
 
 def write(options: argparse.Namespace, number: int, request, faults: list[str], log: str) -> None:
-    """One line: how to play it again, how it was made, what it is."""
+    """Writes a line with the options that repeat the input, its construction, and the input itself."""
     row = vars(request) | {
         "again": f"--seed {options.seed} --only {number}",
         "faults": faults,
@@ -95,7 +95,7 @@ def write(options: argparse.Namespace, number: int, request, faults: list[str], 
 
 
 class Progress:
-    """Prints the progress; notes memory once the run is warm."""
+    """Prints the progress. Measures memory after the first WARM inputs."""
 
     def __init__(self, count: int):
         self.count, self.done, self.failed, self.warm = count, 0, 0, 0
@@ -115,7 +115,7 @@ class Progress:
         print(f"\r{line}    ", end="", flush=True)
 
     def end(self) -> int:
-        """The number of failures; memory that grew counts as one."""
+        """Returns the number of failures. Too much memory growth counts as one failure."""
         print()
         grown = held() - self.warm if self.warm else 0
         if grown > GROWTH:
@@ -124,11 +124,11 @@ class Progress:
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its database goes with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # sys.exit lets `finally` remove the database
     options = arguments()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**9)
-    where = "PostgreSQL" if options.database else "SQLite"  # not the URL, since it may hold a password
+    where = "PostgreSQL" if options.database else "SQLite"  # the URL is not printed, because it may contain a password
     print(f"seed {options.seed}, {options.count} inputs, on {where}", flush=True)
     with fresh_database(options.database):
         failed = run(options)

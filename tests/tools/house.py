@@ -1,7 +1,8 @@
-"""`make house`: how large the project is and how many of its files one order runs through.
+"""`make house`: prints the size of the project, and the number of files through which an order runs.
 
-Prints functions per 1,000 lines of code, the longest files, and the files of ours in which a function runs during one
-POST up to its 00000, and during the delivery of one due billing step up to its outcome. `--files` names them.
+Prints the functions per 1,000 lines of code and the longest files. Also prints the number of our files in which a
+function runs during a POST until the response 00000, and during the delivery of a due billing step. `--files` lists
+these files.
 """
 
 import argparse
@@ -40,19 +41,19 @@ def main() -> int:
 
 
 def listed() -> list[str]:
-    """The Python files of the apps that git knows, by their paths from the project's root."""
+    """Returns the tracked Python files of the apps, relative to the project's root."""
     told = subprocess.run(["git", "ls-files", *APPS], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [path for path in told.splitlines() if path.endswith(".py") and (ROOT / path).exists()]
 
 
 def count_functions(path: Path) -> int:
-    """Functions and methods, nested ones too."""
+    """Returns the number of functions and methods, including nested ones."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return sum(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(tree))
 
 
 def walk() -> tuple[set[str], set[str]]:
-    """The files of one POST and of one delivery, on a desk that has done both once before."""
+    """Returns the files of a POST and the files of a delivery, on a desk that has already done both once."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     os.environ.setdefault("DESK_TEST_DATABASE_URL", "")
     import django
@@ -71,7 +72,7 @@ def walk() -> tuple[set[str], set[str]]:
     runner = get_runner(settings)(verbosity=0, interactive=False)
     databases = runner.setup_databases()
 
-    client = Client()  # one for both: the first call also loads the middleware, as a process does when it starts
+    client = Client()  # one client for both calls, because the first call also loads the middleware
 
     def post(number: int) -> None:
         assert accepted(post_order(client, trial(number)))
@@ -87,12 +88,12 @@ def walk() -> tuple[set[str], set[str]]:
             found = files_run(lambda: post(2)), files_run(deliver)
         finally:
             runner.teardown_databases(databases)
-    apart = ("integrations/sandbox/", "integrations/bboss/sample_envelope.py")  # other sides' own code
+    apart = ("integrations/sandbox/", "integrations/bboss/sample_envelope.py")  # code of the simulated partners
     return tuple({file for file in files if not file.startswith(apart)} for files in found)
 
 
 def files_run(act: Callable[[], None]) -> set[str]:
-    """The files of the apps in which a function runs meanwhile, in any thread that starts meanwhile."""
+    """Returns the files of the apps in which a function runs during `act`. Includes threads that start meanwhile."""
     seen = set()
 
     def look(frame, event: str, argument: object) -> None:

@@ -1,6 +1,6 @@
-"""A plugin of pytest: notes for each test the lines that it runs, and the tests that fail.
+"""A pytest plugin that records the lines that each test runs, and the failed tests.
 
-LINES_RUN names the folder for coverage's files, one a process, and `failed`.
+LINES_RUN is a folder. It gets a coverage file for each process, and the file `failed`.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""`make messages`: writes the Chinese catalogue anew from the sources, and compiles it.
+"""`make messages`: updates the Chinese catalogue from the sources, and compiles it.
 
-What is new stands there without a translation; what no source has any more is gone. Takes GNU gettext's programs.
+New texts are added without a translation. Texts that are no longer in the sources are removed. Needs GNU gettext.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ def main() -> int:
 
 
 def write_catalogue(root: Path) -> None:
-    """Merges the texts of the apps below `root` into the catalogue there. Puts files beside templates meanwhile."""
+    """Merges the texts of the apps below `root` into the catalogue there. Writes temporary files beside templates."""
     from django.core.management import call_command
     from django.test import override_settings
 
-    # Below the root alone: a bare name would also leave out a folder of that name within an app.
+    # Only folders directly below the root. A bare name would also exclude a folder of that name inside an app.
     others = [f"{path.name}/?*" for path in root.iterdir() if path.is_dir() and path.name not in APPS]
     with contextlib.chdir(root), override_settings(LOCALE_PATHS=[root / "project" / "locale"]):
         call_command(

@@ -1,4 +1,4 @@
-"""`make screenshots`: pictures of the main pages, light and dark, wide and narrow, in docs/screenshots."""
+"""`make screenshots`: takes pictures of the main pages, light, dark and narrow, into docs/screenshots."""
 
 import sys
 from pathlib import Path
@@ -14,12 +14,13 @@ WAYS = {
     "narrow": {"size": "narrow", "scheme": "light"},
 }
 ACTIVE = "/admin/orders/order/?state__exact=active&kind__exact=activation"
-"""Its second row is an order that went well: README shows it. The first row is one that is served and not billed."""
+"""The second row is a successful order, which the README shows. The first row is an order that is served but not
+billed."""
 ALSO = {"dark": ["dashboard", "orders", "order"], "narrow": ["dashboard", "orders", "order"]}
 
 
 def main() -> int:
-    """Takes the pictures; dark and narrow windows only of the three pages that staff use most."""
+    """Takes the pictures. The dark and the narrow pictures are only of the three pages that staff use most."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Desk() as desk, chromium() as browser:
         for way, how in WAYS.items():

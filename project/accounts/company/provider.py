@@ -23,8 +23,8 @@ from project.base.ip_addresses import is_loopback
 SECONDS = 5.0
 CACHE_SECONDS = 3600.0
 RETRY_AFTER_SECONDS = 10.0
-"""Minimum time between two requests for the metadata, after a failure or when a log-in starts, and for the keys if one
-is unknown."""
+"""Minimum seconds between two requests. For the metadata this holds after a failure and when a log-in starts. For the
+keys it holds if a token names an unknown key."""
 ALGORITHMS = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
     **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),

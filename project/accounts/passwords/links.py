@@ -31,7 +31,8 @@ VALID = {INVITATION: datetime.timedelta(days=3), RESET: datetime.timedelta(minut
 """Validity of a link by the kind of its mail. Django's tokens expire after three days too."""
 HOUR = datetime.timedelta(hours=1)
 MAX_PER_NAME, MAX_PER_ADDRESS = 3, 20
-"""Maximum number of requested links an hour, for one user name and from one address, which an office may share."""
+"""Maximum number of links requested in an hour: for one user name, and from one address. An office may share an
+address."""
 NOBODY = "nobody@localhost"
 
 

@@ -1,7 +1,7 @@
 """The second factor's secret and codes: setup, verification, renewal and reset.
 
-mfa_required.py decides who needs a second factor. Secrets are encrypted with MFA_KEY. MFA_KEYS_OLD still decrypt
-secrets until their next use, when they are encrypted again.
+mfa_required.py decides who needs a second factor. Secrets are encrypted with MFA_KEY. A secret that was encrypted with
+a key of MFA_KEYS_OLD is encrypted again with MFA_KEY when it is next used.
 """
 
 import base64

@@ -39,11 +39,10 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Returns True if this session needs a second factor and has none, or if the account's app has changed since.
+    """Returns True if this session needs a second factor and has none, or if the account has another app by now.
 
-    A query runs only if the account needs a second factor or the session has one. The company log-in has its own second
-    factor.
-    factor.
+    A query runs only if the account needs a second factor or the session has one. The company log-in has its own
+    second factor.
     """
     if ID_TOKEN in request.session or not (VERIFIED_APP in request.session or needs_factor(request.user)):
         return False

@@ -35,8 +35,8 @@ def requires_code(user: User) -> bool:
 
 
 def with_managers(users: QuerySet) -> QuerySet:
-    """Annotates the accounts with `manages` if MFA_REQUIRED depends on it. It is True for accounts that may manage
-    accounts."""
+    """Annotates the accounts with `manages`, which is True for accounts that may manage accounts. If MFA_REQUIRED does
+    not depend on this right, returns the accounts unchanged."""
     if settings.MFA_REQUIRED != ADMINISTRATORS:
         return users
     able = (User.objects.with_perm(right, backend=ACCOUNTS).filter(pk=OuterRef("pk")) for right in MANAGE_ACCOUNTS)

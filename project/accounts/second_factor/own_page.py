@@ -18,8 +18,8 @@ SECRET = "second_factor_secret"  # session key of the encrypted secret of an app
 
 @never_cache
 def own_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows a new app's secret, and POST sets up that app, if there is no app or `anew` is in the query string. In
-    all other cases POST creates new recovery codes."""
+    """If there is no app, or if `anew` is in the query string, GET shows a new app's secret and POST sets up that app.
+    Otherwise POST creates new recovery codes."""
     app = AuthenticatorApp.objects.filter(user=request.user).first()
     context = {**site.each_context(request), "title": _("Second factor"), "app": app}
     if not may_have_factor(request.user):

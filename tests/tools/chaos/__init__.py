@@ -1,1 +1,1 @@
-"""Chaos: a desk of real processes while everything breaks at random; at the end nothing may be lost or doubled."""
+"""Breaks parts of a desk of real processes at random. At the end nothing may be lost or done twice."""

@@ -1,4 +1,4 @@
-"""What follows a storm: the start days, calm, the judgement of truth.py."""
+"""The end of a chaos run: the start day, recovery, and the checks of truth.py."""
 
 import json
 import os
@@ -10,11 +10,12 @@ from tests.harness.desk import ProcessDesk
 from tests.tools.chaos.world import World
 
 DAY = 86400
-LOOK_AGAIN = 700  # over the ten minutes after which a possibly unknown record is looked at once more
+LOOK_AGAIN = 700  # seconds; longer than the ten minutes after which a record with an unknown result is looked up again
 
 
 class Aftermath:
-    """`accepted`: {order number: the transIDH that 00000 gave}; `callbacks`: the records that BPM sent, or tried to."""
+    """`accepted` is {order number: the transIDH in the response 00000}. `callbacks` are the records that BPM sent or
+    tried to send."""
 
     def __init__(self, desk: ProcessDesk, world: World):
         self.desk, self.world, self.offset = desk, world, 0
@@ -22,14 +23,14 @@ class Aftermath:
         self.callbacks: list[dict] = []
 
     def send_callback(self, record: dict) -> bool:
-        """True once it was taken, or never will be (an order that was refused)."""
+        """Posts a callback. Returns True if it was accepted, or if its order is unknown (404) and stays so."""
         try:
             return self.desk.callback(record).status_code in {200, 404}
         except requests.RequestException:
             return False
 
     def over_the_start_day(self) -> None:
-        """The clock jumps over the start day while the workers are down."""
+        """Moves the clock past the start day while no worker is running."""
         for name in self.workers():
             self.desk.stop(name)
         self.jump(DAY)
@@ -43,7 +44,7 @@ class Aftermath:
         self.desk.at(f"+{self.offset}")
 
     def calm(self) -> None:
-        """Partners are well again, late trials and callbacks come; all that can end has ended."""
+        """Removes the faults, sends late trials and callbacks, and waits until nothing is due."""
         requests.delete(f"{self.desk.sandbox_url}/faults", timeout=10)
         for content in self.world.late_trials:
             self.accepted[content["OrderNum"]] = self.desk.post(content)["transIDH"]
@@ -54,14 +55,15 @@ class Aftermath:
         self.until_quiet()
 
     def until_quiet(self) -> None:
-        """Nothing is due, on its way or about to become due, twice in a row."""
+        """Waits until nothing is due, in progress, or about to become due."""
         self.desk.until(self.quiet, seconds=240, every=1)
 
     def quiet(self) -> bool:
         return self.desk.manage("shell", "-v0", "-c", QUIET).stdout.strip() == "0"
 
     def judge(self) -> list[str]:
-        """What is wrong. Our tables are read in a process that has no clock of its own."""
+        """Returns the errors found. Our tables are read in a separate process, because this process has another
+        clock."""
         for name in self.workers():
             self.desk.stop(name)
         self.desk.until(lambda: not self.orphans(), seconds=STOP_WITHIN + 10)
@@ -76,8 +78,8 @@ class Aftermath:
         return json.loads(wrong)
 
     def orphans(self) -> list:
-        """What belongs to no process of ours any more: a cluster whose watchdog was killed has STOP_WITHIN to end, and
-        takes it where it hung."""
+        """Returns processes whose parent is gone. If a watchdog was killed, its cluster has STOP_WITHIN seconds to
+        end. A hung cluster needs all of that time."""
         rows = self.desk.alive()
         known = {os.getpid(), *(row.pid for row in rows)}
         return [row for row in rows if row.parent not in known]

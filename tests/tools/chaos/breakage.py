@@ -1,4 +1,4 @@
-"""What breaks in a run: processes, partners, the database."""
+"""Breaks processes, partners and the database during a run."""
 
 import contextlib
 import os
@@ -24,14 +24,14 @@ KINDS = ["500", "503", "429", "slow", "reset", "reset_after", "garbage", "refusa
 
 @dataclass
 class Breakage:
-    """Breaks something by chance; what dies is started again, as a service manager would."""
+    """Breaks a random part. A killed process is started again, as by a service manager."""
 
     random: random.Random
     desk: ProcessDesk
     server: PostgresCluster | None
 
     def strike(self) -> str:
-        """Does one bad thing and says which."""
+        """Breaks one random part. Returns a text about it."""
         acts = [self.fault, self.kill_child, self.kill_main, self.kill_worker, self.kill_web, self.kill_sandbox]
         weights = [12, 4, 1, 1, 1, 1]
         if self.server:
@@ -47,7 +47,7 @@ class Breakage:
         return f"fault {kind} x{count} at {path}"
 
     def kill_child(self) -> str:
-        """A process of the cluster: worker, pusher, monitor or sentinel."""
+        """Kills a worker, pusher, monitor or sentinel of the cluster."""
         victims = descendants(self.desk.processes["worker"].pid)[1:]
         if not victims:
             return "no child to kill"
@@ -62,7 +62,7 @@ class Breakage:
         return "killed the cluster's main process"
 
     def kill_worker(self) -> str:
-        """The watchdog dies; its cluster has to end by itself."""
+        """Kills the watchdog. Its cluster must end by itself."""
         self.desk.kill("worker")
         self.desk.start_worker()
         return "killed the watchdog, started another worker"

@@ -1,6 +1,6 @@
 """`python -m tests.tools.chaos.run [--orders 300] [--seconds 60] [--seed N] [--database sqlite|postgres]`
 
-The seed is printed; the same seed plays the same messages and the same blows. Exit 0 only if everything holds.
+Prints the seed. The same seed gives the same messages and the same faults. Exits with 0 only if no error is found.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def play(options) -> list[str]:
 
 
 class Run(Aftermath):
-    """One run: storm, calm, judgement."""
+    """A run: random faults, recovery, checks."""
 
     def __init__(self, options, desk, server):
         chance = random.Random(options.seed)
@@ -71,7 +71,7 @@ class Run(Aftermath):
     # --- the storm
 
     def storm(self) -> None:
-        """Messages, callbacks and blows, spread by chance over the seconds."""
+        """Sends messages and callbacks and breaks parts, in random order over the given seconds."""
         blows = max(6, int(self.options.seconds / 2.5))
         acts = ["order"] * self.options.orders + ["callback"] * (self.options.orders // 5) + ["blow"] * blows
         self.random.shuffle(acts)
@@ -82,7 +82,7 @@ class Run(Aftermath):
             time.sleep(max(0.0, pause - (time.monotonic() - began)))
 
     def order(self) -> None:
-        """As BBOSS does: sent again until there is an answer."""
+        """Posts an order like BBOSS, repeatedly until there is a response."""
         content = self.world.next()
         for _ in range(60):
             try:

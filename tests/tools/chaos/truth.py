@@ -1,4 +1,4 @@
-"""What must be true at the end of a run. Each function yields what is wrong; nothing wrong means that it passed."""
+"""The checks at the end of a run. Each function yields its errors."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,12 +11,13 @@ AT_PARTNER = {R.LIVE: "1", R.CANCELLED: "2", R.DELETED: None, R.TO_SEND: None}
 
 
 def all_wrong(accepted: dict[str, str], partners: dict) -> list[str]:
-    """`accepted`: {order number: the transIDH that 00000 gave}; `partners`: the sandbox's state."""
+    """Returns all errors. `accepted` is {order number: the transIDH in the response 00000}. `partners` is the
+    sandbox's state."""
     return [*lost_orders(accepted), *open_steps(), *different_records(partners["records"]), *doubled(partners)]
 
 
 def summary() -> str:
-    """What there was to judge, on one line."""
+    """Returns a line with the numbers of orders, records and attempts."""
     states = Counter(Order.objects.values_list("kind", "state"))
     orders = ", ".join(f"{count} {kind} {state}" for (kind, state), count in sorted(states.items()))
     records = Counter(BillingRecord.objects.values_list("state", flat=True))
@@ -24,7 +25,7 @@ def summary() -> str:
 
 
 def lost_orders(accepted: dict[str, str]) -> Iterator[str]:
-    """Accepted means kept."""
+    """Yields accepted orders that are not stored."""
     kept = dict(Order.objects.values_list("number", "trans_idh"))
     for number, idh in accepted.items():
         if kept.get(number) != idh:
@@ -32,10 +33,10 @@ def lost_orders(accepted: dict[str, str]) -> Iterator[str]:
 
 
 def open_steps() -> Iterator[str]:
-    """Every step is done, undone, closed, or in an open incident; it waits only for what is still to come.
+    """Yields steps that are neither finished (done, undone, closed) nor in an open incident. A waiting step must wait
+    for something that can still happen.
 
-    What failed on an order that was withdrawn since is nobody's any more, but for its undoing; what it left behind,
-    records tell.
+    A failed forward step of a withdrawn order is ignored. Its effects are checked by the comparison of records.
     """
     troubled = set(AffectedOrder.objects.filter(closed_at=None).values_list("order_id", flat=True))
     rows = Dispatch.objects.filter(superseded=False).select_related("order")
@@ -47,7 +48,8 @@ def open_steps() -> Iterator[str]:
 
 
 def _may_wait(row: Dispatch, troubled: set[int]) -> bool:
-    """For BPM's decision, behind a failed step of its own, or behind one in its trial's line."""
+    """Returns True if the step waits for BPM's decision, for a failed step of its order, or for a failed step of its
+    trial."""
     if row.order_id in troubled or row.order.state == Order.State.AWAITING_APPROVAL:
         return True
     line = Dispatch.objects.filter(lane=row.lane, state=D.FAILED, superseded=False) if row.lane else []
@@ -57,7 +59,7 @@ def _may_wait(row: Dispatch, troubled: set[int]) -> bool:
 
 
 def different_records(held: list[dict]) -> Iterator[str]:
-    """The big-data side holds exactly what our rows say."""
+    """Yields the differences between our records and the big-data side's records."""
     theirs = {(row["jobId"], row["productId"], domain_key(row["domain"])): row["cancelStatus"] for row in held}
     for row in BillingRecord.objects.select_related("order", "dispatch"):
         key = (row.order.number, row.product_id, row.domain_key)
@@ -72,8 +74,8 @@ def different_records(held: list[dict]) -> Iterator[str]:
 
 
 def doubled(partners: dict) -> Iterator[str]:
-    """Sent means sent once: no key with other bytes, no process started twice, no step done under two keys (a question
-    changes nothing)."""
+    """Yields work that was done twice: a key used with other bytes, a second process of an order, or a step done under
+    two keys. Queries are ignored, because they change nothing."""
     for violation in partners["violations"]:
         yield f"violation {violation}"
     done = Dispatch.objects.filter(state=D.DONE, undo=False, position__lt=500).exclude(step=Dispatch.Step.ASK_BILLING)

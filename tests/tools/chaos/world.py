@@ -1,4 +1,4 @@
-"""What BBOSS and BPM do in a run: orders of all kinds, out of order now and then, withdrawals and callbacks."""
+"""Creates the messages of BBOSS and BPM: all kinds of orders, some of them out of order, withdrawals and callbacks."""
 
 import datetime
 import random
@@ -13,7 +13,7 @@ PRODUCT = 61000616304
 
 @dataclass
 class World:
-    """Makes the next message. What it makes depends on the seed alone, not on what becomes of it."""
+    """Creates the next message. The messages depend only on the seed, and not on the responses."""
 
     random: random.Random
     today: datetime.date
@@ -24,7 +24,7 @@ class World:
     made: int = 0
 
     def next(self) -> dict:
-        """The content of the next order, or of a withdrawal."""
+        """Returns the content of the next order or withdrawal."""
         self.made += 1
         kinds = [self.trial, self.change, self.first, self.first_later, self.after_first, self.withdrawal, self.orphan]
         weights = [6, 2, 4, 2, 3, 1, 1]
@@ -76,13 +76,13 @@ class World:
         return {"OrderNum": self.random.choice(self.orders + self.trials), "BackFlag": "1"}
 
     def orphan(self) -> dict:
-        """An activation before its trial; the trial comes later."""
+        """Returns an activation whose trial is sent later."""
         trial = self._trial(f"L{self.made:04}")
         self.late_trials.append(trial)
         return self.first(trial=trial["OrderNum"])
 
     def callback(self) -> dict | None:
-        """A decision about one of the subsequent activations."""
+        """Returns a decision about one of the subsequent activations, or None."""
         if not self.subsequent:
             return None
         number = self.subsequent.pop(0)
