@@ -14,7 +14,7 @@ from tests.sources import ROOT, source
 
 README = ("README.md", "README.zh-CN.md")
 NOT_OURS = {
-    *("manifest.json", "numbers-entered-by-hand.txt", "numbers.txt", "order.json", "signed.json"),
+    *("erased-orders.txt", "manifest.json", "numbers-entered-by-hand.txt", "numbers.txt", "order.json", "signed.json"),
     "sbom.cdx.json",  # these are what a desk, a person or `make bundle` writes
     *("pg_hba.conf", "postgresql.conf", "set/", "orders.see_personal_data", "templates/manual/SLUG.html"),
     *("utils.py", "helpers.py"),  # nobody may make one

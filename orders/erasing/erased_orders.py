@@ -2,9 +2,11 @@
 3.14)."""
 
 import datetime
+from collections.abc import Iterable
 
 from django.utils import timezone
 
+from orders.erasing.over_lines import is_over
 from orders.erasing.personal_texts import People, personal_values
 from orders.models import Erasure, InboundMessage, Order
 from orders.texts.errors import NotAllowedError
@@ -15,10 +17,13 @@ def erased_at(number: str) -> datetime.datetime | None:
     return Erasure.objects.filter(order__number=number).order_by("-pk").values_list("at", flat=True).first()
 
 
-def why_erased(order: Order) -> NotAllowedError | None:
-    """Returns the reason why the order is not sent or opened again, or None if its personal data were not erased."""
-    at = erased_at(order.number)
-    return NotAllowedError("erased", number=order.number, day=timezone.localdate(at).isoformat()) if at else None
+def why_erased(orders: Iterable[Order]) -> dict[int, NotAllowedError]:
+    """Returns, by id, the reason why an erased order is not sent or opened again. Makes at most one query."""
+    over = {order.pk: order.number for order in orders if is_over(order)}
+    rows = Erasure.objects.filter(order__in=over).order_by("pk").values_list("order", "at") if over else ()
+    return {
+        pk: NotAllowedError("erased", number=over[pk], day=timezone.localdate(at).isoformat()) for pk, at in rows
+    }
 
 
 def without_people(text: str) -> str:

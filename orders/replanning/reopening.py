@@ -47,7 +47,7 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
     staff reverse a rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
-    if why := why_erased(order):
+    if why := why_erased([order]).get(order.pk):
         return why
     if order.state == Order.State.REJECTED and not rejected:
         return NotAllowedError("open_rejected")

@@ -72,7 +72,7 @@ def why_not_decide(order: Order) -> NotAllowedError | None:
         return NotAllowedError("decide_withdrawn", number=order.number)
     if order.state == Order.State.COMPENSATING:
         return NotAllowedError("decide_being_undone", number=order.number)
-    return why_erased(order) if order.undo_since else None
+    return why_erased([order]).get(order.pk) if order.undo_since else None
 
 
 def why_not_count(order: Order, result: str) -> NotAllowedError | None:

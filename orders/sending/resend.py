@@ -147,7 +147,11 @@ def judge_selection(
     for start in range(0, len(orders), BATCH_SIZE):
         part = orders[start : start + BATCH_SIZE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
+        erased = why_erased(part)
         for order in part:
+            if why := erased.get(order.pk):
+                judged.append(_refused(order, why))
+                continue
             rows = steps[order.pk]
             judged += _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
     return judged
@@ -157,9 +161,15 @@ def judge_order(
     order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
     """Returns the verdict on each selected step of one order."""
+    if why := why_erased([order]).get(order.pk):
+        return [_refused(order, why)]
     claims = claims_against(filter(_compensated, [order]))
     rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
     return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+
+
+def _refused(order: Order, why: NotAllowedError) -> Judgement:
+    return Judgement(order.number, "all", REFUSED, str(why), refusal=why)
 
 
 def _compensated(order: Order) -> bool:
@@ -179,8 +189,6 @@ def _judge(
     force: bool,
     waits: Mapping[str, tuple[str, str]],
 ) -> list[Judgement]:
-    if why := why_erased(order):
-        return [Judgement(order.number, "all", REFUSED, str(why), refusal=why)]
     if _compensated(order) and not selection.only_mails:
         return [dataclasses.replace(_judge_opening(order, claims, selection), anew=selection.anew)]
     if selection.anew:
@@ -196,7 +204,7 @@ def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgemen
         how = "its number" if by_staff else "its number, or --reopen"
         return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
     if why := why_not_open(order, claims):
-        return Judgement(order.number, "all", REFUSED, str(why), refusal=why)
+        return _refused(order, why)
     decision = decision_in_force(order) if bpm_acts(order).exists() else ""
     stands = f"; BPM's {decision} stands" if decision else ""
     return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}", decision=decision)

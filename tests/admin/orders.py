@@ -318,6 +318,7 @@ TRIED = {
     "accept": ("accept_difference", "accepted", differing, billed),
     "pass": ("decide_order", "decided", billed, withdrawn),
     "reject": ("decide_order", "decided", billed, withdrawn),
+    "erase": ("erase_personal_data", "personal_data_erased", withdrawn, billed),
 }
 """Of each decision: its permission, the kind of its event, an order that allows it, and one that does not."""
 PERMISSIONS = {key: permission for key, (permission, _event, _order, _other) in TRIED.items()}

@@ -32,7 +32,7 @@ from tests.admin.walking import desk_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "partner_of_key")]
 ACTS = (
     *("decide", "waive", "compensate", "withdraw", "give_up", "fix", "take", "accept", "proceed", "move_start"),
-    *("move_end", "attribute"),
+    *("move_end", "attribute", "erase"),
 )
 
 

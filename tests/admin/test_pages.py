@@ -18,6 +18,7 @@ from orders.models import (
     Message,
     Order,
     OrderText,
+    Erasure,
     PlannedPause,
     Province,
     SearchPiece,
@@ -55,6 +56,7 @@ MADE = {
 MADE |= {Digest, RedWatch}  # only mails follow from them
 MADE |= {Message, Watch}  # the inbox shows them, to their account alone
 MADE |= {PlannedPause}  # the page of a partner's pause shows them
+MADE |= {Erasure}  # the order's page and its history say so
 MADE |= {PartnerProof, PartnerHold, KeptAnswer}  # `partners` and `status` show them
 MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState, DeskProcess}
 OURS = [

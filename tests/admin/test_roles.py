@@ -43,6 +43,7 @@ ACTS = {
     "run_activation": "yes yes no  no  no",
     "move_start": "yes yes no  no  no",
     "move_end": "yes yes no  no  no",
+    "erase_personal_data": "yes no  no  no  yes",
     "fetch_usage": "yes yes no  no  no",
     "compare_order": "yes yes no  no  no",
     "add_note": "yes yes no  no  no",

@@ -232,7 +232,7 @@ def test_all_lines_of_a_person_are_erased_and_a_live_one_is_named(desk, about, c
         erase(about)
     assert "T1: T1: erased in" in capsys.readouterr().out
     assert [desk.order(number).oper_tel for number in ("T1", "T2", "T3")] == ["", "13800000000", "1"]
-    with pytest.raises(CommandError, match="no order has it"):
+    with pytest.raises(CommandError, match="no order and no message has this phone or mail"):
         erase("--phone=13911112222")
 
 

@@ -63,7 +63,7 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("dry run: nothing was changed")
         if left or not (numbers or others):
-            raise CommandError("\n".join(left) or "no order has it")
+            raise CommandError("\n".join(left) or "no order and no message has this phone or mail")
         if asks:
             sys.exit(ASKED)
 
