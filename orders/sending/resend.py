@@ -22,7 +22,7 @@ from orders.history.order_locks_and_events import add_event, load_records, lock_
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import end_settled
 from orders.mails.mail_resend import send_again
-from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import (
     bpm_acts,
@@ -153,7 +153,10 @@ def judge_selection(
                 judged.append(_refused(order, why))
                 continue
             rows = steps[order.pk]
-            judged += _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+            found = _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
+            if order.first and found[0].verdict == AGAIN:  # orders after it find the claim taken
+                claims[order.trial_id] = TrialClaim(trial=order.trial, activation=order)
+            judged += found
     return judged
 
 

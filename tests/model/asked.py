@@ -54,7 +54,7 @@ def asked_wrongly() -> Iterator[str]:
     if any(judge is None or judge == account(ASKER).pk for _pk, judge in events):
         yield "asked: confirmed by whoever asked"
     done = OrderEvent.objects.filter(kind__in=DONE, actor=f"staff:{ASKER}").count()
-    others = ["fix", "move_start", "move_end", "attribute"]
+    others = ["fix", "move_start", "move_end", "attribute", "erase"]
     counted = AskedAct.objects.filter(state="confirmed").exclude(act__in=others).count()
     if done > counted:
         yield f"asked: {done} acts were carried out, and {counted} confirmed"

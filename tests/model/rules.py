@@ -81,6 +81,9 @@ WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_li
 SCHEDULED = Prepared(
     lambda: Order.objects.filter(start_at__isnull=False).order_by("-pk").values_list("number", flat=True)
 )
+OVER = Prepared(
+    lambda: Order.objects.filter(state__in=["withdrawn", "ended"]).order_by("-pk").values_list("number", flat=True)
+)
 HELD = {
     because: Prepared(lambda because=because: Order.objects.filter(held_because=because).values_list("pk")[:1])
     for because in ("attribution_unknown", "trial_closed", "domains_missing")
@@ -501,6 +504,12 @@ class Acts:
     def move_end(self, pick, to):
         """Moves an end, usually of a trial."""
         self.desk.move_end(self.some(pick, "T" if pick < 8 else "TCA"), self.days_gone() + to)
+
+    @often(4, needs="erase", pick=PICK)
+    def erase(self, pick):
+        """Erases personal data, usually of an order that is withdrawn."""
+        over = list(OVER()) if pick < 8 else []
+        self.desk.erase(over[pick % len(over)] if over else self.some(pick, "TCA"))
 
     @often(4, pick=PICK, kind=st.sampled_from(["live", "cancel", "delete"]), domains=LETTERS)
     def refuses(self, pick, kind, domains):

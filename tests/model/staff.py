@@ -50,6 +50,7 @@ MAY_COME = {
     "name_domains": "orders.intake.replan_held_orders.name_domains",
     "move_start": "orders.start_day.move_start.move_start",
     "move_end": "orders.start_day.move_end.move_end",
+    "erase": "orders.erasing.erase_line.erase_line",
     "stuck": "orders.incidents.stuck.stuck",
 }
 
@@ -83,6 +84,12 @@ def without_owner(pk: int) -> tuple[dict, list]:
     row = Order.objects.values().get(pk=pk)
     steps = Dispatch.objects.filter(order=pk).order_by("pk").values_list("pk", "state", "next_try_at", "superseded")
     return {name: value for name, value in row.items() if not name.startswith("owner")}, list(steps)
+
+
+def books_and_steps() -> tuple[list, list]:
+    """Returns all billing records, and the state and key of all steps."""
+    steps = Dispatch.objects.order_by("pk").values_list("pk", "state", "key", "next_try_at")
+    return list(BillingRecord.objects.order_by("pk").values()), list(steps)
 
 
 class Interrupted(Comparison):
@@ -231,6 +238,19 @@ class Staff:
     def move_end(self, number: str, to: int):
         """Moves a trial's end to this day. Day 0 is FIRST_DAY."""
         SERVICES["move_end"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
+
+    @act
+    def erase(self, number: str):
+        """Erases the personal data of an order's line. Its books and steps must not change, and all must be over."""
+        before = books_and_steps()
+        found = SERVICES["erase"](number=number, now=timezone.now(), **WHY)
+        if before != books_and_steps():
+            raise WrongError("erasing changes nothing of the books", number)
+        orders = Order.objects.filter(number__in=found.numbers)
+        if live := [row.number for row in orders if row.state in {"active", "trialing", "scheduled", "held"}]:
+            raise WrongError("erased a line that is not over", *live)
+        if left := [row.number for row in orders if row.oper_tel or "13800000000" in str(row.content)]:
+            raise WrongError("erased, and the phone is still there", *left)
 
     @act
     def resolve(self, number: str):

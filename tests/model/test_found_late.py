@@ -250,3 +250,14 @@ def test_so_may_a_look_after_an_acceptance(desk):
     desk.meddle("A0", "c", "times")
     desk.accept("A0")
     desk.check()
+
+
+def test_of_several_that_are_opened_again_only_one_gets_the_claim(desk):
+    """The preview of a resend of several says so too."""
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "").deliver("bigdata", fates=("odd",)).next_moment().profile(odd=True).resend("A0")
+    desk.refuses("cancel", "a").deliver()
+    desk.activation("A1", "T0", "a").deliver("bigdata").deliver("bpm").wait(0).deliver("bigdata")
+    desk.activation("A2", "T0", "b").deliver("bigdata").deliver("bpm", fates=("refuse",)).wait(0).deliver("bigdata")
+    desk.deliver()
+    desk.resend(failed=True, reopen=True, partner="").check()
