@@ -5,7 +5,8 @@ Each line is `SHA-256 TIME`, with the hash of the order's number. All machines s
 
 import datetime
 import hashlib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from orders.models import Erasure, Order
 from orders.rules.local_time import SHANGHAI
 
 NAME = "erased-orders.txt"
-BATCH_SIZE = 1000
+LINE = re.compile("([0-9a-f]{64}) ")
 
 
 def erased_file() -> Path:
@@ -31,17 +32,22 @@ def note_erased(numbers: Iterable[str], *, now: datetime.datetime) -> None:
 def merge_erased(copy: bytes) -> int:
     """Adds lines of a backup's list that are missing. Returns the number of added lines. Raises OSError."""
     known = listed()
-    lines = [line for line in read_lines(copy) if line.partition(" ")[0] not in known]
+    lines = [line for digest, line in _lines(copy).items() if digest not in known]
     append_lines(erased_file(), lines)
     return len(lines)
 
 
-def listed() -> set[str]:
+def _lines(data: bytes) -> dict[str, str]:
+    """Returns a list's lines by hash, without a line that a power failure left incomplete."""
+    return {match[1]: line for line in read_lines(data) if (match := LINE.match(line))}
+
+
+def listed() -> Set[str]:
     """Returns the hashes in the list. Raises OSError."""
     try:
-        return {line.partition(" ")[0] for line in read_lines(erased_file().read_bytes())}
+        return _lines(erased_file().read_bytes()).keys()
     except FileNotFoundError:
-        return set()
+        return frozenset()
 
 
 def hash_of(number: str) -> str:

@@ -21,9 +21,7 @@ def why_erased(orders: Iterable[Order]) -> dict[int, NotAllowedError]:
     """Returns, by id, the reason why an erased order is not sent or opened again. Makes at most one query."""
     over = {order.pk: order.number for order in orders if is_over(order)}
     rows = Erasure.objects.filter(order__in=over).order_by("pk").values_list("order", "at") if over else ()
-    return {
-        pk: NotAllowedError("erased", number=over[pk], day=timezone.localdate(at).isoformat()) for pk, at in rows
-    }
+    return {pk: NotAllowedError("erased", number=over[pk], day=timezone.localdate(at).isoformat()) for pk, at in rows}
 
 
 def without_people(text: str) -> str:

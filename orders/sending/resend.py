@@ -22,7 +22,7 @@ from orders.history.order_locks_and_events import add_event, load_records, lock_
 from orders.incidents.incident_codes import COMPENSATED
 from orders.incidents.incidents import end_settled
 from orders.mails.mail_resend import send_again
-from orders.models import AffectedOrder, BillingRecord, Dispatch, Order, TrialClaim
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.outbox.billing_effects import (
     bpm_acts,
@@ -144,6 +144,7 @@ def judge_selection(
 ) -> list[Judgement]:
     """Returns the verdicts for a preview: what would happen to each selected step. Only reads."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
+    taken: dict[int, Order] = {}  # the order that gets each trial's claim
     for start in range(0, len(orders), BATCH_SIZE):
         part = orders[start : start + BATCH_SIZE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
@@ -154,8 +155,9 @@ def judge_selection(
                 continue
             rows = steps[order.pk]
             found = _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
-            if order.first and found[0].verdict == AGAIN:  # orders after it find the claim taken
-                claims[order.trial_id] = TrialClaim(trial=order.trial, activation=order)
+            if order.first and found[0].verdict == AGAIN and taken.setdefault(order.trial_id, order) is not order:
+                first = taken[order.trial_id].number  # it will have the claim by then
+                found = [_refused(order, NotAllowedError("open_other_first", number=first))]
             judged += found
     return judged
 

@@ -13,11 +13,25 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
+from integrations.models import BpmCallback
+from notifications.models import Mail
 from orders.actions.run_action import confirm_second, digest_of
 from orders.erasing.erase_due import erase_due
 from orders.erasing.erased_list import erased_file
-from orders.models import AskedAct, CustomerNote, Erasure, InboundMessage, Order, OrderEvent, TrailEntry
+from orders.models import (
+    AskedAct,
+    Attempt,
+    Customer,
+    CustomerNote,
+    Dispatch,
+    Erasure,
+    InboundMessage,
+    Order,
+    OrderEvent,
+    TrailEntry,
+)
 from orders.office.exports.models import Export
+from orders.order_page.tabs import TABS
 from orders.order_words.order_facts import last_event
 from orders.people.staff_events import add_note, see_conflicts
 from tests.admin.orders import deciding, filled, page, staff
@@ -128,6 +142,26 @@ def test_nothing_of_the_people_is_left(over, capsys, tmp_path, erase):
     assert {line.partition(" ")[0] for line in erased_file().read_text().splitlines()} == hashes
     assert [path.name for path in tmp_path.glob("with*.xlsx")] == ["without.xlsx"]
     assert set(Export.objects.values_list("file", flat=True)) == {"", "without.xlsx"}
+
+
+def test_no_page_shows_them(over, erase, admin_client, caplog):
+    erase()
+    shown = re.compile("|".join(re.escape(value) for one in PEOPLE for value in one.values))
+    pages = ["/admin/orders/order/", "/admin/approvals/approvalrecord/", "/admin/audit/", "/admin/orders/incident/"]
+    for order in Order.objects.all():
+        pages += [page(order, f"?tab={tab.key}&personal=1") for tab in TABS]
+        pages.append(f"/admin/orders/order/{order.pk}/print/?personal=1")
+    for model in (InboundMessage, Dispatch, Attempt, Mail, BpmCallback, ApprovalRecord, OrderEvent, Customer):
+        about = model._meta
+        for row in model.objects.all():
+            pages.append(f"/admin/{about.app_label}/{about.model_name}/{row.pk}/change/?personal=1")
+    answers = {}
+    for address in pages:
+        answer = admin_client.get(address)
+        answers[address] = answer.status_code
+        assert not shown.search(answer.content.decode()), address
+    assert list(answers.values()).count(200) > 60, answers
+    assert not shown.search(caplog.text)
 
 
 def test_numbers_states_books_and_hashes_stay(over, erase):

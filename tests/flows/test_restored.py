@@ -10,6 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from orders.actions.take import take
+from orders.erasing.erase_due import erase_due
+from orders.erasing.erased_list import erased_file, hash_of, listed, merge_erased, note_erased
 from orders.models import Dispatch, OrderEvent, Timeline
 from orders.office.bulk.bulk_runs import stop_runs
 from orders.pauses.release_restored import open_restore, release_restored
@@ -347,3 +349,31 @@ def test_starts_that_disagree_after_a_restore_stop_the_cancel(desk, past):
     assert (desk.state("A1"), desk.alive_there("T1"), desk.troubles("A1")) == ("scheduled", [A, B], ["move_failed"])
     desk.command("take", "A1", reason="theirs")
     assert (desk.state("A1"), desk.alive_there("T1"), desk.troubles("A1")) == ("active", [], [])
+
+
+def test_what_was_erased_after_the_backup_is_erased_again(desk, past, capsys):
+    """3.14: the list of erased orders lies beside the numbers entered by hand, which no restore puts back."""
+    desk.play(trial("T1", A, OperTel="13800000000"), withdrawal("T1"), trial("T2", A))
+    note_erased(["T1", "T2", "T3"], now=timezone.now())
+    with past():
+        desk.play(trial("T3", A), withdrawal("T3"))
+    detect_restore.read_restore_state()
+    assert erase_due(now=timezone.now()) == 0  # as long as nobody has said that it may
+    call_command("restored", reason="已与 BBOSS 核对")
+    assert (desk.order("T1").oper_tel, desk.order("T2").oper_tel) == ("", "13800000000")
+    out = capsys.readouterr().out
+    assert "erased again: the personal data of T1\n" in out
+    assert "T2: not erased, because order T2 is trialing" in out
+    desk.play(withdrawal("T2"))
+    assert (erase_due(now=timezone.now()), erase_due(now=timezone.now())) == (1, 0)
+    assert desk.order("T2").oper_tel == ""
+
+
+def test_a_backups_list_of_erased_orders_is_merged():
+    erased_file().unlink(missing_ok=True)
+    note_erased(["T1"], now=timezone.now())
+    copy = erased_file().read_bytes()
+    note_erased(["T2"], now=timezone.now())
+    assert (merge_erased(copy), len(erased_file().read_text().splitlines())) == (0, 2)
+    erased_file().write_bytes(b"torn")
+    assert (merge_erased(copy), listed()) == (1, {hash_of("T1")})

@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.erasing.erase_due import erase_again
 from orders.erasing.erased_list import erased_file
 from orders.management.arguments import actor, add_by
-from orders.management.lost_entries import lines_of_lost_entries
+from orders.management.lost_entries import LISTED, lines_of_lost_entries
 from orders.office.bulk.bulk_runs import stop_runs
 from orders.pauses.release_restored import numbers_compared_since, open_restore, release_restored
 from orders.sending.held_processes import hold_processes
@@ -53,6 +53,6 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"the desk sends again, but {erased_file()} can't be read: {error}") from error
         if again.erased:
-            self.stdout.write(f"erased again: the personal data of {len(again.erased)} orders")
+            self.stdout.write(f"erased again: the personal data of {', '.join(sorted(again.erased)[:LISTED])}")
         for number, why in again.left.items():
             self.stdout.write(f"{number}: {why}; it is erased once its line is over")
