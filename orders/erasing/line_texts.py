@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from django.apps import apps
 from django.db.models import Model, Q, QuerySet
 
 from approvals.models import ApprovalRecord
+from notifications.masks import HIDDEN
 from orders.erasing.personal_texts import People, forms_of, personal_values
 from orders.models import KeptAnswer, Order, OrderEvent, OrderText, TrailEntry
 
@@ -39,15 +41,21 @@ TEXTS = (
     Texts("integrations.BpmCallback", BY_NUMBER, whole=("body", "record"), free=("why",)),
 )
 BESIDE = {
-    "orders.Incident": ("detail", "detail_params"),
+    "orders.Incident": ("words", "detail", "detail_params"),
     "orders.IncidentNote": ("text",),
     "orders.CustomerNote": ("text",),
+    "orders.PartnerHold": ("detail",),
     "orders.Export": ("query", "reason"),
     "orders.SavedView": ("name", "query"),
     "orders.BulkRun": ("query", "words", "details", "reason"),
     "orders.ScheduledExport": ("name", "reason"),
+    "notifications.Mail": ("subject", "body", "about"),
+    "integrations.Breaker": ("last_error",),
 }
-"""Texts about more than one line, in which only this line's known values are erased."""
+"""Texts about other things than one line, in which only this line's known values are erased. Of the mails, these are
+the mails to staff."""
+UNIQUE = {"name", "words"}
+VALUES_AT_ONCE = 20
 
 
 def people_of(orders: list[Order]) -> People:
@@ -109,18 +117,20 @@ def _rows(texts: Texts, orders: list[Order]) -> Iterator[Model]:
 
 
 def _with_values(model: type[Model], names: tuple[str, ...], people: People) -> Iterator[Model]:
-    for value in people.values:
-        wanted = Q(pk__in=[])
-        for form in forms_of(value):
-            for name in names:
-                wanted |= Q(**{f"{name}__icontains": form})
-        yield from model._default_manager.filter(wanted).order_by("pk")
+    rows = model._default_manager.order_by("pk")
+    rows = rows.filter(order=None) if model._meta.model_name == "mail" else rows
+    for start in range(0, len(people.values), VALUES_AT_ONCE):
+        forms = chain.from_iterable(map(forms_of, people.values[start : start + VALUES_AT_ONCE]))
+        wanted = [(f"{name}__icontains", form) for form in forms for name in names]
+        yield from rows.filter(Q(*wanted, _connector=Q.OR))
 
 
 def _save(row: Model, new: dict[str, object], changed: Counter) -> None:
     for name, value in new.items():
         longest = row._meta.get_field(name).max_length
         new[name] = value[:longest] if longest and isinstance(value, str) else value
+        if name in UNIQUE and isinstance(value, str) and value != getattr(row, name):
+            new[name] = f"{HIDDEN} {row.pk}"
     new = {name: value for name, value in new.items() if value != getattr(row, name)}
     if new:
         type(row)._default_manager.filter(pk=row.pk).update(**new)

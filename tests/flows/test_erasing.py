@@ -31,9 +31,11 @@ from orders.models import (
     TrailEntry,
 )
 from orders.office.exports.models import Export
+from orders.office.saved_views.models import SavedView
 from orders.order_page.tabs import TABS
 from orders.order_words.order_facts import last_event
 from orders.people.staff_events import add_note, see_conflicts
+from project.models import User
 from tests.admin.orders import deciding, filled, page, staff
 from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, change, trial, withdrawal
@@ -90,6 +92,11 @@ def over(desk, settings, tmp_path):
     who = {"by": "staff:li", "now": timezone.now()}
     add_note(number="A1", reason=f"{PEOPLE[0].name}来电，{PEOPLE[6].tel} {PEOPLE[6].mail}", **who)
     see_conflicts(number="T1", newest=InboundMessage.objects.latest("pk").pk, reason=f"{PEOPLE[2].name}写错了", **who)
+    staff("add_note", name="zhao")
+    User.objects.filter(username="zhao").update(email="zhao@example.com")
+    add_note(number="A1", reason=f"@zhao {PEOPLE[3].name}?", **who)
+    for name in (PEOPLE[0].name, PEOPLE[3].name):
+        SavedView.objects.create(owner=User.objects.get(username="zhao"), name=name, created_at=timezone.now())
     CustomerNote.objects.create(at=timezone.now(), by="staff:li", text=f"问{PEOPLE[0].name}", enterprise_id=WHO)
     for name, text in (("with.xlsx", str(PEOPLE[3])), ("without.xlsx", "x")):
         book = openpyxl.Workbook()
@@ -322,7 +329,7 @@ def test_a_second_person_confirms_it(over, settings, erase, committing):
         erase(by="li")
     assert (ended.value.code, Erasure.objects.count(), erased_file().exists()) == (3, 0, False)
     row = AskedAct.objects.get()
-    judge, preview = staff("confirm_act", name="zhao"), digest_of(row.told)
+    judge, preview = staff("confirm_act", name="qian"), digest_of(row.told)
     with committing():
         confirm_second(row, judge=judge, last_event_id=last_event(row.order), digest=preview, now=timezone.now())
     assert holding() == set()
