@@ -24,7 +24,7 @@ def flush_passes_the_guard():
 
     def unguarded(self, style, tables, **options):
         statements = plain(self, style, tables, **options)
-        for guard in (append_only.guard, *trail_guard.GUARDS):
+        for guard in (append_only.guard, *trail_guard.IN_FORCE):
             if guard.table in tables:
                 statements = [*guard.drop_statements("sqlite"), *statements, *guard.create_statements("sqlite")]
         return statements

@@ -11,7 +11,7 @@ existing id.
 """
 
 from approvals.append_only import RowGuard
-from orders.db.erasing import IN_PROGRESS
+from orders.db.erasing import IN_PROGRESS, erasures
 
 LEAST_DAYS = 180
 _CHANGED = "rows of the trail are never changed"
@@ -50,8 +50,8 @@ entries = _guard("orders_trailentry", "at", until="keep_until")
 events = _guard("orders_orderevent", "at")
 journal = _guard("django_admin_log", "action_time")
 GUARDS = (entries, events, journal)
-# In force, with `journal`:
 ERASABLE = (
     _guard("orders_trailentry", "at", until="keep_until", erasing=IN_PROGRESS),
     _guard("orders_orderevent", "at", erasing=IN_PROGRESS),
 )
+IN_FORCE = (*ERASABLE, journal, erasures)

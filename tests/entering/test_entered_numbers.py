@@ -3,8 +3,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from orders.db import line_file
 from orders.models import Order
-from orders.restore import manual_trial_numbers
 from orders.restore.manual_trial_numbers import EnteredNumber, merge_numbers, note_numbers, numbers_file, read_numbers
 from orders.restore.restore_preview import lost_entries
 from tests import factories as make
@@ -49,7 +49,7 @@ def test_it_is_written_before_the_commit(importing, monkeypatch):
         seen.append((noted(), Order.objects.count()))
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(manual_trial_numbers.os, "fsync", fails)
+    monkeypatch.setattr(line_file.os, "fsync", fails)
     with pytest.raises(CommandError, match="Input/output error"):
         importing(row("T1"))
     assert seen == [(["T1"], 1)]
@@ -58,7 +58,7 @@ def test_it_is_written_before_the_commit(importing, monkeypatch):
 
 def test_all_rows_of_a_workbook_are_written_at_once(importing, monkeypatch):
     synced = []
-    monkeypatch.setattr(manual_trial_numbers.os, "fsync", synced.append)
+    monkeypatch.setattr(line_file.os, "fsync", synced.append)
     importing(*(row(f"T{number}") for number in range(20)))
     assert sorted(noted()) == sorted(f"T{number}" for number in range(20))
     assert len(synced) <= 3  # the file, its folder, and the folder above where it was made

@@ -183,7 +183,7 @@ def empty_tables(kept: set[str]) -> None:
     tables = [name for name in connection.introspection.django_table_names(only_existing=True) if name not in kept]
     statements = connection.ops.sql_flush(no_style(), tables)
     if connection.vendor == "sqlite":
-        for guard in (append_only.guard, *trail_guard.GUARDS):
+        for guard in (append_only.guard, *trail_guard.IN_FORCE):
             statements = [*guard.drop_statements("sqlite"), *statements, *guard.create_statements("sqlite")]
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in statements:
