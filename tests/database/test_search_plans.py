@@ -119,5 +119,20 @@ def test_no_query_of_the_read_api_reads_a_growing_table(client, order, letters):
     assert {sql: found for sql in queries if (found := scanned(sql))} == {}
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans each statement for its values")
+def test_no_plan_is_kept_for_a_search(client, order):
+    """A plan for any value can't use an index for a beginning. PostgreSQL would take it at a repeated statement."""
+    client.force_login(make.UserFactory(is_superuser=True))
+    for _ in range(12):
+        for term in TERMS:
+            client.get(f"/admin/orders/order/?q={term}")
+            client.get(f"/admin/find/?part=&q={term}")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        kept = [row[0] for row in cursor.fetchall()]
+    assert len(kept) > 5
+    assert [statement for statement in kept if "LIKE" in statement] == []
+
+
 def test_one_without_an_index_is_noticed(order):
     assert scanned("SELECT id FROM orders_order WHERE oper_user = 'x'") == {"orders_order"}

@@ -133,6 +133,19 @@ def _check_time(until: float) -> None:
         raise ConnectionTimeout("no answer to the attempt to connect")
 
 
+class Cursor(base.ServerBindingCursor):
+    """Never prepares a statement with LIKE, so the server plans it for its values.
+
+    The server may keep one plan of a prepared statement for all values. For LIKE this plan reads the whole table, since
+    only the value shows whether an index fits.
+    """
+
+    def execute(self, query, params=None, *, prepare=None, binary=None):
+        if prepare is None and " LIKE " in query:
+            prepare = False
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+
 class _Driver:
     connect = staticmethod(DeadlineConnection.connect)
 
@@ -156,6 +169,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self):
         params = super().get_connection_params()
+        if params["cursor_factory"] is base.ServerBindingCursor:
+            params["cursor_factory"] = Cursor
         if not self.settings_dict.get("POOLER"):
             # The URL's options come last, so that they override ours.
             params["options"] = f"{session_limits(statement_limit())} {params.get('options', '')}".strip()
