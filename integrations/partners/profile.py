@@ -350,6 +350,13 @@ class Profile:
     digest: str = ""
     given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @functools.cached_property
+    def renamed_members(self) -> tuple[tuple[str, str], ...]:
+        """Returns (our path, the partner's path) of each renamed member of all messages."""
+        read = (pair for one in (self.bboss, self.bpm.callback) for pair in one.rename.items())
+        sent = (pair for one in (self.bigdata, self.bpm) for pair in one.rename.items())
+        return (*((ours, theirs) for theirs, ours in read), *sent)
+
 
 NO_KEYS = {(Profile, "digest"), (Profile, "given")}
 CALLS = {"bigdata": ("post", "delete", "query", "traffic"), "bpm": ("start",)}

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from integrations.models import BpmCallback
+from integrations.partners.profile import read_profile
 from notifications.models import Mail
 from orders.actions.run_action import confirm_second, digest_of
 from orders.erasing.erase_due import erase_due
@@ -61,7 +62,7 @@ class Person:
         return " ".join(self.values)
 
 
-PEOPLE = [Person(number) for number in range(10)]
+PEOPLE = [Person(number) for number in range(30)]
 
 
 def holding() -> set[str]:
@@ -83,14 +84,22 @@ def over(desk, settings, tmp_path):
     """A line that was activated and withdrawn. People stand in each of its texts."""
     settings.EXPORT_DIR = tmp_path
     desk.play(trial("T1", A, **PEOPLE[0].members), change("C1", A, B, **PEOPLE[1].members))
+    for person in PEOPLE[8:14]:
+        desk.refused(change("C1", A, B, **person.members))
     desk.refused(trial("T1", B, **PEOPLE[2].members))
     desk.sandbox.fault(path=BPM, kind="503")
     desk.play(activation("A1", **PEOPLE[3].members))
     desk.sweep(after=60)
     desk.decided("A1", record="r1", operator=PEOPLE[4].name, opinion=f"请联系{PEOPLE[5]}")
     desk.decided("A1", "reject", record="r2", operator=PEOPLE[4].name, opinion=f"不同意，请联系{PEOPLE[5]}")
+    for number, person in enumerate(PEOPLE[14:20]):
+        desk.approve("A1", record=f"after {number}", operator=person.name, opinion=f"另请联系{person}")
+        desk.approve("A1", record=f"after {number}", operator=person.name, opinion=f"{person}", node="x")
     who = {"by": "staff:li", "now": timezone.now()}
+    for number, person in zip(LINE * 2, PEOPLE[20:26], strict=True):
+        add_note(number=number, reason=f"{PEOPLE[8].name}说，找{person.tel}或 {person.mail}", **who)
     add_note(number="A1", reason=f"{PEOPLE[0].name}来电，{PEOPLE[6].tel} {PEOPLE[6].mail}", **who)
+    see_conflicts(number="C1", newest=InboundMessage.objects.latest("pk").pk, reason=str(PEOPLE[9]), **who)
     see_conflicts(number="T1", newest=InboundMessage.objects.latest("pk").pk, reason=f"{PEOPLE[2].name}写错了", **who)
     staff("add_note", name="zhao")
     User.objects.filter(username="zhao").update(email="zhao@example.com")
@@ -106,10 +115,21 @@ def over(desk, settings, tmp_path):
         Export.objects.create(list_name="orders", created_at=timezone.now(), file=name, query=query, format="xlsx")
     words = {"words": f"withdraw A1 --reason {PEOPLE[0].name}"}
     TrailEntry.objects.create(at=timezone.now(), keep_until=timezone.now(), code="command", data=words)
+    for person in PEOPLE[26:]:
+        desk.refused(activation("A1", **person.members) | {"TrialOrderNum": "T9"})
+    see_conflicts(number="A1", newest=InboundMessage.objects.latest("pk").pk, reason=str(PEOPLE[26]), **who)
     desk.play(withdrawal("A1", **PEOPLE[7].members), withdrawal("T1"))
     assert {row.state for row in Order.objects.all()} == {"withdrawn"}
     assert len(holding()) > 15
     return desk
+
+
+def test_each_of_the_people_stands_in_the_database(over):
+    rows = [*InboundMessage.objects.values_list("body"), *BpmCallback.objects.values_list("body")]
+    rows += [*OrderEvent.objects.values_list("data"), *ApprovalRecord.objects.values_list("opinion")]
+    rows += ApprovalRecord.objects.values_list("operator")
+    texts = str([str(value) for row in rows for value in row])
+    assert [person.name for person in PEOPLE if not any(value in texts for value in person.values)] == []
 
 
 @pytest.fixture
@@ -281,6 +301,20 @@ def test_messages_about_no_order_are_erased_too(desk, erase):
     desk.refused(trial("T1", A, BizStart="x", OperTel="13800000000"))
     erase("--phone=13800000000")
     assert "13800000000" not in InboundMessage.objects.get().body
+
+
+def test_a_member_that_the_profile_renames_is_erased_too(over, settings, erase):
+    """Refused callbacks: before the erasure and after it."""
+    settings.PARTNERS = read_profile('[bpm.callback]\nrename = { "handler.name" = "operator", "words" = "opinion" }')
+    about = {"handler": {"name": "司马一"}, "words": "问司马二", "name": "kept"}
+    assert over.approve("A1", "unknown result", record="r8", **about) == 400
+    erase()
+    assert over.approve("A1", "unknown result", record="r9", **about) == 400
+    bodies = [row.body for row in BpmCallback.objects.filter(body__contains="unknown result")]
+    assert len(bodies) == 2
+    for body in bodies:
+        assert "kept" in body
+        assert "司马" not in body
 
 
 def test_a_dry_run_changes_nothing(over, capsys, erase):
