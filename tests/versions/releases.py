@@ -1,10 +1,10 @@
 """Released versions, from the repository's history; and made-up next versions of this checkout, as
 docs/mechanisms/versions.md has a change of the schema: one step each.
 
-1.17.0+0  this checkout
-1.17.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
-1.17.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
-1.17.0+3  contract: `data_flow` is dropped
+1.18.0+0  this checkout
+1.18.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
+1.18.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
+1.18.0+3  contract: `data_flow` is dropped
 """
 
 import io
@@ -20,7 +20,7 @@ from project import __version__
 from tests.harness.checkout import change, copy_checkout
 from tests.harness.children import ROOT
 
-RELEASED = {"1.10.0": "302c5798", "1.16.0": "d740771e"}
+RELEASED = {"1.10.0": "302c5798", "1.17.0": "4882e254"}
 """The commits of the versions that `migrate` takes. The last one is the version before."""
 NEXT = [f"{__version__}+{step}" for step in range(1, 4)]
 SOURCE = 'models.CharField(max_length=20, default="", db_default="")'
