@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 from integrations.bboss.reply_codes import Refused
+from notifications.masks import HIDDEN
 from orders.texts.errors import OrderError
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 FOR_EVER = re.compile(r'"(orders_orderevent|approvals_approvalrecord|orders_inboundmessage)"')
+ERASING = re.compile(r'UPDATE "orders_inboundmessage" SET ("(body|hint|rsp_desc)" = %s(, )?)+ WHERE')
 
 
 class Died(BaseException):  # noqa: N818  not an error: nobody may catch it
@@ -92,9 +94,11 @@ class Acting:
         return self
 
     def statements(self, execute, sql, params, many, context):
-        """Wraps each statement. Counts writes, and raises WrongError if a statement changes the history."""
+        """Wraps each statement. Counts writes, and raises WrongError if a statement changes the history, except to erase
+        personal data from a message."""
         if sql.startswith(WRITES):
-            if not sql.startswith("INSERT") and FOR_EVER.search(sql):
+            erases = ERASING.match(sql) and all(HIDDEN in text for text in params[:-1])
+            if not sql.startswith("INSERT") and FOR_EVER.search(sql) and not erases:
                 raise WrongError("history only grows", sql[:200])
             if self.dies_at:
                 self.dies_at -= 1
