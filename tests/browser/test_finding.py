@@ -20,11 +20,12 @@ def rows(page):
 
 
 def test_the_dashboard_fits_and_the_charts_labels_do_not_overlap(visit):
+    """It fits into a window and a half, also late in the suite: the heartbeat is old by then, and more has come in."""
     page = visit("clerk")
     for size in ("wide", "narrow"):
         turn(page, size, "light")
         page.goto("/admin/")
-        assert size == "narrow" or page.evaluate("document.documentElement.scrollHeight") <= 1100
+        assert size == "narrow" or page.evaluate("document.documentElement.scrollHeight / innerHeight") <= 1.5
         assert page.evaluate(OVERLAPS) == []
 
 
