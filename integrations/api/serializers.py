@@ -256,6 +256,7 @@ class OrderFactsSerializer(SummarySerializer):
     )
     bpm_process = Text(null=True, source="facts.bpm_process")
     schedule = ScheduleSerializer(allow_null=True, source="facts.schedule")
+    erased_at = Text(TIME, null=True, source="facts.erased_at")
     operator = OperatorSerializer(source="*")
 
 

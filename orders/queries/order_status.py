@@ -4,6 +4,8 @@ import datetime
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
+from orders.erasing.erased_orders import erased_at
+from orders.erasing.over_lines import is_over
 from orders.history.actors import operator_of, user_name
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.outbox.enqueue import find_schedule
@@ -30,6 +32,7 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in _approvals(order, whole)],
         "schedule": _schedule(order),
+        "erased_at": iso_time(erased_at(order.number)) if is_over(order) else None,
     }
 
 

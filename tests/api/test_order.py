@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orders.incidents.incidents import open_incident
-from orders.models import OrderEvent
+from orders.models import Erasure, OrderEvent
 from orders.pauses.pause_and_resume import remind_of_pauses
 from orders.queries.order_status import order_status
 from orders.restore.detect_restore import is_restored
@@ -41,10 +41,18 @@ def test_its_facts_are_those_of_show(system):
     make.AffectedOrderFactory(order=order, detail="code 400")
     make.ApprovalRecordFactory(order=order)
     told, shown = system(personal=True).get(address(order), personal=1).json(), order_status(order)
-    for name in ("order", "kind", "state", "first", "attribution", "start", "bpm_process", "schedule"):
+    for name in ("order", "kind", "state", "first", "attribution", "start", "bpm_process", "schedule", "erased_at"):
         assert told[name] == shown[name], name
     for name in ("steps", "incidents", "approvals"):
         assert [{key: row[key] for key in shown[name][0]} for row in told[name]] == shown[name]
+
+
+def test_it_says_since_when_it_is_without_personal_data(system):
+    order = planned("withdrawn")
+    assert system().get(address(order)).json()["erased_at"] is None
+    at = datetime.datetime(2026, 12, 1, 8, 30, tzinfo=datetime.UTC)
+    Erasure.objects.create(order=order, at=at, by="ops", reason="x")
+    assert system().get(address(order)).json()["erased_at"] == "2026-12-01T16:30:00+08:00"
 
 
 def test_a_held_order_says_why(system):

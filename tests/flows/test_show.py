@@ -25,6 +25,7 @@ KEYS = [
     "incidents",
     "approvals",
     "schedule",
+    "erased_at",
 ]
 
 

@@ -94,7 +94,7 @@ class Acting:
         return self
 
     def statements(self, execute, sql, params, many, context):
-        """Wraps each statement. Counts writes, and raises WrongError if a statement changes the history, except to erase
+        """Wraps each statement. Counts writes. Raises WrongError if a statement changes the history other than to erase
         personal data from a message."""
         if sql.startswith(WRITES):
             erases = ERASING.match(sql) and all(HIDDEN in text for text in params[:-1])

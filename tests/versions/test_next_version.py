@@ -58,7 +58,10 @@ class Story:
         post_all(self.desk, [trial(number + 500)])
         self.desk.until_state(f"100T{number + 500:04d}", "trialing", seconds=120)
         alike = self.desk.rows("SELECT max(id) FROM orders_order GROUP BY kind, state, held_because")
-        pages = [*PAGES, *(f"orders/order/{pk}/change/" for (pk,) in alike)]
+        self.open_pages([*PAGES, *(f"orders/order/{pk}/change/" for (pk,) in alike)])
+
+    def open_pages(self, pages: list[str]) -> None:
+        """Staff see these pages of the admin."""
         with requests.Session() as browser:
             log_in(browser, self.desk.web_url, "staff", PASSWORD)
             answers = {page: browser.get(f"{self.desk.web_url}/admin/{page}", timeout=60) for page in pages}

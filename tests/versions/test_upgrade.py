@@ -10,8 +10,10 @@ import pytest
 from django.db.migrations.loader import MigrationLoader
 
 from project.management.commands.migrate import FROM_VERSION
+from tests.flows.contents import withdrawal
 from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
+from tests.processes.orders import post_all, trial
 from tests.versions.releases import RELEASED, released
 from tests.versions.test_next_version import Story
 
@@ -38,6 +40,7 @@ LOOKS = [
     "SELECT 'function', p.proname, pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang"
     " WHERE p.pronamespace = 'public'::regnamespace AND l.lanname = 'plpgsql'",
 ]
+ERASED = "100T0601"
 CREATES = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 SEEDED = [
     "SELECT letters, code, name FROM orders_province",
@@ -95,6 +98,29 @@ def orders(desk: ProcessDesk) -> list[tuple]:
     return sorted(desk.rows("SELECT number, state, kind, enterprise_id, held_because FROM orders_order"))
 
 
+def erase_a_line(desk: ProcessDesk) -> None:
+    """A withdrawn trial without personal data."""
+    for content, state in [(trial(601), "trialing"), (withdrawal(ERASED), "withdrawn")]:
+        post_all(desk, [content])
+        desk.until_state(ERASED, state, seconds=120)
+    desk.manage("erase", f"--order={ERASED}", "--reason=x")
+
+
+def look_at_the_erased(story: Story) -> None:
+    """This version's code shows an erased order, reports on it, refuses to send it, and answers its repeat."""
+    desk = story.desk
+    post_all(desk, [withdrawal(ERASED)])
+    ((pk,),) = desk.rows(f"SELECT id FROM orders_order WHERE number = '{ERASED}'")
+    story.open_pages([f"orders/order/{pk}/change/"])
+    desk.manage("show", ERASED)
+    desk.manage("reconcile")
+    desk.manage("export", "orders", str(desk.folder / "orders.xlsx"))
+    sent_again = desk.manage("resend", ERASED, check=False)
+    assert sent_again.returncode == 1, sent_again.stdout
+    assert "Traceback" not in sent_again.stderr
+    assert desk.rows(f"SELECT state, oper_tel FROM orders_order WHERE number = '{ERASED}'") == [("withdrawn", "")]
+
+
 def test_the_sets_stand_for_the_migrations_of_the_oldest_version_that_is_taken(tmp_path):
     files = released(FROM_VERSION, tmp_path).glob("*/migrations/0*.py")
     replaced = [row for one in MigrationLoader(None).graph.nodes.values() for row in one.replaces]
@@ -122,8 +148,11 @@ def test_a_desk_is_upgraded_and_goes_back(tmp_path, postgres, old):
         before = orders(desk)
         desk.manage("migrate", "-v0", root=ROOT)
         assert orders(desk) == before
-        for root in (ROOT, old, ROOT):
+        for place, root in enumerate((ROOT, old, ROOT)):
             story.take_over(root)
+            if place == 0:
+                erase_a_line(desk)
+            look_at_the_erased(story)
             assert NOTHING in desk.manage("migrate").stdout
             story.play()
             assert story.readiness()["reasons"] == []

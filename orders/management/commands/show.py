@@ -79,6 +79,8 @@ class Command(BaseCommand):
             lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
+        if facts["erased_at"]:
+            lines.append(f"  personal data erased {facts['erased_at']}")
         return [*lines, f"  trace {order.trace or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
