@@ -2,7 +2,7 @@
 
 import datetime
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -19,7 +19,8 @@ from orders.actions.accept import ask_to_accept
 from orders.actions.take import ask_all
 from orders.attachments.files_hold import waive_files
 from orders.books.books import BooksSilentError
-from orders.history.order_locks_and_events import find_order, lock_order
+from orders.erasing.over_lines import line_of
+from orders.history.order_locks_and_events import find_order, lock_order, lock_orders
 from orders.incidents.incident_handling import resolve_incident
 from orders.intake.receive import enter_order
 from orders.intake.replan_held_orders import choose_attribution
@@ -87,10 +88,10 @@ def without_owner(pk: int) -> tuple[dict, list]:
     return {name: value for name, value in row.items() if not name.startswith("owner")}, list(steps)
 
 
-def books_and_steps() -> tuple[list, list]:
-    """Returns all billing records, and the state and key of all steps."""
-    steps = Dispatch.objects.order_by("pk").values_list("pk", "state", "key", "next_try_at")
-    return list(BillingRecord.objects.order_by("pk").values()), list(steps)
+def books_and_steps(orders: Collection[int]) -> tuple[list, list]:
+    """Returns the billing records of these orders, and the state and key of their steps."""
+    steps = Dispatch.objects.filter(order__in=orders).order_by("pk").values_list("pk", "state", "key", "next_try_at")
+    return list(BillingRecord.objects.filter(order__in=orders).order_by("pk").values()), list(steps)
 
 
 class Interrupted(Comparison):
@@ -243,10 +244,12 @@ class Staff:
     @act
     def erase(self, number: str):
         """Erases the personal data of an order's line. Its books and steps must not change, and all must be over."""
-        before = books_and_steps()
-        found = SERVICES["erase"](number=number, now=timezone.now(), **WHY)
-        if before != books_and_steps():
-            raise WrongError("erasing changes nothing of the books", number)
+        with transaction.atomic():  # drains that run beside it wait for the line
+            line = lock_orders(line_of(find_order(number)).values_list("pk", flat=True))
+            before = books_and_steps(line)
+            found = SERVICES["erase"](number=number, now=timezone.now(), **WHY)
+            if before != books_and_steps(line):
+                raise WrongError("erasing changes nothing of the books", number)
         orders = Order.objects.filter(number__in=found.numbers)
         if live := [row.number for row in orders if row.state in {"active", "trialing", "scheduled", "held"}]:
             raise WrongError("erased a line that is not over", *live)
