@@ -20,5 +20,5 @@ def post_order(client, content: dict, *, trans_ido: str | None = None, **overrid
 
 
 def accepted(reply: dict) -> bool:
-    """Whether the reply says 00000."""
+    """Returns True if the reply's code is 00000."""
     return reply["response"]["rspCode"] == "00000"

@@ -55,7 +55,8 @@ def nothing_is_noted_beside_a_test():
 
 @pytest.fixture(scope="session", autouse=True)
 def a_busy_machine_reads_files():
-    """What a file holds decides, not how many others want the processor: two minutes for what has ten seconds.
+    """A file's verdict must depend on its content, not on the machine's load: a check that has ten seconds gets two
+    minutes.
 
     Tests of the deadlines set their own.
     """
@@ -122,7 +123,7 @@ def sandbox(settings):
 
 @pytest.fixture
 def sandbox_over_http(settings):
-    """The same over real HTTP. Where HTTP is the subject, a module or folder names this one `sandbox`."""
+    """The same over real HTTP. If HTTP is the subject, a module or folder names this fixture `sandbox`."""
     with RunningSandbox() as sandbox:
         point_at(settings, sandbox)
         yield sandbox
@@ -229,17 +230,17 @@ def path_of(file):
 
 
 def is_short(environment):
-    """Whether this is `make test` without WHOLE=1 and without arguments."""
+    """Returns True for `make test` without WHOLE=1 and without arguments."""
     return environment.get("DESK_TEST_SHARED") == "1" and environment.get("DESK_TEST_WHOLE") != "1"
 
 
 def is_sampled(environment):
-    """Whether this is the run on PostgreSQL of `make test WHOLE=1`."""
+    """Returns True for the run of `make test WHOLE=1` on PostgreSQL."""
     return environment.get("DESK_TEST_SHARED") == "1" and bool(environment.get("DESK_TEST_DATABASE_URL"))
 
 
 def left_out(path, environment):
-    """Whether a run that shares the work (see tests/run.py) leaves this file of tests/ out."""
+    """Returns True if a run that shares the work (see tests/run.py) leaves out this file of tests/."""
     if environment.get("DESK_TEST_SHARED") != "1":
         return False
     short = is_short(environment)

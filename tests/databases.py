@@ -1,4 +1,4 @@
-"""What the tests' own databases are called, and where SQLite's files lie: in memory where there is room for them.
+"""The names of the tests' own databases, and the folder of SQLite's files: in memory if there is room.
 
 A run's databases share a beginning, so that tests/run.py finds what a killed one left. `DESK_TEST_RUN` names the run.
 """
@@ -13,14 +13,14 @@ ROOM = 256 * 1024 * 1024  # bytes; a container often has 64 MiB there, which a r
 
 
 def folder() -> Path:
-    """Where the files lie."""
+    """Returns the folder of the files."""
     if os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free >= ROOM:
         return IN_MEMORY
     return Path(tempfile.gettempdir())
 
 
 def beginning(run: str) -> str:
-    """Of the names of all databases of a run. An identifier of PostgreSQL."""
+    """Returns the beginning of all database names of a run. An identifier of PostgreSQL."""
     return f"desk_test_{run}_"
 
 

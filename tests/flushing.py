@@ -1,4 +1,4 @@
-"""What the suite adds to the flush after a test with real transactions.
+"""The suite's additions to the flush after a test with real transactions.
 
 SQLite flushes by DELETE, which the guards of approvals.append_only and orders.db.trail_guard refuse. The flush takes
 them off and on again inside its own transaction, so every test runs with them. Production code can't do this.

@@ -12,7 +12,8 @@ State = Dispatch.State
 
 
 def not_as_released(order: Order) -> str:
-    """How the steps of an order that has just come differ from what `release` would make of them. "" if they do not."""
+    """Returns the differences between the steps of an order that has just come and those that `release` would make. ""
+    if they do not."""
     steps = Dispatch.objects.filter(order=order, attempts=0, state__in=[State.WAITING, State.DUE]).order_by("pk")
     quick = list(steps.values_list("step", "state", "next_try_at"))
     with transaction.atomic():

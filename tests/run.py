@@ -74,7 +74,7 @@ class Run:
         )
 
     def ended(self) -> bool:
-        """Whether it has ended; notes how long it took."""
+        """Returns True if the run has ended, and notes how long it took."""
         if self.process.poll() is None:
             return False
         self.seconds = self.seconds or time.monotonic() - self.began

@@ -1,4 +1,4 @@
-"""Which tests are played: pytest with the names of tests or files plays all of them.
+"""The choice of tests: pytest with the names of tests or files plays all of them.
 
 `make test` plays a sample of those without the mark `whole`. `make test WHOLE=1` plays all on SQLite and a sample of
 all on PostgreSQL. A sample holds, of tests that differ in their parameters alone and use the database or have the mark

@@ -1,8 +1,8 @@
 """A migrated database without rows of its own, made once for each state of the migrations; tests and desks copy it.
 
-On SQLite it is a file in .pytest_cache, on PostgreSQL a database of the server. Who wants a copy at the same time waits
-for the one that makes it; nobody sees a half-made one, since it gets its name last. The short-lived servers of
-drills and the like read what pg_dump wrote of a migrated one: migrating takes several times as long.
+On SQLite it is a file in .pytest_cache, on PostgreSQL a database of the server. Whoever wants a copy at the same time
+waits for the process that makes it. Nobody sees a half-made copy, since it gets its name last. The short-lived servers
+of drills and the like read what pg_dump wrote of a migrated one: migrating takes several times as long.
 """
 
 import contextlib

@@ -71,13 +71,14 @@ def lines_where(guard, found):
 
 
 def places(guard, *allowed):
-    """Where in our sources, but for the allowed ones, a guard sees something."""
+    """Returns the places in our sources, except for the allowed ones, where a guard sees something."""
     others = [module for module in MODULES if not module.startswith(allowed)]
     return [f"{module}:{line}" for module in others for line in lines_where(guard, nodes(module))]
 
 
 def writes_status(node):
-    """Whether it writes a status, or may: in memory, by a manager, by the bulk writer, or with SQL of its own."""
+    """Returns True if the code writes a status, or may: in memory, by a manager, by the bulk writer, or with SQL of its
+    own."""
     if isinstance(node, ast.Attribute):
         return isinstance(node.ctx, ast.Store) and node.attr in STATUS and last_name(node.value) != "self"
     if isinstance(node, ast.Constant):
@@ -98,7 +99,7 @@ def call_writes_status(call, name):
 
 
 def on_rows(value):
-    """Whether `update` is called on what a query gave: not on a dict of settings, nor on a counter."""
+    """Returns True if `update` is called on a query's result, not on a dict of settings or a counter."""
     return isinstance(value, ast.Call) or last_name(value) not in PLAIN_THINGS
 
 
@@ -112,7 +113,8 @@ def constants(node):
 
 
 def gives_order_state(node):
-    """Whether it gives an order one of the four fields without `orders.history.states`, which checks the move."""
+    """Returns True if the code gives an order one of the four fields without `orders.history.states`, which checks the
+    move."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
         return node.attr in ORDERS_OWN or (node.attr == "state" and last_name(node.value) in ORDERS)
     if not isinstance(node, ast.Call):
@@ -254,7 +256,7 @@ def test_the_core_knows_no_http():
 
 
 def test_the_list_engine_knows_no_list():
-    """Of the models it knows orders and their attributions, by which it limits rows."""
+    """The only models that it knows are orders and their attributions, by which it limits rows."""
     names = ("notes", "assign_owner", "page_fingerprint", "pauses_in_force", "service_names")
     beside = tuple(f"orders/lists/{name}.py" for name in names)
     engine = [module for module in MODULES if module.startswith("orders/lists/") and not module.startswith(beside)]
@@ -268,7 +270,8 @@ ROWS = {"Dispatch", "BillingDispatch", "BpmDispatch"}
 
 
 def makes_dispatch(node):
-    """Whether it makes a row of the outbox: by its class, by a manager of it or of an order's `dispatches`."""
+    """Returns True if the code makes a row of the outbox: by its class, by a manager of it or of an order's
+    `dispatches`."""
     if not isinstance(node, ast.Call):
         return False
     func = node.func
@@ -292,7 +295,8 @@ WRITES = {"update", "aupdate", "bulk_update", "update_rows", "save"}
 
 
 def is_impure(node):
-    """Whether it reads or writes: an import of what does, a manager, the clock, a row that is made or changed."""
+    """Returns True if the code reads or writes: an import of such code, a manager, the clock, a row that is made or
+    changed."""
     if isinstance(node, ast.Attribute):
         return node.attr in {"objects", "now", "today"}
     if isinstance(node, ast.Call):
@@ -318,7 +322,7 @@ def updates_by_dict(node):
 
 
 def writes_plan(node):
-    """Whether it makes a row of a plan, moves a step into one, or notes that an order was planned."""
+    """Returns True if the code makes a row of a plan, moves a step into one, or notes that an order was planned."""
     if isinstance(node, ast.Attribute):
         return isinstance(node.ctx, ast.Store) and node.attr in PLANNED and last_name(node.value) in ORDERS
     if isinstance(node, ast.FunctionDef):  # what is given as **places may be said lines before

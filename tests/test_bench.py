@@ -1,4 +1,4 @@
-"""What is kept of benchmark runs."""
+"""The kept results of benchmark runs."""
 
 import json
 

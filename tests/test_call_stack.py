@@ -19,7 +19,7 @@ def len_of(text):
 
 
 def page_faults(function):
-    """How often the thread of its own that calls `function` had to be given a page of memory."""
+    """Returns how often the thread that calls `function` had to be given a page of memory."""
     counted = []
 
     def count():

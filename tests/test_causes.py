@@ -77,7 +77,7 @@ def given_codes(node: ast.AST) -> list[ast.expr]:
 
 
 def leaves(value: ast.expr) -> list[ast.expr]:
-    """What an expression can be, where that is written down."""
+    """Returns the possible values of an expression, where they are written down."""
     if isinstance(value, ast.IfExp):
         return [*leaves(value.body), *leaves(value.orelse)]
     return [value] if isinstance(value, ast.Constant | ast.Name) else []

@@ -1,4 +1,5 @@
-"""What the documents name exists: code and tests by name, every word of a state (files: tests/test_named_files.py)."""
+"""Everything that the documents name exists: code and tests by name, every word of a state (files:
+tests/test_named_files.py)."""
 
 import ast
 import functools
@@ -88,7 +89,7 @@ def test_each_incident_that_an_engineer_must_cure_is_explained():
 
 
 def test_ci_plays_each_suite_that_testing_says_it_plays():
-    """Where the table has a dash, a person plays it. What stands in quotes in the script is only said, not played."""
+    """If the table has a dash, a person plays the suite. The script only prints commands in quotes."""
     script = re.sub(r'"[^"]*"', "", source(".ci/run"))
     rows = rows_of("These suites judge", 3, "\n" + source("docs/testing.md"))
     suites = [(name, row[2] != "–") for row in rows for name in re.findall(r"`((?:make|python -m) [\w.-]+)", row[0])]

@@ -26,12 +26,12 @@ def texts(entry):
 
 
 def name_of(entry):
-    """What a source calls it by."""
+    """Returns the name that a source uses for it."""
     return entry.msgctxt, entry.msgid, entry.msgid_plural
 
 
 def looked_up(compiled, entry):
-    """What the compiled catalogue says, in the entry's context if it has one."""
+    """Returns the compiled catalogue's text, in the entry's context if it has one."""
     return compiled.pgettext(entry.msgctxt, entry.msgid) if entry.msgctxt else compiled.gettext(entry.msgid)
 
 
@@ -58,7 +58,7 @@ def test_a_section_of_the_menu_is_not_called_as_a_column():
 
 
 def test_staff_read_no_latin_word():
-    """Of errors and mails too: all that is told stands here. Holes are filled with what rows hold."""
+    """Errors and mails count too: all texts for staff stand here. Holes are filled with what rows hold."""
     shown = {entry.msgid: [re.sub(rf"{HOLE.pattern}|<[^>]*>", "", text) for text in texts(entry)] for entry in ENTRIES}
     assert {name: found for name, told in shown.items() if (found := latin(told))} == {}
     assert len(LET_THROUGH) <= 30

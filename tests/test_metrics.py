@@ -32,7 +32,7 @@ def figures() -> dict[str, float]:
 
 @contextlib.contextmanager
 def counted():
-    """What is counted inside: {sample: by how much it rose}."""
+    """Returns the changes of counters inside the block: {sample: by how much it rose}."""
     before, rose = figures(), {}
     yield rose
     rose.update({name: value - before.get(name, 0) for name, value in figures().items()})

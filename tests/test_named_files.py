@@ -63,7 +63,7 @@ def is_there(name: str) -> bool:
 
 @functools.cache
 def names_in(module: str) -> set[str]:
-    """What a module has at its top."""
+    """Returns the names at the top of a module."""
     body = ast.parse(source(module)).body
     targets = [
         node for one in body if isinstance(one, ast.Assign) for target in one.targets for node in ast.walk(target)
@@ -76,7 +76,7 @@ def names_in(module: str) -> set[str]:
 
 
 def is_dotted_name(name: str) -> bool:
-    """Whether it is a module or a folder of ours, or a name in one: `orders.activation.run_job`."""
+    """Returns True if it is a module or a folder of ours, or a name in one: `orders.activation.run_job`."""
     parts = name.split(".")
     path, holder = "/".join(parts), "/".join(parts[:-1])
     if {path, f"{path}.py"} & paths():
@@ -85,7 +85,7 @@ def is_dotted_name(name: str) -> bool:
 
 
 def what_is_wrong(word: str) -> bool:
-    """Whether a word of code in a document names what is not there."""
+    """Returns True if a word of code in a document names something that does not exist."""
     first = re.split(r"[/.]", word)[0]
     if FILE.fullmatch(word) or word.endswith("/") or ("/" in word and first in folder_names()):
         return not is_there(word)
@@ -163,7 +163,7 @@ def test_what_a_document_runs_can_be_run():
 
 @pytest.mark.parametrize("page", README)
 def test_the_readmes_tree_names_each_folder_at_the_root_and_no_other(page):
-    """What stands in a row's second cell lies in the row's folder."""
+    """The files in a row's second cell lie in the row's folder."""
     rows = re.findall(r"^\| (`\w+/`.*?) \| (.*) \|$", source(page), re.MULTILINE)
     folders = [re.findall(r"`([\w/]+)/`", first) for first, _ in rows]
     assert sorted(name for names in folders for name in names) == sorted(top_folders())

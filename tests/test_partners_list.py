@@ -28,7 +28,7 @@ def rows_of(page: str) -> list[list[str]]:
 
 
 def keys_of(kind: type = Profile, path: str = "") -> Iterator[str]:
-    """The paths of all keys. How answers are read is asked of each partner, not of each call."""
+    """The paths of all keys. The reading of answers is one question for each partner, not for each call."""
     for one in fields(kind):
         here = path + TOML_KEYS.get((kind, one.name), one.name)
         value = getattr(kind(), one.name)

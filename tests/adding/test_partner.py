@@ -1,7 +1,7 @@
 """Adding a partner by the lines of docs/architecture.md: done in a copy of this checkout, and tried there.
 
-What a maintainer would write is here: the rows (`ROWS`), the words (`WORDS`), and the files in tests/adding/partner. If
-another place must be touched, a test in the copy fails.
+The test contains everything that a maintainer would write: the rows (`ROWS`), the words (`WORDS`), and the files in
+tests/adding/partner. If another place must be touched, a test in the copy fails.
 """
 
 import os
@@ -124,7 +124,7 @@ def begin_template(checkout: Path) -> None:
 
 
 def translate(checkout: Path) -> None:
-    """What `make messages` and a translator do."""
+    """Does the work of `make messages` and of a translator."""
     file = checkout / "project/locale/zh_Hans/LC_MESSAGES/django.po"
     catalogue = polib.pofile(str(file), wrapwidth=0)
     catalogue.extend(polib.POEntry(msgid=text, msgstr=word) for text, word in WORDS.items())

@@ -34,14 +34,14 @@ def boss(client):
 
 @pytest.fixture
 def books(monkeypatch):
-    """What the big-data side answers when asked."""
+    """The big-data side's answers to queries."""
     monkeypatch.setattr("orders.books.books.client.fetch_records", held_there)
     monkeypatch.setattr("orders.books.books.client.compare_now", looked)
 
 
 @pytest.fixture
 def partner_of_key(request, settings):
-    """What a person enters in place of a look-up (`look_up`) needs a partner that has none."""
+    """`look_up`, where a person enters the facts, needs a partner without look-up."""
     params = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
     if "look_up" in params or to_look_up in params:
         settings.PARTNERS = read_profile('[bigdata]\nquery.path = ""')
@@ -49,6 +49,7 @@ def partner_of_key(request, settings):
 
 @pytest.fixture
 def counted_each_time(monkeypatch):
-    """What needs somebody, which a process else counts at most every three seconds."""
+    """Counts the orders that need somebody on every request. Otherwise a process counts them at most every three
+    seconds."""
     monkeypatch.setattr(page_fingerprint, "COUNTED_FOR", datetime.timedelta())
     monkeypatch.setattr(page_fingerprint, "COUNTED_EVERY", datetime.timedelta())

@@ -51,7 +51,7 @@ LOGGED = {"error": "timeout: no answer in time", "last_error": "timeout: no answ
 
 
 class Shown(HTMLParser):
-    """What a page says to who looks at it or hears it."""
+    """The texts of a page for readers and for screen readers."""
 
     def __init__(self, page: str):
         super().__init__()

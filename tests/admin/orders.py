@@ -57,7 +57,7 @@ def step(order, name="create_billing", state="done", **fields):
 
 
 def filled(order, key, **more):
-    """What a browser sends for the form as it was opened now."""
+    """Returns the fields that a browser sends for a form that was opened now."""
     if key == "conflict":
         more = {"newest": max(Conflict.objects.values_list("pk", flat=True), default=1)} | more
     if key == "look_up":
@@ -66,7 +66,7 @@ def filled(order, key, **more):
 
 
 def typed(order):
-    """That the big-data side holds each record of the order, live, as of now."""
+    """Returns the fields that say: the big-data side now holds each record of the order, live."""
     found = {"as_of": f"{timezone.localtime():%Y-%m-%dT%H:%M}"}
     for record in order.billing_records.all():
         times = {f"{name}_{record.pk}": "2023-09-20 18:54:36" for name in ("createTime", "cancelTime")}
@@ -75,7 +75,7 @@ def typed(order):
 
 
 def changes(order):
-    """What must not have changed."""
+    """Returns the values that must not have changed."""
     rows = order.dispatches.order_by("pk").values_list("state", "superseded")
     return Order.objects.filter(pk=order.pk).values_list("state", "held_because").get(), list(rows)
 

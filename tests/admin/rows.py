@@ -19,7 +19,7 @@ from tests import factories as make
 
 @contextlib.contextmanager
 def kept_for_a_module(blocker):
-    """What is written inside stays until a module's end: what its tests write is rolled back to it."""
+    """Rows written inside stay until the module ends. The writes of its tests are rolled back to them."""
     with blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -92,8 +92,8 @@ ALL_MAKERS = {
 
 
 def written(row, **values):
-    """The row with these values, without any checks. Of events and log entries, which the database never lets change, a
-    further row has them."""
+    """The row with these values, without any checks. The database never lets events and log entries change, so a
+    further row of them gets the values."""
     model = type(row)
     if model not in {OrderEvent, LogEntry}:
         model._base_manager.filter(pk=row.pk).update(**values)

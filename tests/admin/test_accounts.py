@@ -29,7 +29,7 @@ def page(user):
 
 
 def form(user, **changes):
-    """What a browser sends from the account's page."""
+    """Returns the fields that a browser sends from the account's page."""
     return {"username": user.username, "is_active": "on", "is_staff": "on"} | changes
 
 

@@ -187,7 +187,8 @@ def test_a_refused_act_has_those_that_its_sentence_advises(member):
 
 
 def test_an_incident_advises_its_orders_acts(member):
-    """Of one order its own act, of several the act on all; who lacks the right reads who has it."""
+    """For one order its own action is advised, for several orders the action on all. Whoever lacks the right reads who
+    has it."""
     order, many = failed(), reverse("admin:orders_order_resend")
     about = {"partner": "bpm", "step": "start_bpm", "code": "timeout"}
     incident = make.AffectedOrderFactory(order=order, incident=make.IncidentFactory(**about)).incident
@@ -226,7 +227,7 @@ def test_a_mail_advises_its_own_button(member):
 
 @pytest.mark.parametrize("limited", [False, True])
 def test_a_breaker_advises_test_calls(member, limited):
-    """Whose button also stands on the dashboard. They concern all orders, so a limited account can't make them."""
+    """The same button stands on the dashboard. They concern all orders, so a limited account can't make them."""
     breaker = make.BreakerFactory(partner="bpm", opened_at=NOW)
     probes = f'class="button advised"\n  href="{reverse("admin:probes")}"'
     urls = [reverse("admin:integrations_breaker_change", args=[breaker.pk]), reverse("admin:index")]

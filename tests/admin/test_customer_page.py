@@ -116,7 +116,7 @@ def test_a_difference_is_shown_beside_our_books(admin_client, family):
 
 
 def theirs(client):
-    """What the page says of the customer's only live record."""
+    """Returns the page's text about the customer's only live record."""
     [row] = client.get(customer_address("E-55")).context["rows"]
     return row.theirs
 

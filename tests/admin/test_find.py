@@ -53,7 +53,7 @@ def order():
 
 
 def titles(client, term):
-    """What the box offers: titles by kind."""
+    """Returns the titles that the box offers, by kind."""
     answer = client.get(FIND, {"q": term, "part": ""})
     assert answer.status_code == 200, answer
     return {str(group.title): [hit.title for hit in group.hits] for group in answer.context["groups"]}
@@ -278,7 +278,7 @@ def test_it_keeps_to_the_scope(member, order, term):
 
 
 def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
-    """What others have neither hides a limited person's own rows nor makes them look like more."""
+    """Other people's rows neither hide a limited person's own rows nor add to their number."""
     monkeypatch.setattr(find, "CANDIDATES", 3)
     for number in range(6):
         of = "BJ" if number == 5 else "SH"

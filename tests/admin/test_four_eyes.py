@@ -206,7 +206,7 @@ def test_a_start_that_is_moved_to_today_is_confirmed_minutes_later_and_one_to_a_
 
 
 def test_who_confirms_is_told_of_the_step_that_was_asked_for(people, judge):
-    """Of two that failed, one is given up."""
+    """Two steps failed, and one is given up."""
     order = failed_trial()
     step(order, "cancel_trial_billing", "failed", lane=order.pk, error_code="code_400", definite=True)
     client = people.acts(people("工程师"))

@@ -164,7 +164,7 @@ def test_each_state_of_each_step(staff):
 
 
 def test_each_choice_of_each_other_row(staff):
-    """Of each field with choices each value, on the row's page and in its list."""
+    """Checks each value of each field with choices, on the row's page and in its list."""
     found, said = rows(), {}
     fill_with_digits_and_chinese()
     for name, row in found.items():

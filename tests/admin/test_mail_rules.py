@@ -1,4 +1,5 @@
-"""Who is mailed and why: on an order's mails, on a mail's own page, in the table of rules, and tried on an order."""
+"""The recipients of mails and the reasons, on an order's mails, on a mail's own page, in the table of rules, and in the
+trial of a rule on an order."""
 
 import re
 

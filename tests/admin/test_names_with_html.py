@@ -92,7 +92,7 @@ def own_addresses(order):
 
 
 def wrong(response, text):
-    """What is wrong with a page, in words."""
+    """Returns the faults of a page, in words."""
     policy = response.headers.get("Content-Security-Policy", "")
     faults = ["HTML"] if RAW in text else []
     faults += [found[0]] if (found := INLINE.search(text)) else []

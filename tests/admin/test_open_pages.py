@@ -236,7 +236,7 @@ def test_a_page_grows_old_and_is_made_anew(clerk, order, clock):
 
 @pytest.mark.parametrize("name", ["dashboard", "list", "order", "incident"])
 def test_a_page_goes_on_over_midnight_and_is_made_anew(clerk, order, name, clock):
-    """What it says of today is said of the new day, the person stays logged in, and then it is quiet again."""
+    """The page then describes the new day, the person stays logged in, and no further request follows."""
     clock.move_to(shanghai("2023-09-20 23:59:50"))
     page = Open(clerk, pages_of(order)[name])
     assert page.poll().status_code == 204

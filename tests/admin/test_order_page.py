@@ -70,7 +70,7 @@ def test_no_tab_asks_more_than_its_queries_and_each_shows_a_part(client, busy, d
 
 
 def test_print_has_all_tabs_with_exact_times_and_says_who_and_how_many(client, busy, django_assert_max_num_queries):
-    """Of 20,000 domains the page says how many, and lists what it can."""
+    """The page says that there are 20,000 domains, and lists as many as it can."""
     OrderDomain.objects.bulk_create(
         OrderDomain(order=busy, name=f"p{number}.example.com", key=f"p{number}.example.com") for number in range(1200)
     )
@@ -348,7 +348,7 @@ def test_a_held_file_is_checked_not_sent(admin_client):
 
 
 def test_advice_without_its_button_says_who_may_or_why_nobody_can(client):
-    """Of an undone first activation whose trial another one took, nobody can do what the cause advises."""
+    """A first activation was undone and another one took its trial, so nobody can do what the cause advises."""
     order = failed()
     client.force_login(staff(name="reader"))
     answer = client.get(page(order))

@@ -1,4 +1,4 @@
-"""What is late is marked, found and counted by the limits in time."""
+"""Late orders are marked, found and counted by the time limits."""
 
 import datetime
 

@@ -1,5 +1,5 @@
-"""Who acted in an emergency, or logged in with an emergency account, neither takes up nor ends the incident that tells
-of it (contract 3.11): by page, in bulk and by command."""
+"""Someone who acted in an emergency, or logged in with an emergency account, neither takes nor ends the incident about
+it (contract 3.11): by page, in bulk and by command."""
 
 import datetime
 

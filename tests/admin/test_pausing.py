@@ -69,7 +69,7 @@ def test_the_second_person_is_told(member):
 
 
 def test_of_two_who_pause_the_second_is_asked_again(member):
-    """What the first said is neither lost nor replaced by the other's words under the first's name."""
+    """The first person's words are neither lost nor replaced by the other's words under the first person's name."""
     slower = member("管理员")
     opened = slower.get(url("pause")).context["form"]["known"].value()
     stands(reason="机房割接", until=timezone.now() + HOUR)

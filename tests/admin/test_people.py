@@ -117,7 +117,7 @@ def _one_person(order: Order):
 
 
 def test_events_are_found_by_person_customer_and_day_and_exported(member):
-    """What did 李娜 do in November? With the reason, the exact time and the order."""
+    """The page answers what 李娜 did in November, with the reason, the exact time and the order."""
     factories.UserFactory(username="lina", display_name="李娜")
     order = factories.OrderFactory(attribution_id="BJ", enterprise_name="云帆网络", enterprise_id="100A1")
     about = {"order": order, "at": NOW, "data": {"reason": "已电话确认"}}

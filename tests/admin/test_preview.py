@@ -21,7 +21,7 @@ def preview(order, query=""):
 
 
 def aside(client, address):
-    """What stands beside the list or the reason."""
+    """Returns the panel beside the list or beside the reason."""
     return text_of(client, address).split("<aside")[1].split("</aside>")[0]
 
 

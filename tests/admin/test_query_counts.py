@@ -41,13 +41,13 @@ def staff(member):
 
 @pytest.fixture
 def unlimited(member):
-    """Who may do most, as an account of before 1.7 may: forms of acts are counted too."""
+    """An account with the most rights, as an account from before 1.7 may have: the forms of actions are counted too."""
     return member("业务人员", "工程师", "管理员", "审批主管")
 
 
 def queries(client, url, **more):
-    """The number of queries of a page; more: what else its `get` takes. What needs somebody is counted each time: else
-    a process counts it again after some seconds."""
+    """The number of queries of a page; more: what else its `get` takes. The orders that need somebody are counted on
+    every request. Otherwise a process counts them again after some seconds."""
     page_fingerprint._counted.clear()
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url, **more).status_code == 200

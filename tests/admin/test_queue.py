@@ -41,7 +41,7 @@ def rows(schedule):
 
 
 def everything():
-    """What must not have changed."""
+    """Returns the values that must not have changed."""
     return [list(model.objects.order_by("pk").values()) for model in (Schedule, Task, OrmQ)]
 
 
@@ -90,7 +90,7 @@ def test_no_box_offers_what_is_refused(who, rows, name):
 
 
 def test_a_superuser_takes_a_waiting_task_out_and_nothing_else(admin_client, rows):
-    """That runs nothing. What is still to be done the sweep queues again."""
+    """Removing a task runs nothing. The sweep queues again what is still to be done."""
     url = reverse("admin:django_q_ormq_delete", args=[rows["ormq"].pk])
     assert admin_client.post(url, {"post": "yes"}).status_code == 302
     assert not OrmQ.objects.filter(pk=rows["ormq"].pk).exists()

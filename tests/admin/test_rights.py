@@ -91,7 +91,7 @@ def test_every_role_has_all_tabs(member, order):
 
 
 def seen(client, event):
-    """Whether the list and the event's page show it."""
+    """Returns True if the list and the event's page show the event."""
     listed = {row.pk for row in unrendered(client.person, LIST).context_data["cl"].result_list}
     page = client.get(reverse("admin:orders_orderevent_change", args=[event.pk])).status_code == 200
     assert (event.pk in listed) is page

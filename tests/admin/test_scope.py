@@ -80,7 +80,7 @@ def test_search_keeps_to_the_scope(member, found, name):
 
 
 def test_a_search_does_not_tell_whether_others_have_such_a_customer(member):
-    """Where there is no such customer, the term is how a domain begins."""
+    """If there is no such customer, the term is searched as the beginning of a domain."""
     make.BillingRecordFactory(order__attribution_id="BJ", domain="210a99secret.example.com")
     url, query = reverse("admin:orders_billingrecord_changelist"), {"q": "210a99secret"}
     shown = member(ROLE, letters=["BJ"]).get(url, query).content.decode()

@@ -52,7 +52,7 @@ class Phone:
         self.key = codes.base64.b32decode(key.replace(" ", ""))
 
     def code(self, *, steps: int = 0) -> str:
-        """That of now, or of so many times 30 seconds later."""
+        """Returns the code of now, or of so many times 30 seconds later."""
         return f"{totp(self.key, t0=-30 * steps):06}"
 
 

@@ -99,7 +99,7 @@ def seconds(reader, text, times):
 
 
 def grows_too_fast(reader, text, long, times):
-    """Whether a long text, which took `long` seconds, took far longer than one of a quarter."""
+    """Returns True if a long text, which took `long` seconds, took far longer than a quarter of it."""
     short = seconds(reader, text(LONG // 4), times)
     return long > 8 * max(short, LEAST / 8) or long > 2
 

@@ -207,7 +207,8 @@ def auditor(member):
 
 
 def shown(staff, **query):
-    """What the page shows of each act under a filter: who, from where, what, about; but for the log-ins of members."""
+    """Returns what the page shows of each action under a filter: who, from where, what, about. Log-ins of members are
+    left out."""
     answer = staff.get(PAGE, query)
     assert answer.status_code == 200, answer.context["form"].errors
     acts = [(row["who"], row["act"].address, row["act"].what, row["act"].about) for row in answer.context["rows"]]
@@ -351,7 +352,7 @@ def test_who_may_not_export_gets_no_file(acts, auditor):
 
 
 def test_limited_auditors_are_refused(member):
-    """What they may see of it stands in the events of their orders."""
+    """They may see it in the events of their orders."""
     staff = member("审计员", letters=["BJ"])
     assert staff.get(PAGE).status_code == 403
     assert PAGE not in staff.get(reverse("admin:index")).content.decode()

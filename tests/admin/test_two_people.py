@@ -1,7 +1,7 @@
 """Two persons are two people (contract 3.11): a table of who may confirm whom, written from the contract's sentences.
 
-No function of the desk says what is expected. What is given is given on the pages, or noted with its day; what is
-confirmed is confirmed on the page.
+No function of the desk says what is expected. Givers give on the pages, or the gift is noted with its day.
+Confirmations are made on the page.
 """
 
 import datetime
@@ -58,7 +58,7 @@ def asked(asker):
 
 
 def confirm(judge, row):
-    """What the page answers to a click, whatever it has offered before."""
+    """Returns the page's answer to a click, whatever the page offered before."""
     client = acts(judge)
     shown = client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
     preview = shown.context["preview"] if shown.context and "preview" in shown.context else None
@@ -67,7 +67,7 @@ def confirm(judge, row):
 
 
 def passes(asker, judge):
-    """Whether the judge's click carries out what the asker asked for."""
+    """Returns True if the judge's click carries out what the asker asked for."""
     order, row = asked(asker)
     if row is None:
         return False
@@ -195,7 +195,7 @@ def change(user):
 
 
 def form(user, **changes):
-    """What a browser sends from the account's page."""
+    """Returns the fields that a browser sends from the account's page."""
     sent = {"username": user.username, "is_active": "on", "is_staff": "on", "email": user.email, "phone": user.phone}
     sent |= {"groups": [row.pk for row in user.groups.all()], "display_name": user.display_name}
     sent |= {"user_permissions": [row.pk for row in user.user_permissions.all()]}

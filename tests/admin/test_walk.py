@@ -1,4 +1,4 @@
-"""Which person may open which address of the staff's site, and do what: the tables of docs/security.md, whole.
+"""Each person and each address of the staff's site: the tables of docs/security.md, whole.
 
 A new page without a row there fails, and so does a row without a page. `make test WHOLE=1` opens every page as
 everybody. `make test` asks the admin's methods for every cell of the first table, and opens a share of the pages as the
@@ -176,7 +176,7 @@ def test_who_writes_what(client, found, letter):
 
 
 def own_addresses(found, tmp_path, settings):
-    """Of the pages that are ours."""
+    """Returns the addresses of our own pages."""
     order = found["orders_order"]
     order.info_security = f"{order.number}_50004020027_20230920185339.xlsx"
     order.save()

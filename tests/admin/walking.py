@@ -44,7 +44,7 @@ def colleague(username, display_name="", role="业务人员", **more):
 
 
 def is_in(client) -> bool:
-    """Whether a page that all staff have opens; it is drawn faster than lists and the dashboard."""
+    """Returns True if a page opens that all staff have. The page is drawn faster than lists and the dashboard."""
     return client.get(reverse("admin:sessions")).status_code == 200
 
 
@@ -65,7 +65,7 @@ def said(answer) -> str:
 
 
 def words_of(answer):
-    """What a page says, without its tags."""
+    """Returns a page's text without its tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
 
 
@@ -108,14 +108,14 @@ def standard(found):
 
 
 class Messages(list):
-    """What a view tells the person, where no middleware keeps it."""
+    """Collects a view's messages to the person, because no middleware keeps them."""
 
     def add(self, level, message, extra_tags=""):
         self.append(message)
 
 
 def unrendered(user, url, query=None):
-    """What the view of an address gives before its template is rendered, which takes most of a page's time."""
+    """Returns the response of an address's view before its template is rendered, which takes most of a page's time."""
     request = RequestFactory().get(url, query)
     request.user, request._messages = user, Messages()
     view, *given = resolve(request.path)
@@ -125,7 +125,7 @@ def unrendered(user, url, query=None):
 
 
 def desk_of(user):
-    """What the dashboard tells somebody."""
+    """Returns the dashboard's context for a person."""
     return unrendered(user, reverse("admin:index")).context_data["desk"]
 
 
@@ -135,7 +135,7 @@ def in_turn(letter, place, size):
 
 
 def one_page_a_model(asked, letter):
-    """Of every second model; another one for each person."""
+    """Chooses every second model, and other ones for each person."""
     place = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in asked))}
     return {
         (name, page): url
@@ -145,7 +145,7 @@ def one_page_a_model(asked, letter):
 
 
 def permitted(own, request, row):
-    """What the admin's own methods say about a row's pages, in the words of Answer, and whether the person may add,
+    """Returns what the admin's own methods say about a row's pages, in the words of Answer, and the rights to add,
     change and delete: ({page: word}, (add, change, delete))."""
     if not admin.site.has_permission(request):
         return dict.fromkeys(PAGES, "login"), (False, False, False)

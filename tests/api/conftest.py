@@ -30,7 +30,8 @@ class System:
         return [row["order"] for row in answer.json()["results"]]
 
     def told_anew(self, address, change):
-        """Who has the answer already is told so by 304, until `change()` has happened; gives the answer then."""
+        """Checks that a client with the current answer gets 304 until `change()` has happened. Returns the answer after
+        it."""
         has = {"If-None-Match": self.get(address)["ETag"]}
         same = self.get(address, headers=has)
         assert (same.status_code, same.content, same["ETag"]) == (304, b"", has["If-None-Match"])

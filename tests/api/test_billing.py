@@ -1,4 +1,4 @@
-"""What a customer is billed now: counts of all, and the records page by page."""
+"""A customer's billing now: counts of all records, and the records page by page."""
 
 import datetime
 from urllib.parse import unquote

@@ -124,7 +124,7 @@ def test_search_and_customer(system):
 
 
 def test_no_error_names_staff_or_tells_who_is_there(system):
-    """Of a name behind the token's limit the answer is that of a name that nobody has."""
+    """A name outside the token's limit gets the same answer as a name that nobody has."""
     order = make.OrderFactory(attribution_id="BJ", state="failed")
     names = {"beijing": ["BJ"], "everywhere": None, "shanghai": ["SH"]}
     for name, letters in names.items():

@@ -17,7 +17,7 @@ PHONE = "13712345678"
 
 @pytest.fixture
 def asked(settings, member):
-    """What an administrator made: `client`, `person`, the `token`, and `phone()`, which its system reads."""
+    """An administrator's new token: `client`, `person`, the `token`, and `phone()`, which its system reads."""
     settings.EXPORT_SECOND_PERSON = True
     cache.clear()
     order = make.OrderFactory(oper_tel=PHONE)

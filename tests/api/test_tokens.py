@@ -1,4 +1,4 @@
-"""Who may call: tokens in force, which say what they may read; and what a call leaves behind."""
+"""Callers need a valid token, which says what they may read. Each call leaves traces."""
 
 import datetime
 import time
@@ -204,7 +204,7 @@ def test_people_s_data_stay_masked_while_another_writes_for_long(system):
 
 
 def seconds(caller, address, **parameters):
-    """How long a call took that was answered."""
+    """Returns the seconds that an answered call took."""
     began = time.monotonic()
     assert caller.get(address, **parameters).status_code == 200
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""What the desk keeps of a request, and what it never keeps (contract 2.3, last paragraph)."""
+"""The parts of a request that the desk keeps, and those that it never keeps (contract 2.3, last paragraph)."""
 
 import hashlib
 import json

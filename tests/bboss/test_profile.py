@@ -1,4 +1,4 @@
-"""How BBOSS's messages are read by the profile of partners (contract 7.1)."""
+"""BBOSS's messages are read by the profile of partners (contract 7.1)."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""How BBOSS signs, by `[bboss.sign]`, and `verify_message`, which finds it out (contract 7.1, 7.3)."""
+"""BBOSS's signature by `[bboss.sign]`, and `verify_message`, which finds its variant (contract 7.1, 7.3)."""
 
 import hashlib
 import io

@@ -25,7 +25,7 @@ STOPS = {
 
 @pytest.fixture
 def look(capsys):
-    """What `status` says is wrong."""
+    """Returns the faults that `status` prints."""
 
     def wrong() -> str:
         with pytest.raises(CommandError):

@@ -1,4 +1,4 @@
-"""What a stranger's message costs before its signature is right (contract 2.3, last paragraph)."""
+"""The cost of a stranger's message before its signature is known to be right (contract 2.3, last paragraph)."""
 
 import json
 import time
@@ -75,7 +75,8 @@ def cost(client, raw: bytes, times: int) -> float:
 
 @pytest.mark.parametrize("what", EXPENSIVE)
 def test_2_mib_of_anything_cost_little_more_than_2_mib_of_letters(client, db, clock, what):
-    """Twice at most on a quiet machine; the ceiling is for a busy one. What grows with the square costs 100 times."""
+    """Twice at most on a quiet machine; the ceiling is for a busy one. A cost that grows with the square would be 100
+    times as high."""
     letters, raw = text("x").encode(), EXPENSIVE[what]().encode()
     assert len(raw) <= 2 * 1024 * 1024
     assert any(cost(client, raw, times) < 4 * cost(client, letters, times) for times in (3, 9))

@@ -1,4 +1,4 @@
-"""What counts as JSON (contract 2.3, code 20105)."""
+"""The definition of valid JSON (contract 2.3, code 20105)."""
 
 import time
 

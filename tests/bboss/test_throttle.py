@@ -1,4 +1,4 @@
-"""Who may call and how often (contract 2.3, 20303 and 20308)."""
+"""Allowed callers, and their rates (contract 2.3, 20303 and 20308)."""
 
 import json
 import time
@@ -138,7 +138,7 @@ def test_counting_asks_the_database_nothing(settings, django_assert_num_queries,
 
 
 def passes(count: int, address: str = "10.0.0.7") -> int:
-    """How many of so many calls get through."""
+    """Returns how many of so many calls are admitted."""
     passed = 0
     for _ in range(count):
         try:

@@ -1,4 +1,4 @@
-"""What staff do on an order's page: see where it is stuck, resend, read the approvals, waive a finding, confirm."""
+"""Staff on an order's page: they see where it is stuck, resend, read the approvals, waive a finding, confirm."""
 
 from tests.browser.browsing import overflow
 from tests.browser.pages import open_first, open_row, submit

@@ -31,7 +31,7 @@ def first_row(page):
 
 
 def wrong(page, address):
-    """What is wrong with a page: errors of scripts, or a page wider than the window."""
+    """Returns the faults of a page: errors of scripts, or a page wider than the window."""
     answer, found = page.goto(address), []
     for size in sorted(SIZES, key=lambda name: SIZES[name] != page.viewport_size):  # first as it was loaded
         page.set_viewport_size(SIZES[size])

@@ -1,4 +1,4 @@
-"""What staff do on the dashboard and the list: find, filter, follow a number. And what they must not reach."""
+"""Staff on the dashboard and the list: they find, filter, and follow a number. And what they must not reach."""
 
 import re
 

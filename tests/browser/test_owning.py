@@ -1,4 +1,4 @@
-"""Whose it is, by clicks: taking, handing over, a page that is stale, and a leave."""
+"""Ownership by clicks: taking, handing over, a stale page, and a leave."""
 
 import datetime
 

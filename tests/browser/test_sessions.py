@@ -1,4 +1,4 @@
-"""A page says that the session ends soon. What was typed is for its account alone, for an hour, until the log-out."""
+"""A page says that the session ends soon. Typed text is kept for its account alone, for an hour, until the log-out."""
 
 import pytest
 

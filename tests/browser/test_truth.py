@@ -1,4 +1,4 @@
-"""What staff see of orders that are not as fine as their state says, and what they do about it."""
+"""Orders that are not as fine as their state says: what staff see, and what they do about it."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""How many clicks and typed texts the common tasks of staff take, counted in a browser from the first page, signed in.
+"""The number of clicks and typed texts that common tasks take, counted in a browser from the first page, signed in.
 
 Each click counts one, as do each key that is no text and each choice in a menu. A text counts one, however long it is.
 """

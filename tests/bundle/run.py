@@ -30,7 +30,7 @@ CARRIED_OUT_WITHIN = 120
 
 
 class DrillError(Exception):
-    """What did not hold."""
+    """Raised for an expectation that was not met."""
 
 
 def main(words: list[str]) -> int:
@@ -87,7 +87,7 @@ def commands(folder: Path) -> list[str]:
 
 
 def write_settings(folder: Path) -> None:
-    """What stands in /etc/ibs/ibs.env: a desk for test data, beside its partners' sandbox."""
+    """Writes /etc/ibs/ibs.env for a desk with test data, beside its partners' sandbox."""
     web, sandbox = free_ports(2)
     settings = {
         "SECRET_KEY": secrets.token_urlsafe(48),
@@ -114,7 +114,7 @@ def environment() -> dict[str, str]:
 
 
 def type_line(line: str, *, cwd: Path) -> str:
-    """What a shell line prints. Raises DrillError where it fails."""
+    """Runs a shell line and returns its output. Raises DrillError where it fails."""
     ended = subprocess.run(
         ["bash", "-c", line], cwd=cwd, env=environment(), capture_output=True, text=True, check=False, timeout=600
     )
@@ -131,7 +131,7 @@ class BundledDesk(Children):
         return environment()
 
     def manage(self, *words: str) -> str:
-        """What one of its commands prints. Raises DrillError where it fails."""
+        """Runs one of its commands and returns the output. Raises DrillError where it fails."""
         return type_line(shlex.join([self.python, "manage.py", *words]), cwd=self.root)
 
     @property

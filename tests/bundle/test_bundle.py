@@ -1,4 +1,4 @@
-"""What a bundle's list of parts says, and that nothing uncommitted is bundled. `tests.bundle.run` plays the whole."""
+"""A bundle's list of parts. Nothing uncommitted is bundled. `tests.bundle.run` plays the whole."""
 
 import json
 import subprocess

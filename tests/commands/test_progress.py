@@ -1,4 +1,4 @@
-"""Long commands show a bar on a terminal's stderr. What is kept or piped holds none, and stdout never does."""
+"""Long commands show a bar on a terminal's stderr. Kept or piped output has no bar, and stdout never has one."""
 
 import io
 
@@ -55,7 +55,7 @@ class Terminal(io.StringIO):
 
 
 def run(words, stderr):
-    """What the command prints on stdout."""
+    """Returns the command's output on stdout."""
     stdout = io.StringIO()
     try:
         call_command(*words, stdout=stdout, stderr=stderr, force_color=True)

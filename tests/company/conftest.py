@@ -42,7 +42,7 @@ def goes_on_to(answer) -> str:
 
 
 def asked_of(answer) -> dict:
-    """What a redirect asks of the provider."""
+    """Returns the parameters that a redirect sends to the provider."""
     return dict(parse_qsl(urlsplit(answer["Location"]).query))
 
 

@@ -1,4 +1,4 @@
-"""Who a person of the company log-in is here, and what they may (contract 4, OIDC_ROLES)."""
+"""A person of the company log-in, their account here, and their rights (contract 4, OIDC_ROLES)."""
 
 import datetime
 
@@ -344,7 +344,8 @@ def test_the_trail_names_whom_the_company_log_in_let_in_and_whom_not(browser):
 
 
 def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_nothing(issuer, settings):
-    """Of each kind five rows for an address within 15 minutes, as a password's failures lock it then."""
+    """For each kind at most five rows are kept for an address within 15 minutes, because a password's failures lock it
+    then."""
     said = "x" * 5000
 
     def comes_back(address="127.0.0.1", **answer):

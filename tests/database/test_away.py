@@ -1,4 +1,4 @@
-"""Which errors say that the database is away, and what staff and the log see of it."""
+"""The errors that mean that the database is away, and what staff and the log see of them."""
 
 import logging
 import sys

@@ -86,7 +86,7 @@ def with_own_aliases(statement):
 
 
 def sorts(statement, values=()):
-    """Whether the plan sorts the rows itself."""
+    """Returns True if the plan itself sorts the rows."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
@@ -150,7 +150,7 @@ def not_found_by_an_index(queries):
 
 @pytest.fixture(autouse=True)
 def counted_anew(monkeypatch):
-    """What needs somebody, which a process else keeps for a while."""
+    """Counts the orders that need somebody anew. Otherwise a process keeps the number for a while."""
     monkeypatch.setattr(page_fingerprint, "_counted", {})
 
 
@@ -321,7 +321,8 @@ def test_the_trail_is_read_in_the_order_of_its_indexes(admin_client, query):
 
 
 def test_a_person_s_events_in_the_trail_are_read_in_the_order_of_their_index(admin_client):
-    """What their commands did, too, which may be most of it where engineers share an account of the machine."""
+    """This includes the actions of their commands, which may be the majority where engineers share an account of the
+    machine."""
     queries = asked(admin_client, f"{reverse('admin:trail')}?user=admin")
     of_actors = [one for one in queries if '"orders_orderevent"."actor" = %s' in one[0]]
     assert [values[0] for _sql, values in of_actors] == ["staff:admin", "command:admin"]

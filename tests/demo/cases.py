@@ -56,7 +56,8 @@ def orders_to_try() -> list[dict]:
 
 
 def unexpected(case: dict, standings: list[dict], partners: dict) -> list[str]:
-    """How the case's orders (`show --json`) and the sandbox's state differ from what the case expects, a line each.
+    """Returns the differences of the case's orders (`show --json`) and the sandbox's state from what the case expects,
+    a line each.
 
     Times are left out, except those of a start on a later day.
     """

@@ -1,4 +1,4 @@
-"""What a desk shows from Monday to Sunday while nothing is wrong: a value a minute of each series, for promtool.
+"""A quiet week of a desk from Monday to Sunday: a value a minute of each series, for promtool.
 
 Office hours, evenings, nights and a weekend; a backup at 01:00, nightly jobs at 02:10 and 03:10, a restart, a pause.
 """
@@ -13,7 +13,7 @@ GIB = 2**30
 
 
 def calls(minute: int) -> float:
-    """How many orders BBOSS sends in this minute."""
+    """Returns the number of orders that BBOSS sends in this minute."""
     day, hour = minute // DAY, minute % DAY / 60
     if 9 <= hour < 18:
         return 6 if day < 5 else 0.5

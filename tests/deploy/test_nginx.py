@@ -139,7 +139,7 @@ def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
 
 
 def test_the_logs_hold_nothing_that_people_search_for(site):
-    """What nginx does not get done is logged for BBOSS's and BPM's calls only."""
+    """Only for BBOSS's and BPM's calls does the log show requests that nginx could not serve."""
     with site.frozen("web"), site.frozen("intake"):
         for path in ("/admin/find/?q=13712345678", "/api/orders/?enterprise=13712345678"):
             assert site.call("GET", path, headers={"Referer": f"{site.url}{path}"}).status_code == 503

@@ -62,5 +62,5 @@ def test_each_panel_shows_something(tmp_path):
 
 
 def _values(prometheus: Prometheus, expr: str) -> list[float]:
-    """What a panel draws; NaN is no value."""
+    """Returns the values that a panel draws. NaN is no value."""
     return [value for row in prometheus.query(expr) if (value := float(row["value"][1])) == value]

@@ -60,7 +60,7 @@ class DialectDesk(Desk):
         return reply
 
     def callback(self, number: str, result: str = "pass", **asked):
-        """What BPM does to call back: a function that posts it, the same each time, and gives the HTTP status."""
+        """Returns a function that posts BPM's callback, the same each time, and returns the HTTP status."""
         how, asked = self.theirs.bpm.callback, {"code": number, "result": result} | asked
         _sent, body, headers = callback_for(self.sandbox.partners.store, asked, how)
         how_sent = {"content_type": "application/json", "headers": headers}
@@ -134,9 +134,9 @@ class DialectDesk(Desk):
     # --- what people do
 
     def heed_incidents(self):
-        """What a person does until nothing stands still: asks the question that the incident asks, and puts its line
-        for a success into the file if the partner did act. Else the words of the answer say what is wrong: then the
-        lines that the partner's people name are put in, and the call goes out anew. `self.heeded` notes which."""
+        """Plays a person until no order stands still: asks the partner the incident's question, and if the partner did
+        act, adds its line for a success to the file. Else the words of the answer say what is wrong: then the lines
+        that the partner's people name are put in, and the call goes out anew. `self.heeded` notes which."""
         for _ in range(12):
             self.check_no_harm()
             stopped = [row.order.number for row in AffectedOrder.objects.unresolved().order_by("pk")]
@@ -157,7 +157,7 @@ class DialectDesk(Desk):
         raise AssertionError(f"it does not go on: {self.file.read_text()}")
 
     def seen_there(self) -> tuple[str, ...]:
-        """What a person finds at the big-data side, once no call is too young, as arguments of a command."""
+        """Returns what a person finds at the big-data side, once no call is too young, as a command's arguments."""
         self.clock.shift(700)
         return seen(write_records(self.file.with_name("held.csv"), self.sandbox.partners.store.records()))
 

@@ -28,7 +28,7 @@ SPARE = {"web": "web-spare", "worker": "worker-spare"}
 
 @dataclass
 class Found:
-    """What was seen: figures by name, and what was wrong."""
+    """The findings: figures by name, and faults."""
 
     figures: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Found:
 
 
 class Logs:
-    """What the web and worker processes wrote since this was made."""
+    """The lines of the web and worker processes since this object was made."""
 
     def __init__(self, desk: ProcessDesk):
         self.desk = desk
@@ -64,7 +64,7 @@ class Logs:
         return "\n".join(found)
 
     def tracebacks(self) -> list[str]:
-        """What broke, and what was said of it in the line before; equal ones once, with how many they are."""
+        """Returns each traceback with the line before it. Equal ones come once, with their number."""
         lines, found = self.written().splitlines(), Counter()
         for number, line in enumerate(lines):
             before = lines[number - 1] if number else ""
@@ -137,7 +137,8 @@ def _seen_enough(stage: Stage, outage: Outage, ready: Readiness, away: float) ->
 def judge_outage(
     found: Found, outage: Outage, ready: Readiness, answers: list[Answer], away: float, back: float
 ) -> None:
-    """What BBOSS and the balancer were told. `answers` are those to calls that began before the database was back."""
+    """Judges the answers to BBOSS and to the balancer. `answers` are those to calls that began before the database was
+    back."""
     meanwhile = [one for one in answers if one.at >= away]
     refused = [one for one in meanwhile if (one.status, one.code) == OUR_FAULT]
     found.figures["answered 503"] = f"{len(refused)} of {len(meanwhile)}"

@@ -23,7 +23,7 @@ OUR_FAULT = (503, "20000")
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call brought: when it began (monotonic), how long it took, HTTP status (0: none), rspCode."""
+    """The result of a call: when it began (monotonic), how long it took, HTTP status (0: none), rspCode."""
 
     at: float
     seconds: float

@@ -95,7 +95,7 @@ def frozen(stage: Stage) -> Iterator[None]:
 
 @outage("frozen-network")
 def frozen_network(stage: Stage) -> Iterator[None]:
-    """A relay takes packets and passes none on. What was under way is lost afterwards."""
+    """A relay takes packets and passes none on. Calls under way at that time are lost."""
     stage.relay.freeze()
     try:
         yield
@@ -135,7 +135,7 @@ def killed_primary(stage: Stage) -> Iterator[None]:
 
 
 def rejoin(stage: Stage) -> None:
-    """What is left to do after one of the two was lost: a standby, made anew."""
+    """Makes a new standby, after one of the two servers was lost."""
     stage.standby.kill()
     follow(stage.standby, stage.primary)
     stage.standby.start()
@@ -198,7 +198,7 @@ class Ballast:
         self.file.unlink()
 
     def _fill_all(self) -> None:
-        """What the server frees is taken; its log goes on, so that it soon has no room for that either."""
+        """Space that the server frees is filled again. Its log continues, so that it soon has no space either."""
         while not self.over.wait(0.2):
             with contextlib.suppress(psycopg.Error):
                 self.server.sql("SELECT pg_switch_wal()")

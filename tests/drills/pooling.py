@@ -67,7 +67,7 @@ class Pages:
 def shape_of(path: str) -> tuple[str, str]:
     """`/admin/orders/order/12/change/?q=1` is of the shape (`/admin/orders/order/#/change/`, `q`), whichever row.
 
-    Of several names in the query the last counts: all of them together would be too many.
+    If the query has several names, the last one counts: all combinations would be too many.
     """
     there = urlsplit(path)
     site, *rest = re.match(r"(/admin/[^/]+/[^/]+/|)(.*)", there.path).groups()

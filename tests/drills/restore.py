@@ -162,7 +162,7 @@ def changes(desk: ProcessDesk) -> list[dict]:
 
 
 def unknown_numbers(desk: ProcessDesk, folder: pathlib.Path) -> set[str]:
-    """What `reconcile --numbers` with BBOSS's list names as unknown."""
+    """Returns the numbers that `reconcile --numbers` with BBOSS's list names as unknown."""
     said = desk.manage("reconcile", "--numbers", str(numbers_of_bboss(folder)), check=False)
     assert said.returncode == 1, said.stdout + said.stderr
     return {line.split()[0].rstrip(":") for line in said.stdout.splitlines() if "Number that we do not know" in line}

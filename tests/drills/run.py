@@ -64,7 +64,8 @@ def groups(names: list[str], short: bool) -> list[list[str]]:
 
 
 def play_together(names: list[str], options: argparse.Namespace, *, seconds: float) -> int:
-    """Plays these on one stage, sees the load through to its end and judges. How much was wrong, each printed."""
+    """Plays these on one stage, sees the load through to its end and judges. Returns the number of faults, after
+    printing each."""
     began = time.monotonic()
     seed = options.seed
     stage_of = pair(seed) if names[0] not in POOLERS else behind_pooler(seed, prepared=POOLERS[names[0]])
@@ -126,7 +127,7 @@ def _keep(stage: Stage, folder: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _noted(found: Found):
-    """What breaks off is wrong too."""
+    """An exception also counts as a fault."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What drills are played on: clusters, what stands before them, a desk of processes under load."""
+"""The stage of the drills: clusters, the servers before them, and a desk of processes under load."""
 
 import contextlib
 import pathlib

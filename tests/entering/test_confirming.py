@@ -1,4 +1,4 @@
-"""What a person must have seen before a trial is entered: domains in use, another name. And the customer's look-up."""
+"""A person must see warnings before a trial is entered: domains in use, another name. And the customer's look-up."""
 
 import pytest
 from django.core.management import call_command

@@ -122,7 +122,7 @@ def test_the_form_begins_with_the_customer_and_each_field_is_in_one_group(clerk)
 
 
 def test_codes_that_bboss_sends_can_be_chosen_and_the_form_asks_little(clerk):
-    """What people typed before there were choices is none of them."""
+    """A value that people typed before there were choices is none of them."""
     factories.TrialFactory(prod_type="7", billing_method="包月", enterprise_id="210A1")
     assert queries(clerk, URL) <= 10
     fields = clerk.get(URL).context["form"].fields

@@ -40,7 +40,7 @@ def give(tmp_path):
 
 
 def wrong(give, *rows, **more):
-    """What is said of the cells of a file from which nothing is imported."""
+    """Returns the messages about the cells of a file from which nothing is imported."""
     lines, error = give(workbook(*rows, **more))
     assert error
     assert not Order.objects.exists()
@@ -306,7 +306,7 @@ def test_the_annotated_copy_marks_each_wrong_cell(give, tmp_path):
 
 @pytest.mark.parametrize("argument, said", [("missing.xlsx", None), ("/", None), ("/dev/zero", "5 MB")])
 def test_a_file_that_cannot_be_read_is_one_line(argument, said):
-    """Of one without an end only the beginning is read."""
+    """Only the beginning is read of a file without an end."""
     with pytest.raises(CommandError, match=said) as error:
         call_command("import_trials", argument)
     assert "\n" not in str(error.value)

@@ -146,7 +146,7 @@ def test_what_dies_in_the_middle_leaves_nothing_half(clerk, monkeypatch):
 
 
 def test_one_check_at_a_time_a_person_and_two_in_all(monkeypatch):
-    """Each holds a thread of the web. What is over holds nothing."""
+    """Each holds a thread of the web. A finished check holds no place."""
     first, second, third = (another_clerk() for _ in range(3))
     meanwhile, told, read = iter([[first, second], [third]]), [], trial_uploads.read_workbook
 
@@ -219,7 +219,7 @@ def test_a_file_of_some_thousand_formats_is_taken(clerk):
 
 
 def test_the_21st_workbook_of_a_person_within_a_day_is_refused(clerk, member):
-    """Imported or not. Of each that is replaced only the count stays, until a day has gone by."""
+    """Imported or not. Of each replaced workbook only the count stays, until a day has passed."""
     done = review(clerk, row("T0"))
     assert clerk.post(done).status_code == 302
     maker, now = clerk.person, timezone.now()
@@ -306,7 +306,7 @@ def test_a_limited_person_enters_only_trials_of_their_attributions(member):
 
 
 def test_others_orders_answer_nothing():
-    """Whether a number of another attribution is there, and what is in it, shows in no verdict."""
+    """No verdict reveals that a number of another attribution exists, or what it contains."""
     everybody, beijing = another_clerk(), another_clerk(letters=["BJ"])
     everybody.post(review(everybody, row("T1", EnterpriseID="210A1"), row("T2")))
     Order.objects.filter(number="T2").update(attribution_id="SH")  # as staff may choose
@@ -366,7 +366,7 @@ def test_the_copy_can_be_put_right_and_uploaded(clerk):
 
 
 def test_a_copy_is_no_less_wrong_than_the_file(clerk):
-    """What Excel did to a cell is not right since it became a text."""
+    """Excel's changes of a cell are not right because the cell is a text now."""
     wrong = [
         row("T1", EnterpriseID="=1+1"),
         row("T2", EnterpriseName="#N/A"),

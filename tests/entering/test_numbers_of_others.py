@@ -1,5 +1,5 @@
-"""Whether an order of another attribution is there: a limited person learns it of few numbers, and each try is in the
-trail (contract 2.4)."""
+"""A limited person learns of few numbers that they belong to orders of other attributions, and each try is in the trail
+(contract 2.4)."""
 
 import pytest
 from django.core.management import call_command
@@ -71,7 +71,7 @@ def test_a_workbook_of_guesses_tells_no_more(others, number, answered):
 
 
 def test_what_is_guessed_at_the_confirmation_is_noted_too(others):
-    """Orders of these numbers came between the look and the confirmation. What is refused stays in the trail."""
+    """Orders of these numbers came between the look and the confirmation. Refused tries stay in the trail."""
     beijing = another_clerk(letters=["BJ"])
     numbers = [f"T{n}" for n in range(MOST_FOREIGN + 1)]
     address = review(beijing, *(row(number) for number in numbers))

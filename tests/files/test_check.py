@@ -1,4 +1,4 @@
-"""What the check says about good, wrong and hostile files (contract 3.7)."""
+"""The check's verdicts on good, wrong and hostile files (contract 3.7)."""
 
 import errno
 import os

@@ -33,7 +33,7 @@ def address(order, field="info_security"):
 
 
 def upload(client, order, data, field="info_security", **more):
-    """What the page says afterwards."""
+    """Returns the page after the upload."""
     file = SimpleUploadedFile("../../随便 起的名.doc", data)
     answer = client.post(address(order, field), {"file": file}, follow=True, **more)
     return " ".join(str(one) for one in answer.context["messages"])

@@ -14,7 +14,7 @@ class WalkError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the walk takes place: its folder, its ports on loopback and its database."""
+    """The place of the walk: its folder, its ports on loopback and its database."""
 
     folder: Path
     repository: Path
@@ -66,22 +66,22 @@ class Place:
 
 
 def ten_lines() -> list[str]:
-    """What README has a person type, a shell line each."""
+    """Returns the shell lines that README has a person type."""
     return shell_block(ROOT / "README.md", "## Production in ten lines").splitlines()
 
 
 def settings_to_fill_in() -> dict[str, str]:
-    """What deploy/README.md has a person write with the editor; `...` is left to that person."""
+    """Returns the lines that deploy/README.md has a person write with the editor. `...` is left to that person."""
     return dict(ENTRY.findall(shell_block(ROOT / "deploy" / "README.md", "## The first start")))
 
 
 def upgrade_lines() -> list[str]:
-    """What deploy/README.md has a person type for a new version."""
+    """Returns the lines that deploy/README.md has a person type for a new version."""
     return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version"))
 
 
 def way_back_lines() -> list[str]:
-    """What it has a person type to leave that version again."""
+    """Returns the lines that it has a person type to leave that version again."""
     return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version", after="A rollback"))
 
 

@@ -41,7 +41,7 @@ QUERY, USAGE, BPM = "/bigdata/productInfos/query", "/bigdata/trialFlow/query", "
 
 
 class Desk:
-    """What a flow needs: post, deliver, look."""
+    """The tools of a flow: post, deliver, look."""
 
     def __init__(self, client, clock, sandbox):
         self.client, self.clock, self.sandbox = client, clock, sandbox
@@ -181,7 +181,7 @@ class Desk:
         return {row.domain: row.state for row in self.order(number).billing_records.order_by("pk")}
 
     def held_there(self, number: str) -> dict[str, dict]:
-        """What the big-data side holds for a jobId: {domain: record}."""
+        """Returns the big-data side's records of a jobId: {domain: record}."""
         return {row["domain"]: row for row in self.sandbox.partners.store.records(number)}
 
     def alive_there(self, number: str) -> list[str]:
@@ -354,7 +354,7 @@ def check_sizes():
 
 
 def has_its_size(row: Dispatch) -> bool:
-    """Whether a billing step says how many records it is about. A step on a trial's records, which are chosen at its
+    """Returns True if a billing step says how many records it has. A step on a trial's records, which are chosen at its
     first attempt, says before that how many there may be."""
     if row.attempts or row.lane is None:
         return row.size == billing_size(row)

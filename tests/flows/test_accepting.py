@@ -1,4 +1,4 @@
-"""Who takes the big-data side's word takes only what was shown (contract 3.9, 14)."""
+"""Staff who take the big-data side's word take only what was shown (contract 3.9, 14)."""
 
 import pytest
 from django.contrib.auth.models import Group

@@ -1,4 +1,4 @@
-"""What BPM's decisions do to an order (contract 3.6; 3.9 (8) Callback before the answer; 3.10)."""
+"""The effects of BPM's decisions on an order (contract 3.6; 3.9 (8) Callback before the answer; 3.10)."""
 
 import pytest
 

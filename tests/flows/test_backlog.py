@@ -1,4 +1,5 @@
-"""How long what waits will take after a pause or an outage: pages and `status` say it, or that nobody knows (3.5)."""
+"""The time that waiting calls will take after a pause or an outage: pages and `status` say it, or that nobody knows
+(3.5)."""
 
 import datetime
 import json
@@ -29,7 +30,7 @@ def calls(minutes, number=1, outcome="ok"):
 
 @pytest.fixture
 def waiting(clock):
-    """Three steps wait. Of the hour before, the busiest minute had two calls that were answered."""
+    """Three steps wait. In the hour before, the busiest minute had two answered calls."""
     make.DispatchFactory.create_batch(3)
     calls(30)
     calls(40, 2)

@@ -71,7 +71,7 @@ DESKS = {
 
 
 def wrong() -> list[str]:
-    """What `status` says about the orders: no test has a worker with a heartbeat that takes tasks."""
+    """Returns the faults of orders that `status` prints: no test has a worker with a heartbeat that takes tasks."""
     OrmQ.objects.all().delete()
     factories.HeartbeatFactory(seen_at=timezone.now())
     return desk_status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]

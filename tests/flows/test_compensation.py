@@ -1,4 +1,4 @@
-"""Which failures undo an activation, and in which order it is undone (contract 3.9, rules 4 and 5)."""
+"""The failures that undo an activation, and the order of undoing (contract 3.9, rules 4 and 5)."""
 
 import pytest
 from django.utils import timezone

@@ -362,7 +362,7 @@ OTHERWISE = "[bpm.answer]\nsuccess = [{ code = [200, 400] }]"
 
 
 def test_a_changed_profile_lists_what_would_read_otherwise(desk, prove, caplog):
-    """Of a step in doubt, and of a start whose order was undone; it carries nothing out."""
+    """The list has a step in doubt, and a start whose order was undone. It changes nothing."""
     play_more(desk, "0")
     desk.sandbox.fault(path=BPM, kind="refusal", count=3)
     play_more(desk, "1", "2", "3")

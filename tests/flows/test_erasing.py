@@ -134,7 +134,7 @@ def test_each_of_the_people_stands_in_the_database(over):
 
 @pytest.fixture
 def committing(django_capture_on_commit_callbacks):
-    """What an erasure does after its commit is done at the end of the block."""
+    """Work after an erasure's commit is done at the end of the block."""
 
     @contextlib.contextmanager
     def run():

@@ -1,4 +1,4 @@
-"""What a call's failure keeps beside the English of the log: a code with parameters, which pages say in words."""
+"""The details of a failed call beside the log's English: a code with parameters, which pages put into words."""
 
 import pytest
 from django.utils import translation

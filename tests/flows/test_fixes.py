@@ -1,4 +1,4 @@
-"""What `reconcile --fix` may do, rule by rule (contract 3.9, 15)."""
+"""The rules of `reconcile --fix`, one by one (contract 3.9, 15)."""
 
 import itertools
 
@@ -70,7 +70,7 @@ def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books):
 
 @pytest.mark.parametrize("reason", [[], ["--reason", "x"]])
 def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, reason):
-    """What is gone of an order that is over is as it should be: our record takes that, and nothing differs."""
+    """The order is over, so its missing record is right: our record takes that state, and there is no difference."""
     cases = play_pairs(desk, ["failed", "rejected", "withdrawn"])
     for number, state in cases.items():
         put_into(number, state)

@@ -1,4 +1,4 @@
-"""How much a worker claims at once, and how long it may use what it claimed (contract 3.9, 10 Leases)."""
+"""The number of steps that a worker claims at once, and how long it may use its leases (contract 3.9, 10 Leases)."""
 
 import datetime
 import time

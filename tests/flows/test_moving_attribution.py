@@ -133,7 +133,7 @@ def test_an_order_that_waits_for_its_day_keeps_its_times(desk, books):
 
 
 def test_what_staff_accepted_of_the_province_counts_no_more(desk, books, active):
-    """What is there as it is meant now already is not sent again."""
+    """Records that already agree with the new meaning are not sent again."""
     books.put("A1", province=GUANGDONG)
     assert books.reconcile()[0] == 1
     desk.command("accept", "A1", reason="当地已改")

@@ -102,7 +102,7 @@ def test_the_dry_run_changes_nothing(trialing, capsys):
 
 
 def test_a_refused_post_is_resent_or_given_up(trialing, settings):
-    """The trial runs on, and the incident stays. What is given up is a difference, which a fix sends."""
+    """The trial runs on, and the incident stays. A step that is given up leaves a difference, which a fix sends."""
     trialing.sandbox.fault(path=BILLING, kind="refusal")
     moved(trialing)
     assert (trialing.state("T1"), meant(trialing), ends_there(trialing)) == ("trialing", NEW, [f"{OLD}235959"])

@@ -126,7 +126,7 @@ def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, held_file):
 
 
 def test_what_is_cancelled_as_of_its_creation_counts_as_absent_in_a_look(desk, no_look_up, held_file, capsys):
-    """Where there is no delete either (contract 7.1): nothing is posted again, and both books agree."""
+    """There is no delete either (contract 7.1): nothing is posted again, and both books agree."""
     no_look_up.PARTNERS = read_profile('[bigdata]\nquery.path = ""\ndelete.path = ""')
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)

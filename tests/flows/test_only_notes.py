@@ -1,4 +1,4 @@
-"""What only counts, notes or marks refuses no order: each is broken on purpose while orders come in."""
+"""Code that only counts, notes or marks refuses no order: each such part is broken on purpose while orders come in."""
 
 import threading
 

@@ -359,7 +359,8 @@ def partners(run, folder):
 
 
 def fits(told: list[str], output: list[str]) -> bool:
-    """Whether the page's lines are those of the output: `…` stands for any omitted lines, a row's key for any key."""
+    """Returns True if the page's lines are those of the output: `…` stands for any omitted lines, a row's key for any
+    key."""
     pattern = "".join("(?:.*\n)*?" if line.strip() == "…" else re.escape(line.rstrip()) + " *\n" for line in told)
     pattern = re.sub(r"/\d+/change/", r"/\\d+/change/", pattern)  # PostgreSQL's keys go on from test to test
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in output)) is not None

@@ -1,4 +1,4 @@
-"""Whose it is: taken, handed over and handed back, by whom it may be had, and who is told (contract 5, `own`)."""
+"""Ownership: taking, handing over and back, possible owners, and who is told (contract 5, `own`)."""
 
 import contextlib
 import datetime
@@ -137,7 +137,7 @@ def test_of_two_who_take_it_at_the_same_moment_one_is_told():
 
 
 def shown(order, user) -> dict:
-    """What the desk says in its places."""
+    """Returns the desk's texts in the placeholders."""
     order.refresh_from_db()
     set_owners([order])
     with contextlib.suppress(CommandError):

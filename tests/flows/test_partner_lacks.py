@@ -89,8 +89,8 @@ def test_a_cancel_in_the_second_of_the_creation_is_no_deletion(desk, books, no_d
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("late", [False, True])
 def test_looks_after_an_unanswered_create_without_a_delete(desk, books, settings, no_delete, trialing, strict, late):
-    """Of a create that never arrived there is nothing to cancel, and a strict partner refuses it. One that is carried
-    out late is taken back by the second look."""
+    """A create that never arrived leaves nothing to cancel, and a strict partner refuses to cancel it. One that is
+    carried out late is taken back by the second look."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.sandbox.partners.strict = strict
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
@@ -108,7 +108,8 @@ def test_looks_after_an_unanswered_create_without_a_delete(desk, books, settings
 
 
 def test_a_fix_without_a_delete(desk, books, no_delete, active):
-    """What must not be there is posted as deleted; a deleted one that we bill is missing, and sent again."""
+    """A record that must not be there is posted as deleted. A deleted record that we bill is missing, and is sent
+    again."""
     stranger = books.held("A1") | FOREIGN
     books.put("A1", cancelStatus="2", cancelTime=books.held("A1")["createTime"])
     books.store.put_record(stranger)
@@ -170,7 +171,7 @@ def test_what_a_person_saw_deleted_is_taken_as_gone(desk, withdrawn, held_file, 
 
 
 def test_a_file_with_what_is_deleted_there_agrees(desk, books, withdrawn, held_file):
-    """Of an order that we do not know such a record says nothing either."""
+    """For an order that we do not know, such a record also means nothing."""
     desk.command("take", "A1", *seen(held_file()), reason="已查看", by="test")
     desk.wait_out()
     desk.clock.shift(700)
@@ -270,7 +271,7 @@ def most(settings):
 
 
 def sizes(desk, path: str = BILLING, status: str = "") -> list[int]:
-    """How many records each call had."""
+    """Returns the number of records of each call."""
     bodies = [body["productInfos"] for body in desk.sent(path)]
     return [len(rows) for rows in bodies if status in {"", rows[0].get("cancelStatus")}]
 

@@ -22,7 +22,7 @@ SECRET = "t0ps3cret-of-bpm"
 
 @pytest.fixture
 def told(capsys):
-    """What the command prints; why it refuses."""
+    """Returns the command's output, or the reason of its refusal."""
 
     def told(*words: str) -> str:
         capsys.readouterr()

@@ -1,4 +1,4 @@
-"""What a POST and a batch of steps ask the database: little, and no more for many orders than for one."""
+"""The queries of a POST and of a batch of steps: few, and no more for many orders than for one."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Where an order's time went: every second since BBOSS's call has a reason."""
+"""An order's time: every second since BBOSS's call has a reason."""
 
 import datetime
 import re
@@ -49,7 +49,7 @@ def test_a_queue_a_retry_a_pause_and_a_dead_worker(desk, capsys):
 
 
 def test_a_hold_and_the_wait_for_approval(desk):
-    """The activation comes before its trial, and BPM takes an hour. What is left waits until now."""
+    """The activation comes before its trial, and BPM takes an hour. The rest waits until now."""
     desk.post(activation(1))
     desk.clock.shift(30)
     desk.post(trial(1))

@@ -1,4 +1,4 @@
-"""What pages, `stuck`, `status` and `show` say about a desk whose books differ, until they agree (contract 3.9, 14)."""
+"""Pages, `stuck`, `status` and `show` on a desk whose books differ, until the books agree (contract 3.9, 14)."""
 
 import contextlib
 import datetime
@@ -29,7 +29,7 @@ def clerk(client):
 
 
 def told(capsys, *words: str):
-    """What a command prints as JSON, whatever its exit code."""
+    """Returns a command's JSON output, whatever its exit code."""
     with contextlib.suppress(CommandError):
         call_command(*words, "--json")
     return json.loads(capsys.readouterr().out)
@@ -269,7 +269,7 @@ def test_an_order_whose_undoing_has_failed_is_not_called_over(desk, clerk, setti
 
 
 def test_a_closed_mail_is_not_still_to_come(desk, clerk, active):
-    """What was over before its mail went out is told by none."""
+    """If the order was over before its mail went out, no page announces the mail."""
     make.MailFactory(order=desk.order("A1"), kind="mail_held", cause="x", state="closed", body="", next_try_at=None)
     assert "待发送的邮件" not in clerk.get(page(desk.order("A1"), "?tab=mails")).content.decode()
 

@@ -1,4 +1,4 @@
-"""What happens to records and calls of unknown outcome (contract 3.9, rules 5 and 6)."""
+"""Records and calls of unknown outcome (contract 3.9, rules 5 and 6)."""
 
 import pytest
 from django.utils import timezone

@@ -15,7 +15,7 @@ A, B, C = "a.example.com", "b.example.com", "c.example.com"
 
 
 def previewed(desk, number: str) -> dict[str, int | None]:
-    """What staff read before they take an order back: how many records of each kind."""
+    """Returns what staff read before they withdraw an order: the number of records of each kind."""
     found = undoing(desk.order(number), now=timezone.now())
     return {one.code: one.params.get("n") for one in found if one.code != "closes_steps"}
 

@@ -54,7 +54,7 @@ class Desk:
         return faults
 
     def answer(self, request: Request) -> Answer:
-        """What comes back."""
+        """An answer of the desk."""
         began, idle = time.perf_counter(), time.thread_time()
         with self._own_log():
             response = self._call(environ(request))

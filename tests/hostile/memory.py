@@ -1,4 +1,4 @@
-"""What this process holds in memory."""
+"""The memory that this process uses."""
 
 import gc
 import os
@@ -15,6 +15,6 @@ def held() -> int:
 
 
 def objects() -> int:
-    """How many objects the garbage collector knows, after it has run."""
+    """Returns the number of objects that the garbage collector knows, after it has run."""
     gc.collect()
     return len(gc.get_objects())

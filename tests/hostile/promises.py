@@ -27,7 +27,7 @@ STATUSES = {BBOSS: {200, 400, 405, 413, 415}, "": {200, 400, 401, 404, 405, 409,
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows there are."""
+    """The numbers of rows."""
 
     orders: int
     messages: int
@@ -79,7 +79,7 @@ def _log(request: Request, answer: Answer) -> Iterator[str]:
 
 
 def secrets() -> list[str]:
-    """What must never be stored or logged."""
+    """Returns the texts that must never be stored or logged."""
     return [settings.BBOSS_APP_SECRET, settings.BPM_CALLBACK_SECRET, *settings.BBOSS_ACCESS_TOKENS]
 
 
@@ -184,7 +184,8 @@ def _kept(message: InboundMessage, sent: bytes) -> Iterator[str]:
 
 
 def _unstorable(row: models.Model) -> Iterator[str]:
-    """What PostgreSQL would refuse even where SQLite takes it: U+0000, and texts longer than their column."""
+    """Returns the values that PostgreSQL would refuse even where SQLite takes them: U+0000, and texts longer than their
+    column."""
     for field, value in zip(row._meta.concrete_fields, _values(row), strict=True):
         if isinstance(value, str) and ("\0" in value or len(value) > (field.max_length or len(value))):
             yield f"{row._meta.object_name}.{field.name} cannot be stored everywhere"
@@ -197,6 +198,6 @@ def _values(row: models.Model) -> list:
 
 
 def has_nul(value) -> bool:
-    """Whether U+0000 is anywhere in a JSON value."""
+    """Returns True if U+0000 is anywhere in a JSON value."""
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
     return isinstance(value, str) and "\0" in value or any(map(has_nul, parts))

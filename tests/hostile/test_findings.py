@@ -1,4 +1,4 @@
-"""What hostile input once broke, each as a promise of its own."""
+"""Hostile inputs that once broke something, each as a promise of its own."""
 
 import hashlib
 import hmac

@@ -45,7 +45,7 @@ def addresses(*values: str) -> list[str]:
 
 
 def rows() -> dict[str, int]:
-    """How many rows each table has."""
+    """Returns the number of rows of each table."""
     names = connection.introspection.table_names()
     with connection.cursor() as cursor:
         found = {}

@@ -1,8 +1,7 @@
 """The model's desk (tests.model.world) at work on a database that others use too, before the partners' real process.
 
-Messages and callbacks go through the real endpoints of the web process. What is due is delivered by real drains with
-threads, which may go on while something else happens. The stages of one more worker (claim, call, land, die) are the
-model's.
+Messages and callbacks go through the real endpoints of the web process. Due steps are delivered by real drains with
+threads, which may continue beside other acts. The stages of one more worker (claim, call, land, die) are the model's.
 """
 
 import datetime
@@ -106,7 +105,7 @@ class SharedDesk(Desk):
 
     @act
     def deliver_meanwhile(self, drains: int = 1):
-        """Some drains begin, each with a connection of its own. What comes next happens beside them."""
+        """Some drains begin, each with a connection of its own. The next acts happen beside the drains."""
         for _ in range(drains):
             self.drains.append(threading.Thread(target=self._drain))
             self.drains[-1].start()

@@ -1,4 +1,4 @@
-"""Who plays: the model's rules by chance, each player with orders of their own at a desk that several share."""
+"""The players: the model's rules by chance. Each player has orders of their own at a shared desk."""
 
 import random
 

@@ -81,7 +81,7 @@ class Wire:
             time.sleep(0.05)
 
     def carry_out_stalled(self, *, now: datetime.datetime | None = None) -> int:
-        """What is too slow is carried out by the partners themselves."""
+        """The partners themselves carry out calls that were too slow."""
         self.settle()
         return 0
 
@@ -101,7 +101,7 @@ class Wire:
         return self._ask("GET", "/state?calls=0")["violations"]
 
     def be_strict(self, strict: bool) -> None:
-        """Whether big data refuses to cancel a record that it does not hold."""
+        """Sets whether big data refuses to cancel a record that it does not hold."""
         self._ask("POST", "/strict", {"strict": strict})
 
     def meddle(self, row: dict, what: str, to: str = "") -> None:
@@ -127,7 +127,7 @@ class Wire:
 
 @dataclass
 class Fates:
-    """As the model's queue of fates. What is not met stays set, and meets whoever calls next."""
+    """As the model's queue of fates. A fate that meets no call stays set, and meets the next caller."""
 
     wire: Wire
 

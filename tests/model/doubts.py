@@ -116,8 +116,8 @@ class Doubting:
     # --- checks
 
     def watch_claim(self, works: list[Work], air: Iterable[Work], now: datetime.datetime) -> None:
-        """Raises WrongError if a claim breaks a rule. Nothing held may be claimed. Of an unproven kind at most one
-        step may be in progress. A start must not be repeated if an earlier attempt may have acted and the profile says
+        """Raises WrongError if a claim breaks a rule. Nothing held may be claimed. At most one step of an unproven kind
+        may be in progress. A start must not be repeated if an earlier attempt may have acted and the profile says
         `ask`."""
         works = [work for work in works if not work.mail]
         starts = [work for work in works if work.step == "start_bpm"]

@@ -114,7 +114,7 @@ def test_a_worker_died_in_a_call_whose_order_was_undone(desk):
 
 
 def test_what_only_the_books_end_stays(desk):
-    """A callback settled the step. That BPM had acted before is a separate matter."""
+    """A callback settled the step. The incident that BPM had acted before is a separate matter."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("before",)).deliver()
     assert desk.troubles("A0") == ["acted_before"]

@@ -25,7 +25,7 @@ def site(settings):
 
 
 def look() -> list[str]:
-    """What the worker does every five minutes. Gives the subjects of the mails that follow."""
+    """Runs the worker's check of every five minutes. Gives the subjects of the mails that follow."""
     beat("one")
     told = Mail.objects.count()
     tasks.look_at_files()

@@ -1,4 +1,4 @@
-"""What a mail says, and that it is written once."""
+"""A mail's text, and that it is written once."""
 
 import json
 

@@ -1,1 +1,1 @@
-"""What the office takes out of the desk."""
+"""The office's exports and bulk runs."""

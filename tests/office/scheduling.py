@@ -1,4 +1,4 @@
-"""What tests of scheduled exports do again and again: make one on its page, read pages, let time pass."""
+"""Common steps of the tests of scheduled exports: make one on its page, read pages, let time pass."""
 
 from django.contrib.auth.models import Group
 from django.urls import reverse

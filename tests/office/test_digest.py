@@ -29,7 +29,7 @@ OLD = "2023-09-11 09:00:00"
 
 
 def write():
-    """What the sweep does for these mails."""
+    """Does the sweep's work for these mails."""
     service.write_digests(now=timezone.now())
     service.write_red(now=timezone.now())
 

@@ -104,7 +104,7 @@ def test_what_an_account_asked_for_that_is_gone_has_no_second_person(maker, memb
     ],
 )
 def test_an_account_that_the_maker_gave_something_is_no_second_person(maker, member, given, close):
-    """How long, and that it counts both ways, tests/admin/test_four_eyes.py says."""
+    """For how long, and that it counts both ways: see tests/admin/test_four_eyes.py."""
     maker, other = member(), colleague(role="审批主管" if "role" not in given else "")
     User.objects.filter(pk=maker.person.pk).update(is_superuser=True)
     form = {"is_active": "on", "is_staff": "on", "display_name": other.display_name, "email": other.email} | given

@@ -1,6 +1,6 @@
-"""How much a person, and a nearly full disk, let one make: exports, uploads, bulk runs (contract 4).
+"""The limits of a person, and of a nearly full disk, for exports, uploads and bulk runs (contract 4).
 
-That of uploads a day: tests/entering/test_import_pages.py.
+The limit of uploads a day is tested in tests/entering/test_import_pages.py.
 """
 
 import pytest
@@ -116,7 +116,7 @@ def test_a_stopped_run_waits_for_room_on_the_disk(keeper, settings):
 
 @pytest.mark.parametrize("full, said", [("runs", "已有 3 个批量操作未结束"), ("disk", "磁盘快满了")])
 def test_a_run_that_is_refused_at_its_confirmation_goes_on_waiting(keeper, settings, full, said):
-    """The second person reads why. How many unfinished runs there are is counted for who asked."""
+    """The second person reads why. The unfinished runs of the person who asked are counted."""
     settings.FOUR_EYES = {"bulk": 1}
     run = begin(keeper, new("note", picked(make.OrderFactory(), make.OrderFactory())))
     row = AskedAct.objects.get()

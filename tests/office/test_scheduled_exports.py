@@ -59,7 +59,7 @@ def test_from_the_form_to_the_file_and_the_mail(owner, clock):
 
 
 def test_a_daily_file_of_numbers_and_states_is_a_view_with_two_columns(owner, clock):
-    """What BBOSS's team asks for each morning."""
+    """BBOSS's team asks for this file each morning."""
     rows = {
         make.OrderFactory(state=state).number: word
         for state, word in {"active": "已开通", "failed": "失败", "trialing": "试用中"}.items()
@@ -226,7 +226,7 @@ def test_a_recipient_with_the_same_limit_gets_the_file(owner, clock):
 
 
 def test_an_export_stays_its_maker_s_otherwise(owner, clock):
-    """Who is no recipient, or not any more, neither sees nor fetches it."""
+    """Someone who is no recipient, or no longer one, neither sees nor fetches it."""
     reader, other = colleague(), colleague("other@example.com")
     row = made(owner, recipients=[reader.pk])
     pass_time(clock, "2023-09-21 08:00:00")

@@ -1,4 +1,4 @@
-"""How many rows each view shows: counted apart from the list, up to a limit, kept for a while."""
+"""The number of rows of each view: counted apart from the list, up to a limit, kept for a while."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission

@@ -1,4 +1,4 @@
-"""How FOUR_EYES is read (contract 4)."""
+"""FOUR_EYES is read (contract 4)."""
 
 import pytest
 

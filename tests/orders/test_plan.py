@@ -1,4 +1,4 @@
-"""What an order causes, row by row of the contract's table (3.2)."""
+"""The effects of an order, row by row of the contract's table (3.2)."""
 
 import datetime
 

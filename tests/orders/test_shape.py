@@ -1,4 +1,4 @@
-"""What a trial is meant to be, from what shapes it (contract 3.9, 19)."""
+"""A trial's meaning, from everything that shapes it (contract 3.9, 19)."""
 
 import datetime
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How an order's state follows from its steps, and which moves between states are allowed (contract 3.8)."""
+"""An order's state follows from its steps. Only some moves between states are allowed (contract 3.8)."""
 
 import datetime
 

@@ -1,4 +1,4 @@
-"""Which days are worked, and how much working time lies between two moments."""
+"""Working days, and the working time between two moments."""
 
 import datetime
 

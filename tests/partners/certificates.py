@@ -37,7 +37,7 @@ class Authority:
 
 
 def served_with(certificate: str) -> ssl.SSLContext:
-    """How a server speaks TLS with this certificate."""
+    """Returns the TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context

@@ -1,4 +1,4 @@
-"""409: the partner acted on this key before, with other bytes. How a call of each kind handles it (contract 3.5)."""
+"""409: the partner acted on this key before, with other bytes. Each kind of call handles it (contract 3.5)."""
 
 import dataclasses
 import uuid

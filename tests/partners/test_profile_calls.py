@@ -1,4 +1,4 @@
-"""How calls go out by the profile of partners (contract 7.1): addresses, headers, key, names, charsets, flows."""
+"""Calls go out by the profile of partners (contract 7.1): addresses, headers, key, names, charsets, flows."""
 
 import datetime
 import json

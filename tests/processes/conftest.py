@@ -1,4 +1,4 @@
-"""Where the process tests' databases are: SQLite, or the PostgreSQL of this run; and desks to kill parts of."""
+"""The process tests' databases: SQLite, or the PostgreSQL of this run; and desks whose parts can be killed."""
 
 import os
 

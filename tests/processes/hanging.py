@@ -28,7 +28,7 @@ def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers", *, with
 
 class _Outcome:
     """Calling it says whether the cluster was `replaced` or `works`: it gave signs of life. Without a monitor it gives
-    them too: then no ping may wait to be noted either. Of so many signs one at least is a ping's.
+    them too: then no ping may wait to be noted either. Of several signs of life, at least one is a ping's.
     """
 
     SIGNS = 3

@@ -21,7 +21,7 @@ def content(number: int) -> dict:
 
 
 def enter(*numbers: int):
-    """What somebody's file of these trials leads to."""
+    """Returns the result of somebody's file of these trials."""
     entries = [Entry(content(number), row=place) for place, number in enumerate(numbers, start=2)]
     return import_trials(TrialSheet(entries), by="staff:wang", letters=None, file="a.xlsx", now=timezone.now())
 

@@ -24,7 +24,7 @@ def four_eyes(settings):
 
 
 def asking(order, account, key="pass"):
-    """Whether it was asked."""
+    """Returns True if it was asked."""
     about = {"number": order.number, "last_event_id": None, "reason": "x", "now": timezone.now(), "record": key}
     try:
         return bool(ask_second(DECISIONS[key], by=staff_actor(account), **about))
@@ -33,7 +33,7 @@ def asking(order, account, key="pass"):
 
 
 def confirming(pk, judge):
-    """Whether it was confirmed, as the person saw it."""
+    """Returns True if it was confirmed, as the person saw it."""
     row = AskedAct.objects.select_related("order").get(pk=pk)
     about = {"last_event_id": last_event(row.order), "digest": digest_of(row.told), "now": timezone.now()}
     try:

@@ -25,7 +25,7 @@ def signed_in(username, display_name):
 
 
 def taking(client, row, seen=0):
-    """What the browser of somebody who saw this owner gets."""
+    """Returns the answer to the browser of somebody who saw this owner."""
     url = reverse(f"admin:orders_{row._meta.model_name}_own", args=[row.pk])
     answer = client.post(url, {"act": "take", "seen": seen})
     return answer.status_code, answer.content.decode()

@@ -17,7 +17,7 @@ BIGDATA = {"dispatch__channel": "billing"}
 
 
 def pause_and_count() -> int:
-    """How many calls to the big-data side had been claimed when the pause was committed."""
+    """Returns the number of calls to the big-data side that had been claimed when the pause was committed."""
     until(lambda: Attempt.objects.filter(**BIGDATA).count() > 5)
     pause_partner(partner="bigdata", reason="升级维护", by="staff:li", now=timezone.now())
     return Attempt.objects.filter(**BIGDATA).count()

@@ -35,7 +35,7 @@ def behind_the_password():
 
 
 def enter(code):
-    """How many of some browsers get in by the same code at the same moment."""
+    """Returns how many of some browsers get in with the same code at the same moment."""
     browsers = [behind_the_password() for _ in range(BROWSERS)]
     at_once(*(partial(one.post, CODE, {"code": code}) for one in browsers))
     return sum("_auth_user_id" in one.session for one in browsers)
@@ -54,14 +54,14 @@ def test_a_recovery_code(owner):
 
 @pytest.mark.parametrize("which", ["app", "recovery"])
 def test_it_counts_once_without_the_lock_too(owner, which, monkeypatch):
-    """The row's lock keeps guesses in line. That a code counts once rests on the UPDATE and the DELETE themselves."""
+    """The row's lock keeps guesses in line. A code counts once because of the UPDATE and the DELETE themselves."""
     objects = AuthenticatorApp.objects
     monkeypatch.setattr(type(objects), "select_for_update", lambda self, **_how: self.all(), raising=False)
     assert enter(owner[1][0] if which == "recovery" else f"{totp(owner[0]):06}") == 1
 
 
 def test_guesses_at_the_same_moment_are_counted_one_by_one(owner):
-    """Of four the first is looked at; the others come too early."""
+    """Of four guesses the first is checked. The others come too early."""
     browsers = [behind_the_password() for _ in range(BROWSERS)]
     at_once(*(partial(one.post, CODE, {"code": "000000"}) for one in browsers))
     assert AuthenticatorApp.objects.get().throttling_failure_count == 1

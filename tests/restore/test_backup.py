@@ -85,7 +85,7 @@ class Site:
         )
 
     def _commands(self) -> Commands:
-        """What runs commands with the environment as it is now; beside the first one's only the latest is kept."""
+        """Runs commands with the environment as it is now. Beside the first container only the latest is kept."""
         known = tuple(self.environment.values())
         if known not in self.commands:
             for other in list(self.commands)[1:]:

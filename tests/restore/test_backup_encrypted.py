@@ -62,7 +62,7 @@ def empty(filled, tmp_path):
 
 
 def nothing_readable(folder: Path) -> bool:
-    """Whether neither a file's name nor its bytes hold a phone or an order's number."""
+    """Returns True if neither a file's name nor its bytes contain a phone or an order's number."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     held = b"".join(path.name.encode() + path.read_bytes() for path in files)
     return PHONE.encode() not in held and ORDER.encode() not in held

@@ -1,4 +1,4 @@
-"""What a machine remembers about a database, and when a database counts as restored (contract 5, `restored`)."""
+"""A machine's memory of a database, and when a database counts as restored (contract 5, `restored`)."""
 
 import multiprocessing
 import os

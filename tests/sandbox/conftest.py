@@ -1,4 +1,4 @@
-"""What the sandbox answers over HTTP."""
+"""The sandbox's answers over HTTP."""
 
 import pytest
 

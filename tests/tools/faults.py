@@ -66,7 +66,7 @@ class Fault(NamedTuple):
 
 
 def chosen(tree: Path, count: int, seed: int) -> list[Fault]:
-    """Returns the faults of a seed, alternating between kinds. Of identical faults in a function only the first is
+    """Returns the faults of a seed, alternating between kinds. If a function has identical faults, only the first is
     used."""
     kinds: dict[str, dict[str, Fault]] = defaultdict(dict)
     for file in sorted(file for app in APPS for file in tree.glob(f"{app}/**/*.py")):

@@ -1,1 +1,1 @@
-"""Which version runs, how one follows another, and what a migration may do meanwhile."""
+"""The running version, its successors, and what a migration may do meanwhile."""

@@ -1,4 +1,4 @@
-"""Where the databases of desks of real processes are: as in tests/processes."""
+"""The databases of desks of real processes, as in tests/processes."""
 
 from tests.processes.conftest import postgres
 

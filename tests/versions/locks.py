@@ -27,8 +27,8 @@ DEFAULT_DROPPED = r"ALTER COLUMN \S+ DROP DEFAULT"
 
 def findings(migration: Migration, before: ProjectState) -> list[str]:
     """A line for each thing in a migration that holds a lock for as long as the table is large, or that the version
-    before can't live with. What it does to tables that it makes itself is no matter. It leads `before` on to the state
-    behind it.
+    before can't live with. Statements on tables that the migration itself makes do not count. It leads `before` on to
+    the state behind it.
     """
     statements = _sql(migration, before)
     new = {match[1] for text in statements if (match := re.search(r'CREATE TABLE (?:IF NOT EXISTS )?"?(\w+)"?', text))}

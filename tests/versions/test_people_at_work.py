@@ -48,7 +48,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory) -> Path:
-    """What Python compiles of it serves both tests."""
+    """Both tests use Python's compiled files of it."""
     return released("1.10.0", tmp_path_factory.mktemp("before"))
 
 

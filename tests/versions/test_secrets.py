@@ -50,7 +50,7 @@ def block(heading: str) -> str:
 
 
 def changes(heading: str, old: str, new: str) -> list[dict[str, str]]:
-    """What is to be written into the file at each `change`."""
+    """Returns the lines to write into the file at each `change`."""
     lines = re.findall(r"^change +# (.*)$", block(heading), re.MULTILINE)
     given = [dict(word.split("=", 1) for word in line.split()) for line in lines]
     return [{name: text.replace("OLD", old).replace("NEW", new) for name, text in row.items()} for row in given]
@@ -108,14 +108,14 @@ class ChangingDesk(LinkedDesk):
     # --- who calls
 
     def order(self, number: int) -> bool:
-        """Whether BBOSS's order is accepted."""
+        """Returns True if BBOSS's order is accepted."""
         token, secret = self.uses["BBOSS_ACCESS_TOKENS"], self.uses["BBOSS_APP_SECRET"]
         members = signed_envelope(trial(number), now=self.now(), overrides={"accessToken": token})
         members["sign"] = compute_signature.sign(members, secret)
         return accepted(requests.post(f"{self.web_url}/api/bboss/orders", json=members, timeout=30).json())
 
     def approval(self, number: int) -> bool:
-        """Whether BPM's record about the first order is taken."""
+        """Returns True if BPM's record about the first order is taken."""
         body = json.dumps(approval("100T0000", recordId=f"bpm-{number}-{uuid.uuid4().hex[:6]}")).encode()
         headers = {"Content-Type": "application/json", "X-Signature": sign(body, self.uses["BPM_CALLBACK_SECRET"])}
         return requests.post(f"{self.web_url}/api/bpm/approvals", body, headers=headers, timeout=30).ok

@@ -233,7 +233,7 @@ def test_a_web_process_with_another_profile_takes_no_order(settings, client, web
 
 
 def test_a_reload_of_the_web_brings_its_profile_into_force(settings, client, web):
-    """The worker waits until it is reloaded too. What else it would call stays."""
+    """The worker waits until it is reloaded too. Its other settings for calls stay."""
     register_process("worker")
     old, domain = settings.PARTNERS, settings.BBOSS_DOMAIN
     become(settings, PARTNERS=THEIRS, BBOSS_DOMAIN="CDNT")

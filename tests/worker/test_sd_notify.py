@@ -1,4 +1,4 @@
-"""What we tell systemd: ready once a cluster was started, alive only while the loop runs, stopping."""
+"""Our messages to systemd: ready once a cluster was started, alive only while the loop runs, stopping."""
 
 import socket
 import sys

@@ -1,4 +1,4 @@
-"""What stops without a word is heard: by `status`, a mail at once, an incident (which robots are told) and a rule."""
+"""Silent stops are reported: by `status`, a mail at once, an incident (which robots are told) and a rule."""
 
 import contextlib
 import datetime
@@ -183,7 +183,7 @@ def idle_transaction(settings, folder) -> Iterator[str]:
 
 @contextlib.contextmanager
 def archive(settings, folder) -> Iterator[str]:
-    """What PostgreSQL says of a command that fails; its own row can't be made without a server of our own."""
+    """Inserts PostgreSQL's report of a failing command, because a real one needs a server of our own."""
     with pytest.MonkeyPatch.context() as patch:
         row = "SELECT '0000000100000000000000AB', now() - interval '1 minute', now() - interval '1 hour'"
         patch.setattr(silent_failures, "FAILING_ARCHIVER", row)

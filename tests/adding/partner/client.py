@@ -1,4 +1,4 @@
-"""What a made-up licence server is sent for a customer's domains, and the call. Knows no database; the body is pure."""
+"""The call to a made-up licence server, with a customer's domains. Knows no database; the body is pure."""
 
 from collections.abc import Sequence
 from typing import Any

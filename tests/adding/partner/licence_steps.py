@@ -1,4 +1,4 @@
-"""How the outbox's licence steps are carried out: the payload from the database, the call from a thread."""
+"""The outbox's licence steps: the payload is read from the database, the call is made in a thread."""
 
 import datetime
 
