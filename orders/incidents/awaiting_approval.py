@@ -13,8 +13,8 @@ def asked_at() -> Subquery:
 
 
 def returned() -> QuerySet[ApprovalRecord]:
-    """Returns the latest BPM record of each order awaiting approval. Leaves out orders with another latest record than
-    a return."""
+    """Returns BPM's returns of orders awaiting approval. A return counts only while it is BPM's latest record of its
+    order."""
     later = ApprovalRecord.objects.filter(
         order=OuterRef("order"), source=ApprovalRecord.Source.BPM, pk__gt=OuterRef("pk")
     )

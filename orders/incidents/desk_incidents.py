@@ -115,8 +115,8 @@ def watch_refused_calls(*, now: datetime.datetime) -> None:
 
 
 def refused_calls(*, now: datetime.datetime) -> dict | None:
-    """Returns the response code (`answer`) of the refusals, or None if too few calls were refused: less than all within
-    2 minutes, and at most half within 10 minutes.
+    """Returns the response code (`answer`) that refused all calls within 2 minutes, or more than half of the calls
+    within 10 minutes. Returns None if there is no such code.
 
     `number` of `total` calls in `minutes` were refused with this code.
     """
