@@ -1,7 +1,7 @@
-"""Staff accept differences, and incidents that end only by an action on billing records (`accept`; contract 3.9, 13 and
-14).
+"""Staff accept differences and incidents (`accept`; contract 3.9, 13 and 14). Some incidents end only by an action on
+billing records.
 
-Our records take the partner's state that was shown to staff. Accepted differences and incidents stay listed.
+Our records get the partner's state, as it was shown to staff. Accepted differences and incidents stay listed.
 """
 
 import datetime
@@ -71,8 +71,8 @@ def accept(
     """Accepts differences, and incidents in BOOKS_ONLY. Our records get the partner's state.
 
     `incident` is an incident code, a key of BY_NAME, or an incident id. If `incident` is empty, everything acceptable
-    is accepted. For `held` and `look`, see `take`. The partner is called only if billing records are affected. If
-    `named` is false, differences that must be accepted by a key of BY_NAME are refused. If the number is unknown, its
+    is accepted. For `held` and `look`, see `take`. The partner is called only if billing records are concerned. If
+    `named` is false, refuses differences that must be accepted by a key of BY_NAME. If the number is unknown, its
     differences are accepted and None is returned. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "accepting")
@@ -113,8 +113,8 @@ def accept(
 
 
 def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
-    """Returns the comparison with the partner's records. Calls the partner only if billing records are affected. Raises
-    BooksSilentError and NotAllowedError."""
+    """Returns the comparison with the partner's records. Calls the partner only if billing records are concerned.
+    Raises BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
     manual = Look.read(look)
     check_look(manual, timezone.now())
@@ -129,7 +129,7 @@ def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
 
 
 def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Dispatch]) -> bool:
-    """Returns True if accepting these needs the big-data side's records."""
+    """Returns True if the big-data side's records are needed to accept these troubles and steps."""
     codes = {row.incident.code for row in troubles}
     acted = any(row.incident.code == ACTED_BEFORE and row.incident.partner == Partner.BIGDATA for row in troubles)
     if steps or acted or codes & {BILLED_NOT_ACTIVE, UNKNOWN_RECORD}:
@@ -147,8 +147,8 @@ def names_needed(order: Order) -> dict[str, list[str]]:
 
 
 def differences_of(order: Order) -> QuerySet[Difference]:
-    """Returns the open differences that are accepted with an order. These are the order's own differences. For a
-    change, they include the differences of its trial in which both sides agree."""
+    """Returns the open differences that are accepted with an order. These are the order's own differences and, for a
+    change, its trial's differences of kind NOT_MEANT: both sides agree, but the order differs."""
     about = Q(order=order)
     if order.kind == Order.Kind.CHANGE:
         about |= Q(order=order.trial_id, kind=Difference.Kind.NOT_MEANT)
@@ -167,14 +167,14 @@ def check_named(order: Order, codes: Collection[str]) -> None:
 
 
 def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:
-    """Raises NotAllowedError for an activation's create whose records are not live at the partner, since nobody would
+    """Raises NotAllowedError if the step creates records, and they are not live at the partner. Otherwise nobody would
     bill the customer."""
     if row.step == Step.CREATE_BILLING and not as_meant(row, list(load_records(row.records).values()), held):
         raise NotAllowedError("step_not_there", step=row.step)
 
 
 def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], list[Dispatch]]:
-    """Returns what `accept` ends: the order's open incidents, and its failed billing steps with unknown outcome."""
+    """Returns the order's open incidents that `accept` ends, and its failed billing steps with unknown outcome."""
     rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
     steps = order.dispatches.current().filter(state=Dispatch.State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
@@ -187,13 +187,13 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
-    """Returns the order's steps with unknown outcome (`unknown`: {step: error code}) that an incident covers. These are
-    the incident's own `step` and, for a doubt, the steps of the same call, which share the incident (contract 7.2)."""
+    """Returns the steps in `unknown` ({step: error code}) that an incident covers. These are the incident's own `step`
+    and, for a doubt, all steps of the same call, since they share the incident (contract 7.2)."""
     return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
 
 
 def _names(row: AffectedOrder) -> Collection[str]:
-    """Returns the keys of BY_NAME by which an incident can be accepted, in addition to its code."""
+    """Returns the keys of BY_NAME that accept an incident, in addition to its code."""
     return names_needed(row.order) if row.incident.code == DIFFERENCE else ()
 
 
@@ -260,7 +260,8 @@ def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
 
 
 def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: datetime.datetime) -> None:
-    """Accepts the differences, as they were shown, of a number that is known only to BBOSS or the partner."""
+    """Accepts the differences of a number that only BBOSS or the partner knows. They are accepted as they were
+    shown."""
     before = unknown_shown(number)
     if not before:
         raise OrderUnknownError("number_unknown", number=number)

@@ -22,7 +22,7 @@ SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTim
 
 
 class ReasonForm(forms.Form):
-    """Form with a required reason. `seen`: the id of the newest event on the page from which the user came."""
+    """Form with a required reason. `seen`: the id of the newest event on the user's previous page."""
 
     reason = reason_field(help_text=gettext_lazy("It enters the order's history with your name."))
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
@@ -70,7 +70,8 @@ def said_look(look: Look | None) -> str:
 
 
 def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:
-    """Sets a field's choices without duplicates, after "all of them". Removes the field if there is only one."""
+    """Sets a field's choices: "all of them", and then `choices` without duplicates. Removes the field if `choices` has
+    less than two."""
     choices = list(dict.fromkeys(choices))
     form.fields[name].choices = [("", _("all of them")), *choices]
     if len(choices) < 2:
@@ -85,15 +86,15 @@ class Action:
     something. `guarded`: the user must confirm again if the order has changed since the page was shown. `four_eyes`:
     the action's word in FOUR_EYES, or empty if the action never needs a second person.
 
-    `why_not` returns the reason why the present state does not allow the action, by the service's own guard. If the
-    order's loaded facts rule the action out, `why_not` makes no database query. `offered` returns True if an incident's
-    page has a button for the action in this state. Other obstacles are shown on the action's own page. `service` gets
-    the arguments that `given` reads from the facts, `by`, `reason`, `now`, the form's values, and `held`.
+    `why_not` calls the service's own guard and returns the reason why the action is not allowed now. It makes no
+    database query if the loaded facts suffice to rule the action out. `offered` returns True if an incident's page has
+    a button for the action in this state. Other obstacles are shown on the action's own page. `service` gets `by`,
+    `reason`, `now`, `held`, the form's values, and the arguments that `given` reads from the facts.
 
     The expected effects come from one of three attributes: `follows` is a sentence that is the same for every order,
     `preview_effects` computes sentences from the order, and `says` computes sentences from the facts. `must_read`: the
-    codes of those sentences of `preview_effects` that the user must have read. The sentences depend on the form's
-    values. `preview` returns the text that the action would send now for `by`.
+    codes of sentences that the user must have read. The sentences depend on the form's values. `preview` returns the
+    text that the action would send now in the name of `by`.
 
     Before the action, `ask_partner` is called with the order, `by` and the form's values, outside any transaction. The
     service gets the result of `ask_partner` as `held`. `bulk`: how the action is applied to many rows of a list.
@@ -141,7 +142,7 @@ class Action:
         )
 
     def warnings(self, facts: Any, **asked: object) -> list[str]:
-        """Returns the sentences that the user must have read. Before the form is filled in, there are none. Raises
+        """Returns the sentences that the user must have read. The result is empty before the form is filled in. Raises
         OrderError."""
         if not (self.must_read and self.preview_effects and asked):
             return []

@@ -48,7 +48,7 @@ A_MINUTE = datetime.timedelta(minutes=1)
 
 
 def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[PreviewSentence]:
-    """Yields the effects at the big-data side, from the same plan that will be carried out."""
+    """Yields the effects of undoing at the big-data side. They come from the same plan that will be carried out."""
     if order.undo_since:
         yield PreviewSentence("taken_back")
         return
@@ -67,7 +67,7 @@ def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[
 
 
 def _number_of(row: Dispatch, order: Order, now: datetime.datetime) -> int:
-    """Returns how many records a planned step would send now."""
+    """Returns the number of records that a planned step would send now."""
     if row.lane is None:
         return len(row.records)
     if row.to_shape:
@@ -105,8 +105,8 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
 
 
 def _holds_trial(order: Order) -> bool:
-    """Returns True if the order is an activation that holds its trial's claim. A subsequent activation does not, so
-    undoing it does not end the trial."""
+    """Returns True if the order is an activation that holds its trial's claim. A subsequent activation has no claim, so
+    its undoing does not end the trial."""
     claim = open_claim(order.trial)
     return claim is not None and claim.activation_id == order.pk
 
@@ -205,8 +205,8 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[PreviewSentence]:
 
 
 def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], list[dict[str, str] | None]]:
-    """Returns the open differences as a fix would find them. Each difference has the reason why a fix would leave it,
-    or None."""
+    """Returns the open differences as a fix would find them, and a list with the reason why a fix would leave each of
+    them. The reason is None for a difference that the fix would correct."""
     rows = list(open_record_differences(order))
     records = {(one.product_id, one.domain_key): one for one in order.billing_records.all()}
     found = [_discrepancy(row, records.get((row.product_id, domain_key(row.domain)))) for row in rows]
@@ -224,7 +224,7 @@ def why_left(order: Order, *, now: datetime.datetime) -> list[NotAllowedError | 
 
 
 def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
-    """Rebuilds a stored difference as the comparison found it."""
+    """Converts a stored difference back to the discrepancy that the comparison found."""
     ours, theirs = row.detail.get("ours", ""), row.detail.get("theirs", "")
     wanted = ours in {"live", "cancelled"}
     remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING

@@ -21,8 +21,8 @@ from orders.replanning.staff_decision import decide, why_not_count, why_not_deci
 
 
 class DecideForm(ReasonForm):
-    """Form that chooses which finished record of BPM counts from now on. If BPM has sent no finished record, the record
-    was lost, and the field is removed."""
+    """Form that chooses which finished record of BPM counts from now on. If BPM has sent no finished record with this
+    result, the record counts as lost, and the field is removed."""
 
     result: ClassVar[str]
     lost: ClassVar[str | Promise]

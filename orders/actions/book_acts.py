@@ -89,7 +89,7 @@ def _why_not_fix(facts: Facts) -> NotAllowedError | None:
 
 
 def _again(facts: Facts) -> bool:
-    """Returns True if staff left records of the order as they are. Staff accepted the records, or gave up the step that
+    """Returns True if staff left records of the order as they are: staff accepted the records, or gave up the step that
     removes them."""
     given_up = any(row.code == BILLED_NOT_ACTIVE and not row.beside for row in facts.troubles)
     return bool(facts.marks.accepted) or given_up and is_over(facts.order)
@@ -122,8 +122,8 @@ class TakeForm(StepForm):
 
 
 def _why_not_take(facts: Facts) -> NotAllowedError | None:
-    """Returns the reason why `take` is not offered, or None if it is offered. Passes `billed=False`, since for a
-    customer who is still billed, a comparison finds out if the records are gone."""
+    """Returns the reason why `take` is not offered, or None if it is offered. A customer who is still billed is no
+    reason here (`billed=False`): only a comparison shows whether the records are gone."""
     start = any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
     if not (start or has_look_up()):
         return NotAllowedError("look_up_by_person")

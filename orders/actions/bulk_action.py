@@ -47,11 +47,11 @@ class Bulk:
     """A bulk action on rows of `model`. `key`: used in `BulkRun.act` and URLs, by default the action's key.
 
     `chooser` is a form that filters the rows. `narrow` applies the form's values, which are in the URL and are stored
-    in the run's details. `judge` returns the dry run of rows. For each row, `service` (by default the action's service)
-    is called with the arguments that `given` makes from the row, the run and the id of the run's maker. `ended`
-    notifies the people concerned when a run is done or stopped. A stopped run may be continued, and then ends again.
-    `say_why` returns the reason why a row was not carried out, in the reader's language. The reason is empty if the row
-    was carried out. `large`: columns that neither preview nor action reads.
+    in the run's details. `judge` returns the dry run of rows. `service` (by default the action's service) is called for
+    each row. `given` makes its arguments from the row, the run and the id of the run's maker. `ended` notifies the
+    people concerned when a run is done or stopped. A stopped run may be continued, and then ends again. `say_why`
+    returns the reason why a row was not carried out, in the reader's language, or an empty string. `large`: columns
+    that neither preview nor action reads.
     """
 
     model: type[Model]
@@ -99,6 +99,6 @@ def each(judge_one: Callable[[Any], Judged]) -> Callable[[Sequence[Any], dict], 
 
 
 def asked_of(run: Any) -> dict:
-    """Returns the values of the run's `chooser` form in the form that `judge` accepts."""
+    """Returns the values of the run's `chooser` form, converted for `judge`."""
     since = run.details.get("since")
     return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

@@ -38,8 +38,9 @@ PARTLY = _("It is over for the orders that have gone on, and stays for the other
 @dataclass(frozen=True)
 class IncidentFacts:
     """The facts that an incident's actions depend on. `whole`: the user may see every order that the incident stops.
-    `own`: the reason why the user may not act on the incident, which reports the user's own emergency action. `going`:
-    the number of its orders that have continued. `standing`: the number of orders that the incident still stops."""
+    `own`: the error if the incident is about the user's own emergency action, so that the user may not act on it.
+    `going`: the number of the incident's orders that have continued. `standing`: the number of orders that the incident
+    still stops."""
 
     incident: Incident
     now: datetime.datetime

@@ -1,8 +1,8 @@
 """A person's answers in place of the big-data side's, if it has no look-up (contract 7.2).
 
 A step that needs a look-up has failed with the code `look_up`, and its trial's line waits. A person's answer ends the
-step as the partner's answer would have. If a call for a record was made less than ten minutes before the answer, or
-after the answer, the record is not covered.
+step as the partner's answer would have. The answer does not cover records with a call after it, or with a call less
+than ten minutes before it.
 """
 
 import datetime
@@ -22,7 +22,7 @@ from orders.sending.record import record_read_again
 
 def questions_of(order: Order) -> list[Dispatch]:
     """Returns the order's billing steps that wait for a manual look-up, in their sequence. If two look-ups follow the
-    same step, only the first look-up has failed."""
+    same step, only the first has failed and is returned."""
     rows = order.dispatches.current().filter(
         state=Dispatch.State.FAILED, error_code=LOOK_UP, channel=Dispatch.Channel.BILLING
     )
@@ -54,7 +54,8 @@ def answer_questions(
 
 
 def _end_later_looks(row: Dispatch) -> None:
-    """Supersedes a second look-up of the same step, since no earlier call can take effect any more."""
+    """Supersedes the second look-up of the same step. It is not needed, since no earlier call can take effect any
+    more."""
     if row.step not in {Step.ASK_BILLING, Step.VERIFY_DELETED}:
         return
     same = Dispatch.objects.current().filter(order=row.order_id, step=row.step, undo=row.undo, state__in=NOT_FINISHED)
@@ -76,8 +77,9 @@ def _delete_again(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
-    """Returns the outcome that the step's last attempt would have had with this answer. A question gets the records. A
-    step that was refused, or that was sent with other bytes before, gets the records as the partner's present state."""
+    """Returns the outcome of the step's last attempt, as if the partner had given this answer. A query gets the records
+    as its answer. A step that was refused, or was sent before with other bytes, gets them as the partner's present
+    state."""
     attempt = row.tries.order_by("-pk").first()
     assert attempt is not None
     about: dict = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.key, "channel": row.channel}
@@ -98,8 +100,8 @@ def _answered(row: Dispatch, held: Iterable[HeldRecord]) -> Outcome:
 
 def records_in_question(order: Order) -> list[BillingRecord]:
     """Returns the records that a person must look up. These are the records of the order's failed billing steps, and
-    all other records of its jobId that may exist at the partner. If a step on the trial has failed, the trial's records
-    are included."""
+    all other records with its jobId that may exist at the partner. If a step on the trial has failed, the trial's
+    records are included."""
     failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     rows = list(failed.values_list("records", "lane"))
     owners = {order.trial_id if order.kind == Order.Kind.CHANGE else order.pk, *(lane for _records, lane in rows)}

@@ -28,7 +28,7 @@ class NoteForm(ReasonForm):
 
 
 def with_mentions(done: object, found: Mentions) -> str:
-    """Returns the confirmation of a note. It names the people who were mailed, and the people who were not mailed, with
+    """Returns the confirmation of a note. It names the people who were mailed. It also names those who were not, with
     the reasons."""
     comma = _(", ")
     sentences = [
@@ -105,7 +105,7 @@ REMIND = Action(
 
 
 class ConflictForm(ReasonForm):
-    """Form that confirms conflicts. `newest`: the id of the last message that the page showed."""
+    """Form that marks conflicts as handled. `newest`: the id of the last message on the page."""
 
     newest = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
 

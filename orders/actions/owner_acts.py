@@ -100,8 +100,8 @@ def _account(chosen: str):
 
 @transaction.atomic
 def _tell(kind: Kind, run: Any) -> None:
-    """Sends each person one mail and one message for all rows. After a continued run, mail and message cover only the
-    rows since the stop. In a run without a chosen person, the maker takes the rows."""
+    """Sends each person one mail and one message for all rows. If a run was stopped and continued, they cover only the
+    rows since the stop. If no person was chosen, the maker of the run takes the rows."""
     maker, told = run.maker_id, run.details.get("told", {})
     to = _account(str(run.details.get("to", maker or 0)))
     who, now, path = actor_of(run.by, maker, run.created_at)[0], timezone.now(), reverse("admin:index")

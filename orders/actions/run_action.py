@@ -36,7 +36,7 @@ class ChangedMeanwhileError(Exception):
 
 
 class PreviewChangedError(Exception):
-    """The effects differ from those that were shown to the person who decides or confirms."""
+    """The effects differ from the effects on the page of the person who decides or confirms."""
 
 
 def needs_second(decision: Action) -> bool:
@@ -58,10 +58,10 @@ def carry_out(
     """Carries out an action after checking its guard again under the order's lock. Returns the result message.
 
     `last_event_id`: the id of the newest event that was shown. `acknowledged`: the digest of the warnings that were
-    read. Both are None if no page was shown. `more`: the form's values except the reason. `before` is called before the
-    action, in the same transaction, and returns the actor of the action. With `before`, `by` is used only for the call
-    to the partner. Raises ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and
-    service. After an error nothing is changed.
+    read. Both are None if no page was shown. `more`: the form's values except the reason. `before` is called first, in
+    the same transaction, and returns the action's actor. `by` is then used only for the call to the partner. Raises
+    ChangedMeanwhileError, PreviewChangedError, BooksSilentError and the OrderErrors of guard and service. After an
+    error nothing is changed.
     """
     answered: dict[str, object] = {}
     if decision.ask_partner:  # check the guard first, to avoid a needless call to the partner
@@ -90,7 +90,8 @@ def ask_second(
 ) -> AskedAct:
     """Asks a second person to confirm the action, if the action is allowed now. Raises the same errors as `carry_out`.
 
-    An action that calls no partner is tried and rolled back, so that no one is asked to confirm an impossible action.
+    An action that calls no partner is carried out and rolled back first, so that nobody is asked to confirm an
+    impossible action.
     """
     with transaction.atomic():
         facts = _judge(decision, lock_order(number), last_event_id=last_event_id, now=now)
@@ -152,7 +153,7 @@ def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
 
 
 def build_preview(decision: Action, facts: Facts, asked: Mapping[str, object]) -> list[str]:
-    """Returns the effects, always in the same language so that they can be compared later. Raises OrderError."""
+    """Returns the effects in a fixed language, so that they can be compared later. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
 
@@ -169,7 +170,7 @@ def digest_of_warnings(decision: Action, facts: Facts, asked: Mapping[str, objec
 
 
 def _check_acknowledged(decision: Action, facts: Facts, acknowledged: str | None, asked: Mapping[str, object]) -> None:
-    """Raises PreviewChangedError if there are warnings, and their digest is not `acknowledged`."""
+    """Raises PreviewChangedError if there are warnings with another digest than `acknowledged`."""
     if acknowledged is not None and digest_of_warnings(decision, facts, asked) not in {"", acknowledged}:
         raise PreviewChangedError
 
@@ -185,7 +186,7 @@ def account_named(by: str | None):
 
 
 def why_not_ask(account, decision: Action, order: Order) -> NotAllowedError | None:
-    """Returns the reason why an account may not request an action: its permissions or its attributions."""
+    """Returns the error if an account lacks the permission or the attribution to request an action."""
     limits = limits_of(staff_actor(account), timezone.now())
     if account.has_perm(decision.permission) and (limits is None or order.attribution_id in limits):
         return None

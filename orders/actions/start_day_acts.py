@@ -48,7 +48,7 @@ class DayForm(ReasonForm):
         return day
 
     def why_not_day(self, day: datetime.date, now: datetime.datetime) -> NotAllowedError | None:
-        """Returns the error if the day is wrong. If no day is possible, also returns None, since the action reports
+        """Returns the error if the day is wrong, or None. Also returns None if no day is possible: the action reports
         this case."""
         return None if why_not_move(self.order, now) else why_not_on(self.order, day, now)
 

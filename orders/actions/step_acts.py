@@ -52,8 +52,8 @@ VERDICTS = {
 
 
 def _why_not_sent(facts: Facts) -> NotAllowedError | None:
-    """Returns the reason why a resend would send nothing. Queries the database only for an undone activation, since a
-    resend would plan it again."""
+    """Returns the reason why a resend would send nothing. Queries the database only for an undone activation, which a
+    resend would plan again."""
     order = facts.order
     sent = [row for row in facts.steps if _is_sent(row, order, facts.now)]
     left = any(row.undo and is_left(row) for row in facts.steps)
@@ -152,8 +152,8 @@ def _judge_many(rows: Sequence[Order], asked: dict) -> list[Judged]:
 
 
 def _judged(row: Order, steps: dict[str, list[Judgement]]) -> Judged:
-    """Returns the order's dry run. `kind` is the verdict on the first step that would be sent. If no step would be
-    sent, `kind` is the verdict on the first step."""
+    """Returns the order's dry run. `kind` is the verdict on the first step that would be sent or, if there is none, on
+    the first step."""
     if why := why_not_resend(row):
         return Judged(row, why.words(), why.words(), acts=False)
     judged = steps[row.number]
@@ -175,7 +175,7 @@ def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
 
 
 def _why_nothing_was_sent(judged: list[Judgement]) -> NotAllowedError:
-    """Returns an error with verdicts. The texts are made later, in the reader's language."""
+    """Returns an error with the verdicts on the steps. Their texts are made later, in the reader's language."""
     [first, *_others] = judged
     if first.refusal:
         return first.refusal

@@ -57,8 +57,8 @@ LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SC
 
 
 def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
-    """Returns the big-data side's records as it answers, or as a person saw them (`look`: a Look's text). If
-    differences are taken, also compares these records with our records. Makes no call for a BPM start. Raises
+    """Returns the big-data side's records: its answer, or the records that a person saw (`look`: a Look's text). If the
+    order's differences are to be taken, also compares the records with ours. Makes no call for a BPM start. Raises
     BooksSilentError and NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
@@ -92,11 +92,11 @@ def take(
     """Adopts the partner's records as our records. For a BPM start in doubt, stores that BPM has the process
     (`process`: the process number, if known).
 
-    If steps stopped because the partner had acted before, the records of these steps are taken. Otherwise the order's
-    differences are taken, as they were shown. `held` is the partner's answer. If it is None, the partner is called now,
-    so the caller must not be in a transaction. `look` holds the records that a person saw instead. These records first
-    answer the steps that wait for a manual look-up. Records with a call too near to the look-up are left out, and
-    listed in the event.
+    If steps are stopped because the partner had acted before, takes the records of these steps. Otherwise takes the
+    order's differences, as they were shown. `held` is the partner's answer. If it is None, the partner is called now,
+    so the caller must not be in a transaction. `look` holds the records that a person saw instead. They first answer
+    the steps that wait for a manual look-up. Records with a call too close to the look-up are left out, and the event
+    lists them.
 
     A cancel or delete is taken only if the partner's records are not live. A create is taken only if they are live.
     Raises OrderUnknownError and NotAllowedError.
@@ -196,7 +196,7 @@ def take_process(*, number: str, process: str = "", reason: str, by: str, now: d
 
 
 def is_about_start(order: Order) -> bool:
-    """Returns True if a BPM start in doubt is the only thing that can be taken."""
+    """Returns True if only a BPM start in doubt can be taken, and no billing records."""
     books = stopped(order) or open_record_differences(order).exists()
     return not books and starts_in_doubt(order).exists()
 
@@ -217,8 +217,8 @@ def _take_move(move: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
 
 
 def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) -> NotAllowedError | None:
-    """Returns None if there is something to take. This is a step that stopped because the partner had acted before, an
-    open difference, or a customer who is still billed but should not be billed."""
+    """Returns the error if there is nothing to take, otherwise None. `stopped`: a step stopped because the partner had
+    acted before. `differs`: there is an open difference. `billed`: the customer is still billed but should not be."""
     return None if stopped or differs or billed else NotAllowedError("same_books", number=order.number)
 
 
@@ -231,8 +231,8 @@ def check_quiet(order: Order) -> None:
 
 
 def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
-    """Returns an error if a billing step of the order, or in its trial's line, is under way (`moving`). Otherwise
-    returns None."""
+    """Returns the error if a billing step of the order or of its trial's line is under way (`moving`), otherwise
+    None."""
     return NotAllowedError("billing_under_way", number=order.number) if moving else None
 
 
@@ -251,8 +251,8 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
-    """Returns the billing steps that failed because the partner had acted on their key before, or that are in doubt
-    (7.2)."""
+    """Returns the failed billing steps that are in doubt, or that the partner had carried out before under the same key
+    (contract 7.2)."""
     rows = order.dispatches.current().filter(state=Dispatch.State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
@@ -283,8 +283,8 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """Returns True for a cancel or delete (no fix) with nothing left to do, since none of its records is live at the
-    partner."""
+    """Returns True for a cancel or delete, but no fix, if none of its records is live at the partner. Nothing is left
+    to do."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
@@ -353,8 +353,8 @@ def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by:
 
 
 def _check_ends(order: Order, live: list[HeldRecord], now: datetime.datetime) -> None:
-    """Raises NotAllowedError if a record at the partner has ended or ends before our record, since the customer would
-    not be billed after that end."""
+    """Raises NotAllowedError if the partner's record has ended or ends before ours. The customer would not be billed
+    after that end."""
     ours = dict(order.billing_records.values_list("domain_key", "cancel_time"))
     for one in live:
         ends, known = one.cancel_time, ours.get(one.key)
@@ -381,7 +381,7 @@ def _repair_command(order: Order) -> str:
 
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
     """Returns the records (productId, domain) that may be live. These are the records of the order's domains, and the
-    records that are live on our side. If a difference says that a record must not be live, it is left out."""
+    records that are live on our side. Records that must not be live according to an open difference are left out."""
     trial = order.kind == Order.Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
@@ -397,7 +397,7 @@ def _may_be_live(order: Order) -> set[tuple[str, str]]:
 def adopt(order: Order, held: list[HeldRecord], *, unsure: bool = False) -> None:
     """Sets our records of the order to the partner's state, and adds the records that we lack.
 
-    `unsure`: an unanswered call may still act on unknown records, so these records stay unknown, as in a comparison.
+    `unsure`: unknown records stay unknown, as in a comparison, since an unanswered call may still act on them.
     """
     there = by_name(of_job(order, held))
     records = list(order.billing_records.all())

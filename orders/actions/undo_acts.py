@@ -21,7 +21,7 @@ HOW = {CANCEL: gettext_lazy("Cancel from now on"), DELETE: gettext_lazy("Delete"
 
 
 def _what_became(facts: Facts, _found: object) -> str:
-    """Returns the result message of undoing an order, from its present state."""
+    """Returns the message after an order was undone, from the order's present state."""
     order = Order.objects.only("state", "undo_since").get(pk=facts.order.pk)
     if order.state == Order.State.COMPENSATING:
         return _("What was sent is being taken back; the result shows here within seconds.")
@@ -40,7 +40,7 @@ def _is_in_doubt(row: Dispatch) -> bool:
 
 
 def _counts(row: Dispatch, order: Order) -> bool:
-    """Returns True for a billing call of the present plan that changes records, as `acts_of` does."""
+    """Returns True if the step is a billing call of the present plan that changes records, and no undo step."""
     plan = row.plan == order.plans and not row.undo
     return plan and row.channel == Dispatch.Channel.BILLING and row.step != Dispatch.Step.ASK_BILLING
 

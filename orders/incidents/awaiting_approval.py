@@ -1,4 +1,4 @@
-"""Queries about orders that await BPM's approval: the start of the wait, and BPM's returns."""
+"""Queries about orders that await BPM's approval: since when they wait, and whether BPM returned them."""
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -13,7 +13,8 @@ def asked_at() -> Subquery:
 
 
 def returned() -> QuerySet[ApprovalRecord]:
-    """Returns BPM's latest record of each order awaiting approval, if that record is a return."""
+    """Returns BPM's returns of orders awaiting approval. A return counts only while it is BPM's latest record of its
+    order."""
     later = ApprovalRecord.objects.filter(
         order=OuterRef("order"), source=ApprovalRecord.Source.BPM, pk__gt=OuterRef("pk")
     )

@@ -64,8 +64,8 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
 
 
 def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """Does the same as `keep_desk_incident` for a condition of this machine. Only the machine that reported the
-    condition ends the incident."""
+    """Like `keep_desk_incident`, for a condition of this machine. Only the machine that reported the condition ends the
+    incident."""
     here = {"machine": socket.gethostname()[:64]}
     if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
         keep_desk_incident(code, params and params | here, now=now)
@@ -115,8 +115,8 @@ def watch_refused_calls(*, now: datetime.datetime) -> None:
 
 
 def refused_calls(*, now: datetime.datetime) -> dict | None:
-    """Returns the response code (`answer`) that refused all calls within 2 minutes or more than half of the calls
-    within 10 minutes, or None.
+    """Returns the response code (`answer`) that refused all calls within 2 minutes, or more than half of the calls
+    within 10 minutes. Returns None if there is no such code.
 
     `number` of `total` calls in `minutes` were refused with this code.
     """

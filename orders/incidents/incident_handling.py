@@ -34,8 +34,8 @@ def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.dat
     """Marks an incident as ignored. Its end is not mailed.
 
     The incident stays ignored for its orders, however often these orders fail with the same cause. Stopped orders do
-    not change. Another order with this cause opens a new incident. Raises NotAllowedError (no reason, the incident has
-    ended, only `accept` or a comparison ends the incident, the incident is about an emergency action of the actor).
+    not change. Another order with this cause opens a new incident. Raises NotAllowedError if there is no reason, the
+    incident has ended, only `accept` or a comparison may end it, or it is about the actor's own emergency action.
     """
     check_reason(reason, "ignoring an incident")
     incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True, by=by)
@@ -49,8 +49,8 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
 
     If no order is still stopped, the incident ends and its end is mailed. Otherwise the incident stays open for the
     stopped orders and nobody is mailed. Orders do not change: a failed step must be resent. Mails that were given up
-    are closed too. Raises NotAllowedError (no reason, the incident has ended, only `accept` or a comparison ends the
-    incident, all its orders are still stopped, the incident is about an emergency action of the actor).
+    are closed too. Raises NotAllowedError if there is no reason, the incident has ended, only `accept` or a comparison
+    may end it, all its orders are still stopped, or it is about the actor's own emergency action.
     """
     check_reason(reason, "resolving an incident")
     incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True, by=by)
@@ -78,10 +78,10 @@ def is_of_mails(incident: Incident) -> bool:
 
 @dataclass(frozen=True)
 class Parts:
-    """Ids of an incident's unresolved rows, split for a partial end.
+    """Ids of the incident's rows that a partial end changes.
 
-    `gone`: rows of orders that have proceeded. `named`: trials that stay listed because an order on their records is
-    still stopped. `number`: orders in `gone`, without trials that were only listed.
+    `gone`: rows of orders that have proceeded. `named`: rows of trials that stay listed, since another order on their
+    records is still stopped. `number`: the number of orders in `gone`, not counting trials that were only listed.
     """
 
     gone: list[int]
@@ -90,7 +90,7 @@ class Parts:
 
 
 def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
-    """Returns the affected rows, without the rows of orders that the incident still stops."""
+    """Returns the unresolved rows of the incident, without the rows in `standing`, which the incident still stops."""
     kept = dict(standing.values_list("pk", "order__trial"))
     trials, named, gone, number = {*kept.values()}, [], [], 0
     for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
@@ -131,8 +131,8 @@ def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: st
 
 
 def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
-    """Returns the error if staff can't end an incident by this action in any state of its orders, or None if staff
-    can."""
+    """Returns the error if staff can't end the incident by this action, whatever the state of its orders. Otherwise
+    returns None."""
     about_it = {"incident": incident.pk, "act": act, "state": incident.state, "code": incident.code}
     if incident.state not in states:
         return NotAllowedError("incident_state", **about_it)
@@ -160,8 +160,8 @@ def lock_incident(
 ) -> Incident:
     """Returns the locked incident. Raises NotAllowedError if its state does not allow the action.
 
-    `by_hand`: the action ends the incident, which some codes do not allow. `by`: the actor. If the incident is about an
-    emergency action, the actor may not be the person who carried it out.
+    `by_hand`: the action ends the incident, which some codes do not allow. `by`: the actor, who may not change an
+    incident about their own emergency action.
     """
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()

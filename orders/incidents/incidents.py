@@ -1,4 +1,4 @@
-"""Opens and closes incidents. There is one incident per cause, which lists every order stopped by that cause.
+"""Opens and closes incidents. Each cause has one incident, which lists all orders stopped by that cause.
 
 Each attribution gets one mail when the incident stops its first order, and one mail when the incident ends. Each mail
 is about one of these orders. There is never one mail per failure.
@@ -61,13 +61,13 @@ def open_incident(
     """Opens or updates the incident of this cause, which stops the order. Each attribution gets one mail, for its first
     order.
 
-    For doubts about answers (contract 7.2), all steps of one call share an incident, which lists an order once.
+    For doubts about answers (contract 7.2), all steps of one call share an incident, and each order is listed once.
     `beside`: the trial on whose records the order is stopped. The incident lists this trial too (contract 3.9, 14).
     `detail` is logged. If pages have a message for the detail (`error_messages.py`), `params` hold its content as a
     code with parameters. `params` are the default of `detail`. With `mail=False`, neither start nor end is mailed until
-    the cause is reported again with mail. This is used for held orders, which have a mail of their own, and for
-    comparisons that staff started. A sleeping incident is updated too. Failed mails cause no mail. Raises
-    OperationalError if the lock is not free within LONGEST_WAIT.
+    the cause is reported again with mail. Held orders use it since they have their own mail, and so do comparisons
+    started by staff. A sleeping incident is updated too. Failed mails cause no mail. Raises OperationalError if the
+    lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
@@ -171,19 +171,20 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
 
 
 def shared_by(step: str, code: str) -> list[str]:
-    """Returns the steps whose failures with this code share an incident. For a doubt, these are all steps of the same
-    call."""
+    """Returns the steps that share an incident if they fail with this code. For a doubt, these are all steps of the
+    same call."""
     return steps_of_call(step) if code in DOUBTS else [step]
 
 
 def in_doubt() -> QuerySet[Dispatch]:
-    """Returns the failed steps that keep an order in an incident about a doubt. Each step of the call counts."""
+    """Returns the failed steps that keep the outer row's order in an incident about a doubt. Any step of the call
+    counts."""
     doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS)
     return doubts.filter(order=OuterRef("order"), error_code=OuterRef("incident__code"))
 
 
 def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datetime.datetime) -> None:
-    """Moves an order's open trouble of a step to the incident of another code, since the same failure continues."""
+    """Moves an order's open trouble of a step to the incident of another code. The failure continues."""
     lock_incidents([(partner, code)])
     rows = AffectedOrder.objects.unresolved().filter(order=order, incident__partner=partner, incident__step=step)
     row = rows.select_related("incident").first()
@@ -203,8 +204,8 @@ def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datet
 
 
 def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:
-    """Removes the order from incidents with the same code, since the partner now gives another reason for the
-    refusal.
+    """Removes the order from other incidents with the same code, since the partner's reason for the refusal has
+    changed.
     """
     if not incident.code.startswith(CODES_WITH_PARTNERS_WORDS):
         return
@@ -255,8 +256,8 @@ def close_troubles(
 ) -> None:
     """Closes troubles of an order that proceeds, and ends the incidents that then stop no order.
 
-    Closes all troubles, only the troubles of one step or code, or all except the codes in `but`. Incidents about a
-    partner are left unchanged, since they end when the partner responds or is resumed.
+    `step` and `code` limit this to the troubles of one step or code. Troubles with a code in `but` stay open. Incidents
+    about a partner are left unchanged, since they end when the partner responds or is resumed.
     """
     rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
@@ -323,8 +324,8 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
 
 
 def _mailed_about(incident: Incident) -> list[tuple[Order, int, list[int]]]:
-    """Returns an order for each attribution that was mailed, the attribution's number of affected orders, and the ids
-    of the mails."""
+    """Returns a tuple for each attribution that was mailed: one of its orders, the number of its affected orders, and
+    the ids of the mails."""
     about, affected = {"about__incident": incident.pk}, incident.affected.values("order")
     mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **about)
     rows = list(mails.order_by("-pk").values_list("order", "pk"))
@@ -381,8 +382,8 @@ def common_words(text: str) -> str:
 
 
 def _run(found: re.Match) -> str:
-    """Returns `#` for a run with a digit, an @ or an inner dot. If the run continues the text before it, as in
-    `例子.com`, returns NUL."""
+    """Returns `#` for a run with a digit, an @ or an inner dot. Returns NUL for a run that continues the text before
+    it, such as `.com` in `例子.com`."""
     run = found[0]
     core = run.rstrip(".-%+_")
     if core.startswith("."):

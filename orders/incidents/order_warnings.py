@@ -1,8 +1,7 @@
-"""Decides which orders have warnings. These orders are called not fine (contract 3.9, 14).
+"""Decides which orders have warnings, and so are not fine (contract 3.9, 14).
 
 An order is not fine if it is in `open_troubles`, `failed_steps`, `failed_mails` or `open_differences`, or if it waits
-for a stopped step of another order. `stuck` describes these orders. Lists, pages, the API, `status` and `/metrics` show
-them.
+for a stopped step of another order. These orders are shown by `stuck`, lists, pages, the API, `status` and `/metrics`.
 """
 
 import datetime
@@ -44,9 +43,9 @@ UNBILLED = Q(kind=Difference.Kind.NOT_BILLED, order__state__in=SERVED)
 class Open:
     """The number of open differences, and the time of the oldest.
 
-    `unbilled`: orders of served customers without a record. `unlisted`: differences which say only that an order is
-    missing in BBOSS's list. `not_meant`: records that are equal on both sides but differ from their orders. `mending`:
-    differences that a step is correcting.
+    The other fields count kinds of differences. `unbilled`: a served customer lacks a record. `unlisted`: an order is
+    missing in BBOSS's list, and nothing else is wrong. `not_meant`: a record is equal on both sides but differs from
+    its order. `mending`: a step is correcting the difference.
     """
 
     number: int = 0
@@ -86,7 +85,7 @@ def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
     """Returns the stopped steps that still matter to their order.
 
     Excludes forward steps of an order that is being undone, and all steps of a withdrawn order. Also excludes repeats
-    of an accepted call, since these repeats change nothing and have their own incident.
+    of an accepted call, which change nothing and have their own incident.
     """
     forward = Q(undo=False, position__lt=Phase.AFTER)
     undone = Q(order__undo_since__isnull=False) & forward
@@ -118,9 +117,9 @@ def differs() -> Q:
 class Marks:
     """The warnings that lists show in addition to an order's state.
 
-    `doubt`: the reason why the order is not fine, which is the kind of a difference, or the code of an incident or
-    failed step. `behind`: the order waits for a failed order. `returned`: BPM's latest record is a return. `accepted`:
-    the name (`BY_NAME`) of an accepted deviation of the order's records that still exists.
+    `doubt`: why the order is not fine: the kind of a difference, or the code of an incident or failed step. `behind`:
+    the order waits for a failed order. `returned`: BPM's latest record is a return. `accepted`: the name (`BY_NAME`) of
+    a deviation of the order's records that staff accepted and that still exists.
     """
 
     doubt: str = ""
@@ -180,8 +179,8 @@ def _marks_of_orders() -> QuerySet:
 
 
 def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
-    """Yields accepted differences and troubles by name (`BY_NAME`), for orders with a record that staff left
-    unchanged."""
+    """Yields pairs of a name (`BY_NAME`) and the accepted differences or troubles with that name. Only orders with a
+    record that staff left unchanged count."""
     left = BillingRecord.objects.filter(order=OuterRef("order"), accepted__has_key=LEFT)
     gone = left.filter(state__in=[BillingRecord.State.DELETED, BillingRecord.State.CANCELLED])
     live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))
@@ -199,7 +198,7 @@ MARKS = Prepared(_marks_of_orders)
 
 
 def accepted_of(order: Order) -> str:
-    """Returns the name of an accepted deviation of the order's records that still exists, or an empty string."""
+    """Returns the name of an accepted deviation of the order's records, or an empty string if none exists any more."""
     return next(iter(_marks([order.pk])[order.pk][ACCEPTED]), "")
 
 

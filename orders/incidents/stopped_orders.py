@@ -28,8 +28,8 @@ APPROVAL = "approval"  # the `step` of incidents about BPM's decisions, which st
 
 
 def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
-    """Returns rows of orders that have not proceeded. Such an order is held for the incident or failed, or the
-    incident's step is failed or not done yet.
+    """Returns the rows of orders that the incident still stops. Such an order has failed or is held for the incident,
+    or the incident's step has failed or is not done yet.
 
     The result is empty for mails, trial traffic and decisions, since no order waits for these. For a partner that is
     down or paused, an order is stopped as long as it has a step to be sent to that partner.
@@ -48,8 +48,8 @@ def still_stopped(incident: Incident) -> QuerySet[AffectedOrder]:
 
 
 def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
-    """Returns the number of orders of this attribution by state, and True if a person ended the incident for one of
-    these orders. If the attribution is None, counts orders without an attribution.
+    """Counts the orders of this attribution by state. The second value is True if a person ended the incident for one
+    of these orders. If `letters` is None, counts orders without an attribution.
 
     Counts the orders that the incident lists or listed.
     """

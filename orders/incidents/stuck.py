@@ -45,7 +45,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class StuckOrder:
-    """A stuck order. `reasons`: the most urgent first. `owner`: a user name, or empty."""
+    """A stuck order. `reasons` begin with the most urgent one. `owner` is a user name, or empty."""
 
     number: str
     customer: str
@@ -61,9 +61,9 @@ class StuckOrder:
 def needs_somebody() -> QuerySet[Order]:
     """Returns the stuck orders.
 
-    These are orders that are held (even if they will proceed by themselves) or failed, and orders that have an open
-    incident, failed step or open difference. Orders that are to be undone late, or that wait for another order's
-    stopped step, are stuck too.
+    An order is stuck if it has failed or is held (even if it will proceed by itself). It is also stuck if it has an
+    open incident, a failed step or an open difference, awaits a late undoing, or waits for another order's stopped
+    step.
     """
     return Order.objects.filter(is_stuck())
 
@@ -78,14 +78,14 @@ def is_stuck() -> Q:
 
 
 def is_undone_late() -> Q:
-    """Returns the condition for orders whose late undoing staff must decide. After the decision they proceed by
-    themselves."""
+    """Returns the condition for orders that wait until staff decide about a late undoing. After the decision they
+    proceed by themselves."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
-    """Returns all stuck orders and unknown numbers, the longest stuck first. With a day (Asia/Shanghai), returns only
-    those since that day."""
+    """Returns all stuck orders and unknown numbers, the longest stuck first. `since` (a day in Asia/Shanghai) leaves
+    out those that got stuck earlier."""
     reasons, unknown = _reasons()
     owners = dict(Order.objects.filter(counts(Order)).values_list("pk", "owner__username"))
     named = open_differences().filter(counts(Difference), order=None)
@@ -126,7 +126,8 @@ def _stuck(row: dict, reasons: list[Reason], owner: str) -> StuckOrder:
 
 
 def _belongs_to_hold(reason: Reason, because: str) -> bool:
-    """Returns True if an incident belongs to the hold. The incident of a files hold has the finding's code."""
+    """Returns True if an incident belongs to the hold. For a hold because of files, the incident has the finding's code
+    instead of the hold's."""
     files = because == Order.Held.FILES and reason.step == Dispatch.Step.CHECK_FILES
     return files or reason.code == because
 
@@ -187,8 +188,8 @@ def blocker_of(order: Order) -> Dispatch | None:
 
 
 def _waiting_behind() -> Iterable[tuple[int, Reason]]:
-    """Yields orders that wait for another order's stopped step. The wait begins when the other step stopped, or when
-    the order's own step was created."""
+    """Yields orders that wait for another order's stopped step, with the reason. The wait begins when the other step
+    stopped or the order's own step was created, whichever is later."""
     waiting = list(blocked_steps().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return

@@ -1,9 +1,8 @@
-"""The possible effects of an order's billing steps at the big-data side (contract 3.9, Resend: whose acts count).
+"""Decides which billing steps may have acted at the big-data side (contract 3.9, Resend: whose acts count).
 
-Only this module decides whether a step may have acted. `Dispatch.may_have_acted` is set if the partner carried out an
-attempt. It is also set if the partner may have done so: an answer was lost, a worker died, or no retry was left. A
-repeat that is refused later does not reset this field, since the refusal says nothing about the attempt whose answer
-was lost.
+Only this module makes this decision. `Dispatch.may_have_acted` is set if the partner carried out an attempt. It is also
+set if the partner may have done so: an answer was lost, a worker died, or no retry was left. A later refusal of a
+repeat does not reset this field, since it says nothing about the attempt with the lost answer.
 """
 
 import datetime
@@ -25,8 +24,8 @@ MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: how long an u
 
 
 def unanswered_since(moment: datetime.datetime | Slot) -> Q:
-    """Returns the condition for steps with an unanswered call since that time. If a worker died before its call, it
-    sent nothing."""
+    """Returns the condition for steps with an unanswered call since `moment`. Leaves out steps that had nothing to
+    send."""
     return Q(unanswered_at__gt=moment) & ~Q(payload=SENDS_NOTHING)
 
 
@@ -66,8 +65,8 @@ def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
 
 
 def acts_of(order: Order) -> list[Dispatch]:
-    """Returns the forward billing dispatches of the order's current plan that may have acted, in their order. The
-    result includes superseded dispatches."""
+    """Returns the forward billing dispatches of the order's current plan that may have acted, by position. Superseded
+    dispatches are included."""
     rows = order.dispatches.filter(ACTED, plan=order.plans, channel=Channel.BILLING, undo=False)
     return list(rows.exclude(step=Step.ASK_BILLING).order_by("position", "pk").defer("payload"))
 
@@ -82,8 +81,8 @@ def touched_since(row: Dispatch) -> set[int]:
 
 
 class LateCall(NamedTuple):
-    """A step whose call was not answered and may still act. The call acts on the records of the step's order, or of its
-    trial's line if the step has one."""
+    """A step whose call was not answered and may still act. If the step is in a trial's line (`lane`), the call acts on
+    the trial's records, otherwise on the records of `order`."""
 
     pk: int
     order: int
@@ -129,9 +128,9 @@ def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
 
 
 def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int, set[tuple[str, str]]]:
-    """Returns the records of these orders, by productId and domain key, that had a call too late for a look-up at
-    `as_of`. Such a call was unfinished, or ended later than ten minutes before `as_of`. A look-up at `as_of` proves
-    nothing about these records (contract 7.2)."""
+    """Returns the records of these orders about which a look-up at `as_of` proves nothing (contract 7.2). A call for
+    such a record was unfinished, or ended later than ten minutes before `as_of`. The result maps order ids to pairs of
+    productId and domain key."""
     calls = Attempt.objects.filter(Q(finished_at=None) | Q(finished_at__gt=as_of - MAY_ACT), dispatch=OuterRef("pk"))
     calls = calls.exclude(outcome=Attempt.Outcome.HANDED_BACK).exclude(error_code=LOOK_UP)  # nothing was sent
     rows = Dispatch.objects.filter(Q(lane__in=owners) | Q(order__in=owners, lane=None), channel=Channel.BILLING)
@@ -148,8 +147,8 @@ def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int,
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
-    """Returns the billing steps after a dispatch in its line, or in its order. A replacement has the place of the step
-    that it replaces."""
+    """Returns the billing steps after a dispatch in its line, or in its order. A replacement takes the place of the
+    replaced step."""
     turn = Coalesce("place", "pk", output_field=BigIntegerField())
     same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
@@ -157,8 +156,8 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 
 def denied_by_books() -> Q:
-    """Returns the condition for failed steps of unknown outcome whose records have another state according to a later
-    query. A repeat of such a step might have no effect."""
+    """Returns the condition for failed steps of unknown outcome that are contradicted by a later query: their records
+    have another state. A repeat of such a step might have no effect."""
     denied = Q()
     for state in (BillingRecord.State.LIVE, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(

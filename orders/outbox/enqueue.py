@@ -1,8 +1,7 @@
 """Adds steps to the outbox, and wakes the workers, now or on a start day. Only this module creates a Dispatch.
 
-A step is built first. `enqueue` then saves the step with its idempotency key (contract 3.5). If a step has
-`derived_key`, its key can be computed again: such a step creates, extends or cancels records, or starts a process. Any
-other key is random.
+A step is built first. `enqueue` then saves the step with its idempotency key (contract 3.5). Steps with `derived_key`
+create, extend or cancel records, or start a process. Their keys can be computed again. All other keys are random.
 """
 
 import datetime
@@ -69,7 +68,8 @@ def build_questions(
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
     """Builds a replacement of a step, with its own T and key. The replacement gets the place of the step or, with
-    `behind`, the end of the line. It also gets the records that are left for further parts of the step."""
+    `behind`, the end of the line. It also gets the records in `rest`, which further parts of the step would have
+    carried."""
     rest = row.rest or []
     return _copy(
         row,
@@ -85,7 +85,8 @@ def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = F
 
 
 def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
-    """Builds the next part of a step, in the step's place, with the records that the step's call did not carry."""
+    """Builds the next part of a step, in the step's place. It gets the records in `rest`, which did not fit into the
+    call."""
     return _copy(
         row,
         now,
@@ -127,7 +128,7 @@ def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
 
 
 def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Saves the next part of each done step whose records did not fit into one call (orders locked)."""
+    """Saves the next part of each done step that has records left in `rest`. The orders must be locked."""
     for row in done:
         if row.rest and not row.superseded and (row.undo or row.order.undo_since is None):
             part = build_next_part(row, now=now)
@@ -143,8 +144,8 @@ def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:
 
 
 def _moves_end(row: Dispatch) -> bool:
-    """Returns True if the step sends a trial's end that staff moved. After a restore, staff may move the end to another
-    day. The step would then have the same derived key, but the partner knows other bytes under this key."""
+    """Returns True if the step sends a trial's end that staff moved. Such a step gets a random key: after a restore,
+    staff may choose another day, and the partner already knows other bytes under the derived key."""
     return row.step == Step.EXTEND_TRIAL and row.order.kind == Order.Kind.TRIAL
 
 
@@ -161,8 +162,8 @@ def _give_keys(order: Order, rows: list[Dispatch], new: bool) -> None:
 def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
     """Returns the keys of an order's dispatches of these steps.
 
-    A dispatch that was superseded before its first attempt leaves its key to its successor. After a restore the order
-    arrives again and gets the first key, so the partner must have received the first key (contract 3.5).
+    A dispatch that was superseded before its first attempt gives its key to its successor. After a restore the order
+    arrives again and gets the first key, so this key must be the one that the partner received (contract 3.5).
     """
     rows = Dispatch.objects.filter(order=order, step__in=steps)
     for row in rows.filter(superseded=True, attempts=0, repeat=False).only("pk"):
@@ -191,7 +192,7 @@ def start_plan(rows: list[Dispatch], *, now: datetime.datetime, line_moves: bool
 
 
 def wake(*, settle: bool = False) -> None:
-    """Queues a drain. The row is inserted in the caller's transaction, so that workers see it at the commit."""
+    """Queues a drain in the caller's transaction. Workers see it after the commit."""
     insert_rows([wake_up(settle=settle)])
 
 

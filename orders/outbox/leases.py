@@ -37,7 +37,7 @@ WAITING, RUNNING = "waiting", "running"  # states of a job
 
 
 def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
-    """Returns the due rows that have lost a worker, for `fail_lost`. `step` is the field with the row's step or kind.
+    """Returns the due rows whose worker died, for `fail_lost`. `step` is the field with the row's step or kind.
     `attempt` is the id of the row's open attempt."""
     rows = due.filter(~NEVER_LOST).order_by("-lost", "next_try_at")
     return rows.values_list("pk", attempt, "lease_token", "state", "lost", step)[:100]
@@ -69,9 +69,9 @@ def fail_lost(
 
 
 def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool) -> list[int]:
-    """Returns the ids that `find(after_worker_loss)` finds. These are rows that lost no worker. If `lost`, the result
-    may also be one row that lost a worker. With `lost_first`, this row comes first. Without `lost_first`, this row
-    comes only if nothing else is due."""
+    """Returns the ids of due rows. `find(after_worker_loss)` returns rows that lost no worker, or one row that lost a
+    worker. The second kind is tried only if `lost`: before the first kind with `lost_first`, otherwise only if the
+    first finds nothing."""
     ways = [False] if not lost else [True, False] if lost_first else [False, True]
     return next(filter(None, map(find, ways)), [])
 
@@ -84,8 +84,8 @@ def within_bounds(sized: list[tuple]) -> list:
 
 
 def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list[Dispatch | Mail]:
-    """Leases rows to one worker without saving them. Returns the rows whose previous worker died, with `lost`
-    incremented."""
+    """Leases rows to one worker without saving them. Increments `lost` of the rows whose previous worker died, and
+    returns these rows."""
     token, died = uuid.uuid4(), [row for row in rows if row.state == row.State.SENDING]
     for row in died:
         row.lost += 1
@@ -95,8 +95,8 @@ def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list
 
 
 def still_held(rows: Mapping[int, Dispatch | Mail], outcomes: Mapping[int, Outcome]) -> dict:
-    """Returns the rows that nobody else has claimed or settled since their outcomes' leases began. The rows must be
-    locked."""
+    """Returns the (locked) rows that are still leased with the token of their outcome. Nobody else has claimed or
+    settled them."""
     return {
         pk: rows[pk]
         for pk, outcome in outcomes.items()

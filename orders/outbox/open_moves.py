@@ -17,7 +17,7 @@ def move_of(order: Order) -> Dispatch | None:
 
 
 def unresolved(steps: Iterable[Dispatch]) -> Dispatch | None:
-    """Returns the unfinished move among an order's current steps, which the caller has read already."""
+    """Returns the unfinished move among `steps`, an order's current steps, or None."""
     return next((row for row in steps if is_move(row) and row.state in UNRESOLVED), None)
 
 

@@ -1,9 +1,9 @@
 """Proof of calls, and the steps that wait for a proof (contract 7.2, Proof).
 
-A billing create, an activation's immediate cancel of its trial and a BPM start are proven once an answer to their call
-was a success by the rules in force. Until a kind is proven, all processes together have at most one call of the kind in
-progress, and the first doubtful answer holds all kinds of that partner. A proven kind stays proven, so once a process
-has found a proof, it does not read the proof again.
+Three kinds of calls need proof: a billing create, an activation's immediate cancel of its trial, and a BPM start. A
+kind is proven once the rules in force read an answer to such a call as a success. Until then, all processes together
+have at most one call of the kind in progress. The first doubtful answer holds all kinds of that partner. A proven kind
+stays proven, so each process reads the proof only once.
 """
 
 import datetime
@@ -42,9 +42,9 @@ class Rules:
     """Functions that know the rules in force. `integrations` sets them when the app starts.
 
     `hash_of`: returns the hash of a call's address and rules. `read`: returns the meaning of a kept answer by the
-    current rules, and the process that the answer contains. `lines`: returns the lines of the profile that would read
-    an answer (of a call, with a status, bytes and charset) as a success, and the lines that would read it as a refusal.
-    `others`: returns the machines that have another profile.
+    current rules, and its process number. `lines`: gets a call, a status, bytes and a charset. Returns the lines of the
+    profile that would make this answer a success, and the lines that would make it a refusal. `others`: returns the
+    machines that have another profile.
     """
 
     hash_of: Callable[[str], str] | None = None
@@ -117,7 +117,8 @@ def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
     """Returns the kinds that may be claimed now. Called in the claim's transaction. Needs no query once all kinds are
     proven. `past_hold`: a person sends one step despite a hold.
 
-    The calls in progress are read before the holds: a doubtful answer ends its call and holds in one transaction.
+    The calls in progress are read before the holds, since a doubtful answer ends its call and adds its hold in one
+    transaction.
     """
     if not asks_proof():
         return ALL_OPEN
@@ -153,7 +154,8 @@ def prove(kind: str, hashed: str, *, order: str, now: datetime.datetime) -> None
 
 
 def hold(row: Dispatch, kind: str, code: str, detail: str, *, now: datetime.datetime) -> None:
-    """Holds the partner's creates, immediate cancels and starts, unless they are held already."""
+    """Adds a hold that stops the partner's creates, immediate cancels and starts, unless the partner has a hold
+    already."""
     held = PartnerHold(
         partner=PARTNER_OF[kind],
         kind=kind,

@@ -34,8 +34,8 @@ TRIALS_RECORDS = Prepared(
 
 
 def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
-    """Returns the records, by id and unsaved, of dispatches at their first attempt, with the times that follow from
-    T."""
+    """Returns the records, by id, of dispatches at their first attempt. Sets the times that follow from T, without
+    saving them."""
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
     _choose([row for row in fresh if not row.repeat])
     records = load_records(
@@ -92,7 +92,8 @@ def _choose(fresh: list[Dispatch]) -> None:
 
 
 def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
-    """Sets a step's records. A part of a step keeps only the records that are left for that part."""
+    """Sets a step's records to `chosen`. A further part of a step keeps only those of its own records that are in
+    `chosen`."""
     mine = set(row.records)
     row.records = [pk for pk in chosen if pk in mine] if row.rest is not None else chosen
     row.size = len(row.records)
@@ -176,8 +177,8 @@ WANTED: dict[str, Callable[[BillingRecord, Shape | None, datetime.datetime], boo
 
 
 def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets the values that a fix sends. These are the target state of a trial's records, and of commercial records that
-    differ from their target state.
+    """Sets the values that a fix sends: the target state of a trial's records, or of the commercial records that differ
+    from it.
 
     The values are stored in `sent`. `apply_fix` copies them to our records when the fix is accepted.
     """
@@ -199,7 +200,7 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
 
 
 def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
-    """Copies the values that an accepted fix has sent to our records. Does not save them."""
+    """Sets our records to the values in `sent`, after the partner accepted the fix. Does not save them."""
     for pk, (state, *times) in (row.sent or {}).items():
         record = records[int(pk)]
         record.state, record.dispatch = state, row
@@ -209,7 +210,7 @@ def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
 
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets the times that follow from a dispatch's T on the given records of the dispatch. Does not save records."""
+    """Sets the times of a dispatch's records that follow from its T. Does not save the records."""
     t, kind = row.frozen_at, STEPS[row.step]
     if row.repeat or not kind.sets_record_times:
         return
@@ -227,16 +228,15 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
 
 
 def _cancelled_at(record: BillingRecord, t: datetime.datetime) -> datetime.datetime:
-    """Returns T. Without a delete call, a record cancelled at the time of its creation counts as deleted. In that case
-    a second is added."""
+    """Returns T, or a second after T if the record was created at T. Without a delete call, a record that is cancelled
+    at the time of its creation would count as deleted."""
     made = None if settings.PARTNERS.bigdata.delete.path else record.create_time
     same = made is not None and made.replace(microsecond=0) == t.replace(microsecond=0)
     return t + A_SECOND if same else t
 
 
 def moved_to(row: Dispatch) -> datetime.datetime:
-    """Returns the start to which a step moves its records. This is the requested start, or the step's T if today was
-    requested."""
+    """Returns the new start of a move's records: the requested start, or the step's T if today was requested."""
     return row.new_start or row.frozen_at.replace(microsecond=0)
 
 

@@ -38,10 +38,10 @@ def release(
     serial_trial_ids: Collection[int] = (),
     dated: bool = False,
 ) -> int:
-    """Makes every waiting step due that may start now. Returns the number of these steps.
+    """Makes waiting steps due if they may start now. Returns the number of these steps.
 
-    `order_ids=None` means all orders, but at most STEPS_AT_ONCE steps. With `dated`, only steps whose start time has
-    come are made due.
+    `order_ids=None` means all orders, but at most STEPS_AT_ONCE steps. With `dated`, makes only steps due that waited
+    for a start time.
 
     A step may start when the blocking steps before it are done, its gate (approval, start day) is open, and its order
     has no undo mark. In addition, all earlier steps of its trial's line (all steps on the trial's records) must be
@@ -98,8 +98,8 @@ def blocked_steps() -> QuerySet[Dispatch]:
 
 @functools.cache
 def _blocked_steps() -> QuerySet[Dispatch]:
-    """Returns the query of `blocked_steps`. The query is cached, since each page uses it several times, and building it
-    takes as long as running it."""
+    """Returns the query of `blocked_steps`. The query is cached: each page uses it several times, and building it takes
+    as long as running it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=Dispatch.State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
@@ -111,15 +111,14 @@ def _holds_up() -> Q:
 
 
 def stopped_before() -> QuerySet[Dispatch]:
-    """Returns the failed or given-up undo steps of the same order before the outer query's undo step, whether in a line
-    or not."""
+    """Returns the failed or given-up undo steps before the outer query's undo step, in the same order."""
     before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
     return before.filter(GIVEN_UP_DELETION | Q(state=Dispatch.State.FAILED, undo=True, blocking=True))
 
 
 def is_blocked() -> Q:
-    """Returns the condition for waiting steps after a step that does not continue by itself. Such a step has failed, or
-    has found wrong files."""
+    """Returns the condition for waiting steps behind a step that has failed or has found wrong files. Such a step does
+    not continue by itself."""
     return Q(Exists(_before_in_order().filter(STOPPED))) | is_blocked_by_others()
 
 

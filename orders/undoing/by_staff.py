@@ -21,8 +21,8 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
 
     The order is `compensating` until the big-data side has answered. Then it is `failed`. `reason` is stored in the
     order's history and in an incident, since every failed order has an incident (contract 3.8). The incident is closed
-    when the order is withdrawn or resent. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing
-    sent, undone already, blank reason).
+    when the order is withdrawn or resent. Raises OrderUnknownError, and NotAllowedError if the order is a trial or
+    change, was never sent, is undone already, or if the reason is blank.
     """
     check_reason(reason, "a compensation")
     with transaction.atomic():

@@ -11,8 +11,8 @@ WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIA
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:
-    """Releases an activation's claim on its (locked) trial. The undoing of the activation is finished, or staff gave up
-    or accepted its remaining steps.
+    """Releases an activation's claim on its (locked) trial, after the undoing of the activation is finished, or after
+    staff gave up or accepted its remaining steps.
 
     `ends`: the reason why the trial ends, or empty if the trial continues.
     """

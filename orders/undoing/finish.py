@@ -17,7 +17,7 @@ from orders.undoing.undo_steps import may_be_made
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Sets the records' states after undo steps that are done, and adjusts the remaining verifications."""
+    """Sets the states of the records of finished undo steps, and adjusts the remaining verifications."""
     for row in rows:
         if row.step == Step.DELETE_BILLING:
             _after_delete(row, now)
@@ -26,8 +26,8 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Marks the records as deleted. If a call that creates the records may have acted or may still act, the big-data
-    side is queried instead: at once, and again when the call can no longer act (contract 3.9, Unknown)."""
+    """Marks the records as deleted. If another call may still create them, marks them as unknown instead and keeps the
+    verifications, the last of which runs when no call can act any more (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE])
     unsure, until = may_be_made(row.order, acts_of(row.order), now)
@@ -71,13 +71,14 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
-    """Returns given-up deletions and undoing cancels that are still unsettled. The partner's records or `accept` settle
-    them."""
+    """Returns given-up deletions and undoing cancels that are still unsettled. They are settled by the partner's
+    records or by `accept`."""
     return order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
-    """Returns undo steps and billing calls that are unfinished. Steps that wait after a given-up step do not count."""
+    """Returns the order's unfinished undo steps and billing calls. Steps that wait after a given-up step do not
+    count."""
     rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
     undoing = rows.filter(undo=True).exclude(

@@ -17,11 +17,10 @@ A_DAY = datetime.timedelta(days=1)
 
 
 def is_late(order: Order, now: datetime.datetime) -> bool:
-    """Returns True if the order is an activation that is billed, that BPM accepted, and that started more than a day
-    ago.
+    """Returns True for an activation that is billed, was accepted by BPM, and started more than a day ago.
 
-    While it is unknown whether the start of the order was moved, the earlier start counts. So no records are deleted
-    for which the customer may owe (contract 3.9, 18).
+    While it is unknown whether the start of the order was moved, the earlier start counts. Otherwise records might be
+    deleted although the customer owes for them (contract 3.9, 18).
     """
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
@@ -60,6 +59,6 @@ def unmark_undo_asked(order: Order) -> None:
 
 
 def end_question(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Removes the mark and closes the incident, since staff have chosen or keep the order as it is."""
+    """Removes the mark and closes the incident, after staff have decided or keep the order as it is."""
     unmark_undo_asked(order)
     close_troubles(order, code=LATE_UNDO, now=now, by=by)

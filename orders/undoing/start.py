@@ -65,8 +65,8 @@ def begin_undo(
 
 
 def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str, how: str) -> bool:
-    """Changes the ending of an undone order. Records that were left by an earlier undoing are undone now (contract
-    3.10)."""
+    """Changes the ending of an undone order. A withdrawal also undoes the records that an earlier undoing left
+    (contract 3.10). Returns True if there are new undo steps."""
     left = _left_there(order) if ending == Order.State.WITHDRAWN else False
     if order.state == Order.State.COMPENSATING or left:
         old, order.undo_to = set_state(order, Order.State.COMPENSATING, at=now), ending
@@ -114,8 +114,8 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
 
 
 def close_never_begun(order: Order) -> int:
-    """Closes steps that were never attempted, or whose outcome need not be known. Returns the number of closed steps.
-    Call `release` afterwards.
+    """Closes steps that were never attempted, and steps with an outcome that no longer matters. Returns the number of
+    closed steps. Call `release` afterwards.
 
     A failed move of the start is closed too, together with the query about the move. The verifications after the
     undoing take their place (contract 3.9, 18).
@@ -139,8 +139,8 @@ def close_refused(order: Order) -> int:
 
 @transaction.atomic
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls whose worker died and whose order is undone or planned again. Billing calls are not closed. Returns
-    the number of closed calls."""
+    """Closes calls of dead workers if the order is undone or planned again. Billing calls are not closed. Returns the
+    number of closed calls."""
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
         left, state=Dispatch.State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER

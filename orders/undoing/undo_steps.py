@@ -16,7 +16,7 @@ CANCEL, DELETE = "cancel", "delete"  # the two ways of a late undoing (contract 
 
 
 def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Collection[int] = ()) -> list[Dispatch]:
-    """Returns the undo steps in order, placed after the plan. The steps are not enqueued. The result is empty if no
+    """Returns the undo steps in sequence, placed after the plan. The steps are not enqueued. The result is empty if no
     call may have reached the big-data side.
 
     Steps that were never started must be closed already. For a late undoing, `how` is `cancel` or `delete`, and the
@@ -50,9 +50,8 @@ def build_restore_steps(order: Order, now: datetime.datetime, **noted) -> list[D
 
 
 def build_repair_steps(order: Order, now: datetime.datetime, **noted) -> list[Dispatch]:
-    """Returns the steps that a verification of the trial's records may need. The steps are not enqueued. After a late
-    undoing the trial ends. The ending is stored only when the undoing has finished, but no record is restored even
-    before that time."""
+    """Returns the steps that a verification of the trial's records may need. The steps are not enqueued. During a late
+    undoing no record is restored, since the trial ends when the undoing has finished."""
     late = order.undo_since and order.undo_asked_at and order.kind == Order.Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **noted)]
@@ -66,8 +65,8 @@ def _of_trial(order: Order, step: str, now: datetime.datetime, **noted) -> Dispa
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """Returns the cancel of a first activation's trial, since a late undoing ends the trial. This step cancels records
-    that were left live by the plan's own cancel, and records that are created by an unfinished call."""
+    """Returns the cancel of a first activation's trial, since a late undoing ends the trial. This step cancels the
+    records that the plan's own cancel left, and records that an unfinished call creates."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
@@ -76,7 +75,7 @@ def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
-    """Returns the commercial records that the order's plan created, or that exist for any other reason."""
+    """Returns the order's commercial records: those that its plan created, and all others that exist."""
     there = order.billing_records.filter(state__in=BillingRecord.THERE).order_by("pk").values_list("pk", flat=True)
     made = [pk for row in acts if row.step == Step.CREATE_BILLING for pk in row.records]
     return list(dict.fromkeys([*made, *there]))
@@ -101,8 +100,8 @@ def may_be_made(
     order: Order, acts: Iterable[Dispatch], now: datetime.datetime
 ) -> tuple[bool, datetime.datetime | None]:
     """Returns a flag and a time. The flag is True if one of the order's `acts` on its own records has no definite
-    answer. The time is the end of the period in which an unanswered call may still create records after a deletion, or
-    None if there is no such call."""
+    answer. Until the time, an unanswered call may still create records after a deletion. The time is None if there is
+    no such call."""
     makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {Dispatch.State.DONE, Dispatch.State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)
