@@ -37,8 +37,8 @@ LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """Returns {dispatch id: JSON text}. If a payload can't be built, the exception stands in its place, and all other
-    payloads are still built.
+    """Returns {dispatch id: JSON text}. If a payload can't be built, its value is the exception. The other payloads are
+    still built.
 
     `records` are the billing records of the rows, by id, with the values to send.
     """

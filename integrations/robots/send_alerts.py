@@ -105,7 +105,7 @@ def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
 
 
 def _state_of(robot: Robot) -> RobotState:
-    """Returns a robot's row. A new robot gets alerts from now on. The first robot of all also gets the open incidents,
+    """Returns a robot's row. A new robot gets alerts from now on. The very first robot also gets the open incidents,
     because they have no alerts yet."""
     return RobotState.objects.get_or_create(key=robot.key, defaults={"heard": _newest()})[0]
 
