@@ -1,4 +1,4 @@
-"""Jobs that workers carry out: exports and bulk runs. They wait, are claimed, and end.
+"""Jobs for workers: exports and bulk runs. A job waits, is claimed, and ends.
 
 The process that runs a job holds a lease and renews it (orders/outbox/leases.py). If it dies, the lease expires, and
 the sweep queues the job again. Only one job of each kind runs in the background, so that a worker stays free for
@@ -85,14 +85,14 @@ def claim(
 
 
 def resume(model: type[Job], *, now: datetime.datetime) -> None:
-    """Queues the next job again if it has waited for WAIT_LIMIT and no job is running. The sweep calls this function
-    each minute."""
+    """Queues the next job again if no job is running and this one has waited for WAIT_LIMIT. The sweep calls this
+    function each minute."""
     free_lost(model, now)
     queue_next(model, before=now - WAIT_LIMIT)
 
 
 def queue_next(model: type[Job], *, before: datetime.datetime) -> None:
-    """If no job is running, queues the next of the jobs that have waited since `before`."""
+    """If no job is running, queues the first of the jobs that have waited since `before`."""
     if model._default_manager.filter(**model.IN_BACKGROUND).exists():
         return
     waiting = model._default_manager.filter(state=WAITING, **{f"{model.WAITS_SINCE}__lte": before})
