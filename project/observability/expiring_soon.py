@@ -26,8 +26,8 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Expiry:
-    """`name` is the position of a BBOSS token (which is a secret), the system of a token, or the certificate's
-    setting."""
+    """A credential and its expiry. `name` is the position of a BBOSS token (the token itself is secret), the system of
+    a token of the read API, or the certificate's setting."""
 
     what: str
     name: str

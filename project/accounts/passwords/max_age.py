@@ -30,7 +30,7 @@ def is_too_old(request: HttpRequest) -> bool:
 
 class PasswordAgeMiddleware(Middleware):
     """Redirects users whose password is too old to the page that changes it. Runs after the middleware that ends
-    sessions, because after the end of a session there is no user."""
+    sessions, because an ended session has no user."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):
