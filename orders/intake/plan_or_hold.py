@@ -61,10 +61,10 @@ class Facts:
     their defaults.
 
     `line_is_free`: the trial's line has no unfinished step. `line_moves`: no step in the line makes a new step wait.
-    `undo_asked_by`: the id of the activation whose late undoing staff must decide. `attribution`: the attribution
-    derived from the enterprise's code. `change_number`: the sequence number of a change among the entries of the
-    trial's shape. A new change would get this number. `has_traffic` and `most`: values of the profile for the big-data
-    side (contract 7.1).
+    `undo_asked_by`: the id of the activation that waits until staff decide about its late undoing. `attribution`: the
+    attribution derived from the enterprise's code. `change_number`: the sequence number of a change among the entries
+    of the trial's shape. A new change would get this number. `has_traffic` and `most`: values of the profile for the
+    big-data side (contract 7.1).
 
     Set for a known order: its id, whether it was a first activation, and whether staff let it proceed. Set for a new
     order: the `ids` that its rows may get, and whether other orders wait for it.

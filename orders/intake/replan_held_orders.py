@@ -86,7 +86,7 @@ def _settle_fitting(number: str, now: datetime.datetime) -> bool:
 
 
 def _running_again(now: datetime.datetime) -> QuerySet[Order]:
-    """Returns changes that were held because their trial was closed, and whose trial runs again. For activations staff
+    """Returns changes that were held because their trial was closed, if the trial runs again. For activations staff
     decide."""
     lasts = Q(trial__shape__ends_on=None) | Q(trial__shape__ends_on__gte=now.astimezone(SHANGHAI).date())
     runs = Q(trial__state=Order.State.TRIALING, trial__undo_since=None, trial__shape__closed=False) & lasts
