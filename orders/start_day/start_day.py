@@ -38,8 +38,7 @@ def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: 
 
 
 def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Starts a scheduled order whose day has come, in the same way as its job. Raises NotAllowedError and
-    OrderUnknownError."""
+    """Starts a scheduled order on its day, in the same way as its job. Raises NotAllowedError and OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_run(order, now):
