@@ -40,7 +40,7 @@ class Answer:
 
 
 def owner_of_records(order: Order) -> Order:
-    """Returns the order whose number is the jobId of the records. For a change, this is its trial."""
+    """Returns the order with the number that the records have as jobId. For a change, this is its trial."""
     return order.trial if order.kind == Order.Kind.CHANGE and order.trial else order
 
 

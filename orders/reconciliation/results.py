@@ -213,8 +213,8 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Drops the discrepancies of records that are not live and should not be, also if staff gave up their removal. Sets
-    our records to the partner's state, unless a call may still change them."""
+    """Drops the discrepancies of records that are neither live nor meant to be live, even if staff gave up their
+    removal. Sets our records to the partner's state, unless a call may still change them."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
