@@ -46,7 +46,7 @@ def sees_it(row: Any, user) -> bool:
 
 
 def counts(model: type[Model]) -> Q:
-    """Returns the condition for rows whose owner counts."""
+    """Returns the condition for rows with an owner who counts."""
     limits = get_user_model()._meta.get_field("attributions").remote_field.through.objects.filter(user=OuterRef("pk"))
     if model is Incident:
         sees = limits.filter(province__order__troubles__incident=OuterRef(OuterRef("pk")))

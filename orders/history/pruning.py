@@ -53,8 +53,8 @@ def prune(
     """Remove messages received and attempts begun before `before`, and expired rows of the trail (AUDIT_DAYS). Returns
     the numbers.
 
-    For messages without a valid token and signature, the limit is `refused_before` (by default `before`). The same
-    limits apply to BPM's messages, whose model is `callbacks`. An attempt is removed only if its order is finished and
+    For messages without a valid token and signature, the limit is `refused_before` (by default `before`). `callbacks`
+    is the model of BPM's messages, which have the same limits. An attempt is removed only if its order is finished and
     has no open incident and no failed or unfinished step. The function can be interrupted, repeated, and run during
     intake.
     """
