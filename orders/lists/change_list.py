@@ -1,5 +1,5 @@
-"""The base class of all change lists: it accepts only declared filters, tolerates invalid URLs, sorts by column names,
-counts rows up to a limit, and adds data from other tables.
+"""The base class of all change lists. It accepts only declared filters, tolerates invalid URLs and sorts by column
+names. It counts rows up to a limit, and adds data from other tables.
 
 Undeclared lookups in the URL are refused, because they could be used to guess personal data by its first characters.
 A value that the database does not accept is not a server error.
