@@ -207,8 +207,8 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     """Passes the order to the core and returns the response. Raises Refused.
 
-    The response is 503 and nothing is stored in two cases: in a restored database, where earlier orders may be missing,
-    and in a process with another profile than the desk's, which would read the order differently.
+    The response is 503 and nothing is stored if the database is restored, since earlier orders may be missing. The same
+    applies to a process with another profile than the desk's, since it would read the order differently.
     """
     if is_restored():
         note(why="nothing was stored: the database counts as restored")

@@ -66,7 +66,7 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _give_shapes(rows: list[Dispatch]) -> None:
-    """Sets `shape`, the trial's target state, on the trials whose traffic is queried."""
+    """Sets `shape`, the target state, on each trial for which traffic is queried."""
     if trials := [row.order.trial or row.order for row in rows if row.channel == Channel.USAGE]:
         prefetch_related_objects(trials, "shape")
 

@@ -169,8 +169,8 @@ def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.
 
 
 def failing_robots() -> list[dict]:
-    """Returns the robots whose calls fail, with name, error code, number of tries, and the time at which their alerts
-    were given up."""
+    """Returns the robots with failing calls: name, error code, number of tries, and the time at which their alerts were
+    given up."""
     rows = RobotState.objects.exclude(error="").in_bulk()
     found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
     return [
