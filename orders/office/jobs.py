@@ -85,8 +85,8 @@ def claim(
 
 
 def resume(model: type[Job], *, now: datetime.datetime) -> None:
-    """Queues the next job again if no job is running and this one has waited for WAIT_LIMIT. The sweep calls this
-    function each minute."""
+    """Queues the next job again if it has waited for WAIT_LIMIT and no job is running. The sweep calls this function
+    each minute."""
     free_lost(model, now)
     queue_next(model, before=now - WAIT_LIMIT)
 
