@@ -47,7 +47,7 @@ def note_failure(credentials: dict, request: HttpRequest | None = None, **signal
 
 
 def note_provisioning_error(request: HttpRequest, error: ProvisioningError) -> None:
-    """Records a company log-in of a person who has no role here, or whose account is disabled."""
+    """Records a company log-in of a person without a role here, or with a disabled account."""
     note_from(request, TrailEntry.Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
 
 

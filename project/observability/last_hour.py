@@ -153,8 +153,8 @@ def partner_refuses(*, now: datetime.datetime) -> dict | None:
 
 
 def queue_growing(*, now: datetime.datetime) -> dict | None:
-    """Returns the channel whose number of due steps has increased within `minutes` and was above 200 at the beginning
-    too. During a pause, returns None."""
+    """Returns a channel with a growing number of due steps: it has increased within `minutes`, and was above 200 at the
+    beginning too. During a pause, returns None."""
     found = increase(15, now=now)
     if found is None or found.seconds < 14 * 60 or pauses_in_force(now=now):
         return None

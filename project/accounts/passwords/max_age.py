@@ -1,4 +1,4 @@
-"""Redirects users whose password is older than PASSWORD_MAX_DAYS (contract 4) to the page that changes it."""
+"""Redirects users to the page that changes the password, if theirs is older than PASSWORD_MAX_DAYS (contract 4)."""
 
 import datetime
 
@@ -29,7 +29,7 @@ def is_too_old(request: HttpRequest) -> bool:
 
 
 class PasswordAgeMiddleware(Middleware):
-    """Redirects users whose password is too old to the page that changes it. Runs after the middleware that ends
+    """Redirects users to the page that changes the password, if theirs is too old. Runs after the middleware that ends
     sessions, because an ended session has no user."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
