@@ -1,4 +1,4 @@
-"""Reads the shapes (target states) of trials and their ends (contract 3.9, 19). orders.rules computes them."""
+"""Reads trials' shapes (target states) and their ends (contract 3.9, 19). orders.rules.trial_shape computes them."""
 
 import datetime
 from collections import defaultdict
