@@ -137,8 +137,7 @@ class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin)
 
     @admin.display(description=_("message"))
     def body_block(self, obj):
-        """Returns the body as HTML. Operators' names are masked too, both under our name of the member and under
-        BPM's."""
+        """Returns the body as HTML. Also masks operators' names, whether the member has our name or BPM's."""
         return obj.personal.block(obj.body if obj.personal.shown else without_operators(obj.body))
 
 

@@ -49,8 +49,8 @@ def probe_all() -> list[Probe]:
 
 
 def probe_together(*, within: float) -> list[Probe]:
-    """Makes all test calls and returns their results after at most `within` seconds. If a call has no response by then,
-    it gets the code TIMEOUT.
+    """Makes all test calls and returns their results after at most `within` seconds. A call without a response by then
+    gets the code TIMEOUT.
 
     Calls that need no database run in threads. A thread that still waits then ends by its own time-out.
     """

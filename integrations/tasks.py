@@ -75,7 +75,8 @@ def unless_away(task: Callable) -> Callable:
 
 @unless_away
 def drain(settle: bool = False) -> str:
-    """Delivers due steps. While steps are left or due soon, queues itself again. Otherwise indexes the search.
+    """Delivers due steps. Queues itself again while steps are left or due soon. Otherwise indexes orders for the
+    search.
 
     With `settle`, first plans held orders whose trial has arrived. If a response could not be recorded, its error is
     raised at the end, so that `watch_failed_tasks` reports the error.
@@ -169,8 +170,8 @@ def index_after_sweep(*, now: datetime.datetime) -> int:
 def parts_of(every: str) -> list[Part]:
     """Returns the parts of this interval, in order.
 
-    The table is imported by its dotted path (PERIODIC), because the table is on a higher floor than this module. The
-    tasks can't move to that floor, because rows store their paths.
+    The table is imported by its dotted path (PERIODIC), because this module must not import a higher layer. The tasks
+    can't move to that layer, because rows store their paths.
     """
     return [part for part in import_string(settings.PERIODIC) if part.every == every]
 

@@ -7,7 +7,7 @@ FRAME_WORDS = 33_000  # words: 258 KiB, for which CPython maps 512 KiB; pages th
 
 
 def with_large_frame(function: Callable) -> Callable:
-    """Decorates a function so that the calls below it have a quarter of a MiB for their frames.
+    """Decorates a function. Calls within the function then have a quarter of a MiB for their frames.
 
     CPython stores frames in chunks of 16 KiB. A call that exceeds a chunk maps another chunk, and the return of that
     call unmaps the chunk. For a page of the order list this happened 1,240 times and took a fifth of its CPU time. For

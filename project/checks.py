@@ -85,8 +85,8 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
 
 
 def stop_on_errors() -> None:
-    """Runs the checks in a process that is no command. Raises ImproperlyConfigured with all errors except silenced
-    ones, and logs the warnings."""
+    """Runs the checks in a process that runs no command. Raises ImproperlyConfigured with all errors that are not
+    silenced, and logs the warnings."""
     found = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
     if errors := [message for message in found if message.is_serious()]:
         raise ImproperlyConfigured("\n".join(str(message) for message in errors))
@@ -322,8 +322,8 @@ def folders() -> Iterator[CheckMessage]:
 
 
 def _why_not_writable(name: str) -> str:
-    """Returns an error text if nothing can be stored in the folder of this setting. Otherwise returns an empty text. If
-    the path is a file, also returns an empty text, because `folders` reports that."""
+    """Returns an error text if the folder of this setting is not writable, otherwise an empty text. A path to a file
+    gets an empty text too, because `folders` reports it."""
     why = unwritable(getattr(settings, name))
     return "" if why.endswith(" is no folder") else why
 
@@ -370,8 +370,8 @@ def is_proxy(url: str) -> bool:
 
 
 def callers_admitted() -> Iterator[CheckMessage]:
-    """Reports a partner profile that admits every caller. The settings module reports such a profile when a process
-    starts. This check is for a profile that came into force later."""
+    """Reports a partner profile that admits every caller. The settings module reports it when a process starts. This
+    check reports a profile that came into force later."""
     why = why_open_to_all(
         settings.PARTNERS,
         bboss_ips=settings.BBOSS_ALLOWED_IPS,

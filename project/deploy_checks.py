@@ -194,7 +194,7 @@ def certificate() -> Iterator[str]:
 
 def _staff_rights() -> list[tuple[User, list[frozenset[str]]]] | None:
     """Returns the accounts that may log in, each with the rights of its roles and its single permissions (`rights_of`).
-    If the database is unavailable, which `database_access` reports, returns None."""
+    Returns None if the database is unavailable: `database_access` reports this."""
     if not database_exists():
         return None
     people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
@@ -208,8 +208,8 @@ def _staff_rights() -> list[tuple[User, list[frozenset[str]]]] | None:
 def second_persons() -> Iterator[str]:
     """Yields a warning for each account that is the only account with a right, and for rights that no account has.
 
-    If that person is away or has requested an act, nobody could do or confirm the act. For rights to act on its own
-    orders, a limited account counts too.
+    If this person is away or has requested an act, nobody could do or confirm it. A limited account counts for rights
+    to act on its own orders.
     """
     if (staff := _staff_rights()) is None:
         return

@@ -1,4 +1,4 @@
-"""The table of the worker's periodic tasks. Its rows are in the order in which the tasks run.
+"""The table of the worker's periodic tasks, in the order of their execution.
 
 The tasks `sweep`, `look_at_files` and `tidy` (integrations/tasks.py) and `look_around`
 (project/observability/looks.py) run the rows. `RECURRING` in integrations/worker/recurring_schedules.py has the

@@ -48,8 +48,8 @@ def _sends_mail() -> bool:
 
 
 def why_not_now() -> Iterator[str]:
-    """Yields the errors of these settings apart from missing settings. These are malformed lines of the file, failed
-    checks, and an unavailable database."""
+    """Yields the errors of these settings, apart from missing ones: malformed lines of the file, failed checks, and an
+    unavailable database."""
     yield from settings.ENVIRONMENT.wrong_lines()
     limit_statements(WORKER_SECONDS)  # gunicorn's master waits for this process, and must not wait long
     django.setup()

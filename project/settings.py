@@ -1,6 +1,6 @@
 """All settings, read from the environment (contract section 4) and from `.env` in the folder of manage.py.
 
-`project.base.settings_table` has the table of the settings that a site may set. The end of this file assigns those
+`project.base.settings_table` has the table of the settings that a site may set. The end of this file assigns the
 settings that are not used above. If a value is missing or wrong, the process stops at its start with an error that
 names the setting. The checks of `project.checks` stop the process in the same way.
 """

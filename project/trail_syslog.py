@@ -128,12 +128,12 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
 
 
 def _settled() -> list[int]:
-    """Returns the newest id of each source, once no new row can appear below it. After SETTLING seconds, raises
-    TimeoutError.
+    """Waits until no new row can appear below the newest id of each source, and returns these ids. Raises TimeoutError
+    after SETTLING seconds.
 
-    PostgreSQL assigns ids in the order of the INSERTs, but rows become visible in the order of the COMMITs. Before a
-    transaction takes an id, it locks the table, and it keeps the lock until it ends. So this function waits for the
-    transactions that hold such a lock now.
+    PostgreSQL assigns ids in the order of the INSERTs, but rows become visible in the order of the COMMITs. A
+    transaction locks the table before it takes an id, and keeps the lock until it ends. So this function waits for the
+    transactions that now hold such a lock.
     """
     newest = [source.rows().model.objects.aggregate(newest=Max("pk"))["newest"] or 0 for source in SOURCES]
     if connection.vendor != "postgresql":
@@ -156,7 +156,8 @@ def _writers() -> set[str]:
 
 
 def _next(row: TrailSending, ends: Sequence[int], number: int) -> tuple[list[Act], list[int]]:
-    """Returns the next acts, oldest first. Also returns for each source the id up to which its acts are then sent."""
+    """Returns the next acts, oldest first. Also returns, for each source, the id up to which its acts are sent after
+    that."""
     marks, parts = [getattr(row, column) for column in COLUMNS], []
     with names_read_once():
         for source, mark, end in zip(SOURCES, marks, ends, strict=True):
@@ -194,7 +195,7 @@ def _escaped(text: str) -> str:
 
 
 def deliver(target: Target, messages: Sequence[bytes]) -> None:
-    """Sends the messages. If, over TCP, it is not certain that the server has read all messages, raises OSError."""
+    """Sends the messages. Over TCP, raises OSError unless it is certain that the server has read all messages."""
     if target.scheme == "udp":
         [family, kind, protocol, _name, address] = socket.getaddrinfo(*target[1:], type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as sock:
@@ -237,8 +238,7 @@ def _seconds_left(until: float) -> float:
 
 
 def _end_tls(sock: ssl.SSLSocket) -> None:
-    """Sends TLS's close_notify. If the server closes the connection without sending its own close_notify, ignores
-    that."""
+    """Sends TLS's close_notify. The server may close the connection without sending its own."""
     try:
         sock.unwrap()
     except ssl.SSLEOFError:
@@ -249,8 +249,8 @@ def _end_tls(sock: ssl.SSLSocket) -> None:
 
 
 def _wait_for_end(sock: socket.socket, until: float) -> None:
-    """Waits until the server has closed the connection and its kernel has acknowledged all data. If data are left
-    unread, raises OSError."""
+    """Waits until the server has closed the connection and its kernel has acknowledged all data. Raises OSError if data
+    are left unread."""
     while time.monotonic() < until:
         sock.settimeout(max(until - time.monotonic(), 0.01))
         if not sock.recv(4096):

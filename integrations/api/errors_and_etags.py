@@ -54,7 +54,8 @@ class ReadView(GenericAPIView):
     304.
 
     The ETag of a response with personal data is computed from the masked response, so that nobody can guess the data
-    from the ETag. That ETag stays the same if the data change. So such a response is never 304 and must not be cached.
+    from the ETag. Such an ETag does not change when the personal data change. So the response is never 304 and must not
+    be cached.
     """
 
     http_method_names = SAFE

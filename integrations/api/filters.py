@@ -63,7 +63,7 @@ class ServiceFilter(SimpleListFilter):
 
 
 class OwnedFilter(SimpleListFilter):
-    """Filters by the owner's user name. The value `nobody` selects orders that need an owner and have no owner.
+    """Filters by the owner's user name. The value `nobody` selects orders that need an owner but have none.
 
     Accepts only users who may own an order that the token can see. All other names, known or unknown, get the same
     error.

@@ -1,8 +1,8 @@
-"""Keyset pagination of the read API. A page has `limit` rows after the row whose sort keys are in `cursor`.
+"""Keyset pagination of the read API. A page has `limit` rows. They follow the row with the sort keys in `cursor`.
 
 No row is repeated or skipped while rows are added. DRF's CursorPagination is not used, because it counts an offset
-among rows whose first sort key is equal. An order may have 20,000 records. If some of them end between two requests,
-the offset is wrong.
+among rows with an equal first sort key. An order may have 20,000 such records, and the offset is wrong if some of them
+end between two requests.
 """
 
 import re

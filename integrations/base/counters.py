@@ -2,8 +2,8 @@
 
 Each process counts in its own files in STATE_DIR (prometheus-client's multiprocess mode). The files are mapped into the
 memory of the process. So counting needs no other process, and counts survive a kill. A process locks its files while it
-lives. A later process continues the files of a dead process, so there are only as many files as processes ran at the
-same time. Readers merge all files.
+lives. A later process continues the files of a dead process, so the number of files does not grow with each restart.
+Readers merge all files.
 
 Counting never rejects a request: a failure is only logged.
 """

@@ -76,7 +76,7 @@ def matching_secret(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
 
 
 def signing_key(signed: str, salt: str) -> str | None:
-    """Returns the key that signed a text of Django's TimestampSigner, or None if no key of ours did."""
+    """Returns the key that was used to sign a text with Django's TimestampSigner, or None if it is none of our keys."""
 
     def is_right(key: str) -> bool:
         try:

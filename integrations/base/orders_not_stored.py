@@ -1,7 +1,7 @@
 """Counts the orders that this machine refused with 20000 in the last ten minutes, without storing their messages.
 
-Each such response adds a byte to a file in STATE_DIR. There is a file for each ten seconds, named after its time. So
-processes count together without a lock, and a kill loses no count. Orders whose messages are stored need no counting.
+Each such response adds a byte to a file in STATE_DIR. Each file covers ten seconds and is named after that time. So
+processes count together without a lock, and a kill loses no count. Orders with stored messages need no counting.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Protects a database against a second desk: compares the partner settings of all processes (contract 3.9, 11).
 
-A test installation whose DATABASE_URL points to production would take half of all steps and send them to the test
-installation's sandbox. So the database stores the settings that the desk uses for calls (the row IN_FORCE). A process
-with other values sends nothing, and its row lists the settings that differ. The watchdog checks every 15 s, so steps
-need no check.
+If a test installation's DATABASE_URL pointed to production, it would take half of all steps and send them to its own
+sandbox. So the database stores the settings that the desk uses for calls (the row IN_FORCE). A process with other
+values sends nothing, and its row lists the settings that differ. The watchdog checks every 15 s, so steps need no
+check.
 
 Web processes have rows too, but only their profile of partners is compared. Web processes with another profile accept
 no order, because they would read BBOSS's messages differently. They check at most once in 5 s.
@@ -94,8 +94,8 @@ def digest() -> str:
 
 
 def differing(theirs: dict[str, str]) -> list[str]:
-    """Returns the settings whose values differ between this process and `theirs`. A key in SECRET_KEY_FALLBACKS counts
-    as equal to SECRET_KEY."""
+    """Returns the settings that differ between this process and `theirs`. A key in SECRET_KEY_FALLBACKS counts as equal
+    to SECRET_KEY."""
     mine = calls_of_this_process()
     keys = {_fingerprint(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
     same = {name for name in mine if theirs.get(name, mine[name]) == mine[name]}
@@ -130,7 +130,7 @@ def register_process(name: str, *, before: str = "", changed: bool = False, work
       the reload.
     - The database is not restored, and no other living process has other values.
 
-    A web process (`works` is False) sets only the profile. Of other web processes only the profile is compared.
+    A web process (`works` is False) sets only the profile. Only the profile of other web processes is compared.
     """
     differs, taken = _enter(name, changed=changed or (bool(before) and before != digest()), works=works)
     if PROFILE in taken:
@@ -157,8 +157,8 @@ def _enter(name: str, *, changed: bool, works: bool) -> tuple[list[str], list[st
 
 
 def _others(name: str, mine: dict[str, str], now: datetime.datetime) -> bool:
-    """Returns True if another living process has other values. Of web processes only the profile is compared, because
-    they make no calls."""
+    """Returns True if another living process has other values. Compares only the profile of web processes, because they
+    make no calls."""
     alive = _alive(now).exclude(name=name)
     counts = {True: mine.keys(), False: {PROFILE}}
     return any(counts[row.works] & set(differing(row.calls)) and not _was_killed_here(row) for row in alive)
@@ -169,8 +169,7 @@ def _alive(now: datetime.datetime) -> QuerySet[DeskProcess]:
 
 
 def log_changed_readings() -> None:
-    """Logs the stored answers whose meaning has changed with the profile that has just come into force (contract
-    7.2)."""
+    """Logs the stored answers that have another meaning under the new profile in force (contract 7.2)."""
     try:
         rows = read_otherwise()
     except Exception as error:  # no error here may stop the process
@@ -225,7 +224,7 @@ def why_other_desk() -> str:
 
 
 def refuse_other_desk() -> None:
-    """Raises BooksSilentError if this process would call another big-data side than the desk calls."""
+    """Raises BooksSilentError if this process would call another big-data side than the desk."""
     if why := why_other_desk():
         raise BooksSilentError(why, code=OTHER_DESK)
 
@@ -251,9 +250,8 @@ def adopt(*, now: datetime.datetime) -> list[str]:
 
 @_empty_before_migrate
 def machines_with_another_profile() -> list[str]:
-    """Returns the names and machines of living processes whose profile differs from this process's profile. Includes
-    the desk if its profile differs. `resume` reads answers with the profile, so it requires that all profiles are
-    equal."""
+    """Returns the names and machines of living processes with another profile than this process. Includes the desk if
+    its profile differs. `resume` reads answers with the profile, so it requires equal profiles."""
     mine = calls_of_this_process()[PROFILE]
     rows = DeskProcess.objects.filter(Q(name=IN_FORCE) | Q(seen_at__gt=timezone.now() - HEARTBEAT_LIMIT))
     others = [row for row in rows.order_by("name") if row.calls.get(PROFILE, mine) != mine]

@@ -39,7 +39,7 @@ class BadJsonError(ValueError):
 
 
 class OutOfBoundsError(BadJsonError):
-    """The text has more values, or a number with more digits, than its sender may send."""
+    """The text has too many values, or a number with too many digits, for its sender."""
 
 
 def read_body(request: HttpRequest, *, without_length: bool) -> bytes:
@@ -58,8 +58,7 @@ def read_body(request: HttpRequest, *, without_length: bool) -> bytes:
 
 
 def content_type_in(head: bytes) -> str:
-    """Returns the value of Content-Type in a message's HTTP headers, which a file may contain. Returns "" without
-    Content-Type."""
+    """Returns the Content-Type in the HTTP headers of a message from a file, or "" if there is none."""
     found = CONTENT_TYPE.search(head)
     return found[1].decode("latin-1").strip() if found else ""
 
@@ -80,7 +79,8 @@ def _stream(request: HttpRequest, *, without_length: bool):
 
 @dataclass(frozen=True)
 class Bounds:
-    """The limits of a message: the number of values, counted by brackets and commas, and the digits of a number."""
+    """The limits of a message: the number of values (counted by brackets and commas), and the number of digits in a
+    number."""
 
     values: int = MAX_VALUES
     digits: int | None = None  # None: only Python's own limit

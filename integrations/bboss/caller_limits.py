@@ -144,7 +144,7 @@ class Buckets:
     """Thread-safe token buckets by caller. A new caller has all tokens.
 
     A caller that keeps to the rate in every period is never refused. At most twice the rate is admitted in a period.
-    With more than MAX_CALLERS callers, the caller whose last call is the oldest is removed.
+    Beyond MAX_CALLERS callers, the caller that has been silent for longest is removed.
     """
 
     def __init__(self) -> None:

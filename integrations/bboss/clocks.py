@@ -1,8 +1,8 @@
 """Compares our clocks with the database's and BBOSS's. If our clock is wrong, BBOSS's calls get 20210 (contract 2.3).
 
 The watchdog and the sweep compare the worker machine's clock with the database's. `status` and /readyz compare the
-clock of the machine on which they run. For the comparison with BBOSS, the database's time
-(`integrations.base.database_clock`) at which BBOSS's calls were received is used.
+clock of the machine on which they run. The comparison with BBOSS uses the times of receipt of its calls, by the
+database's clock (`integrations.base.database_clock`).
 """
 
 import datetime
@@ -28,8 +28,8 @@ LONGEST = 16_384  # characters; longer messages are not parsed for their time
 
 
 def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
-    """Returns the seconds by which our clock is ahead of the database's and of BBOSS's, by the code of the incident. If
-    a difference is unknown or its check is switched off, the value is None."""
+    """Returns how many seconds our clock is ahead of the database's and of BBOSS's, by the code of the incident. The
+    value is None if it is unknown or its check is switched off."""
     return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
 
 

@@ -62,8 +62,8 @@ def put(template: str, **values: str) -> str:
 
 
 def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str:
-    """Returns the text whose digest is the signature. By default it consists of the secret, every key with its value in
-    the order of the keys, and the secret again.
+    """Returns the text to sign. The signature is its digest. By default the text consists of the secret, every key with
+    its value (sorted by key), and the secret again.
 
     `sign` is left out. A string is used unchanged. Any other value is used as canonical JSON.
     """
@@ -98,15 +98,15 @@ def verify(message: Message, given: str, secret: str, how: Bboss | None = None) 
 
 
 def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
-    """Returns the text to sign with the application secret and the access token masked, so that it may be shown."""
+    """Returns the text to sign for display. The application secret and the access token are masked."""
     how, wire = how or settings.PARTNERS.bboss, as_wire(message)
     members = masked(wire.members, how.secret_names)
     return text_to_sign(Wire(members, wire.text, wire.charset), f"<{MASK} app secret {MASK}>", how)
 
 
 def masked(value: Any, names: frozenset[str]) -> Any:
-    """Returns a JSON value with tokens and signatures masked at any depth, because another object may contain the
-    envelope."""
+    """Returns a JSON value with tokens and signatures masked. Masks at any depth, because another object may contain
+    the envelope."""
     if isinstance(value, list):
         return [masked(inner, names) for inner in value]
     if not isinstance(value, dict):

@@ -116,7 +116,8 @@ def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire)
 
 
 def check_time_distance(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
-    """20210: timeStamp is further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS. With 0 the check is off."""
+    """20210: timeStamp differs from our clock by more than BBOSS_TIMESTAMP_SKEW_SECONDS. The value 0 switches the check
+    off."""
     allowed = settings.BBOSS_TIMESTAMP_SKEW_SECONDS
     moment = parse_time(members["timeStamp"])
     if allowed and moment and abs((moment - now).total_seconds()) > allowed:
@@ -308,7 +309,7 @@ def _masked_tokens_of_head(text: str) -> str:
 class _Beginning:
     """Copies the beginning of a JSON value, with secrets masked.
 
-    Written as JSON, the copy contains at least the first `most` characters that the whole value would have.
+    The JSON text of the copy has at least the first `most` characters of the value's JSON text.
     """
 
     def __init__(self, most: int):

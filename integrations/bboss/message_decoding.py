@@ -78,8 +78,8 @@ def text_in(body: bytes, header: str, how: Bboss) -> tuple[str, str]:
 
 
 def _charsets(header: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the charsets to try. If the profile lists only UTF-8, its default, the charset in the Content-Type is
-    ignored. Raises BadJsonError if the Content-Type declares a charset that the profile does not list."""
+    """Returns the charsets to try. Ignores the charset in the Content-Type if the profile lists only UTF-8, which is
+    the default. Raises BadJsonError if the Content-Type declares a charset that the profile does not list."""
     if known == UTF_8:
         return known
     message = Message()
@@ -150,8 +150,8 @@ def content_in(members: Mapping[str, Any], content: dict[str, Any], how: Bboss) 
 
 
 def brief_content(wire: Mapping[str, Any], members: Mapping[str, Any], how: Bboss) -> Any:
-    """Returns the content from which the order number is read. If the profile renames or converts the number, returns
-    an object with the number alone, so that a large content is not copied."""
+    """Returns the content for reading the order number. If the profile renames or converts the number, returns an
+    object with the number alone. So a large content is not copied."""
     for theirs, one in paths_of(how.rename).items():
         if one == (CONTENT, NUMBER) and (value := member(wire, theirs)) is not NOT_THERE:
             return {NUMBER: normalised(value) if how.lenient else value}

@@ -286,7 +286,7 @@ FORMS_BY_KIND = {
 
 
 def content_of(members: dict) -> dict:
-    """Returns the message's content, an object or a JSON string, as an object. Raises Refused 20505."""
+    """Returns the message's content as an object. A JSON string is parsed. Raises Refused 20505."""
     content = members["content"]
     if isinstance(content, str):
         try:
@@ -336,8 +336,8 @@ def read_order(content: dict) -> OrderContent:
 
 
 def _kind_of(content: dict, how: Bboss) -> str:
-    """Returns the order's kind according to OrderType. Without OrderType the order is an activation. But the
-    profile may say that the kind then depends on the members that are present."""
+    """Returns the order's kind according to OrderType. Without OrderType the order is an activation, unless the profile
+    derives the kind from the members that are present."""
     values = {value: kind for kind in FORMS_BY_KIND for value in getattr(how.kinds, kind)}
     if (given := _choice(content, "OrderType", tuple(values))) is not None:
         return values[given]
@@ -400,8 +400,7 @@ def _form(serializer: type[serializers.Serializer], *, by_hand: bool = False) ->
 def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yields every string at any depth of a value, with its path. Keys are included, under their parent's path.
 
-    Paths are tuples, which are joined only when a path is shown. If paths were texts, a name of a megabyte would be
-    copied for each value below that name.
+    Paths are tuples, so that a long name is not copied for each value below it. They are joined only for display.
     """
     if isinstance(value, str):
         yield path, value

@@ -1,4 +1,4 @@
-"""Tries on one message the signing variants that partners are known to use (contract 7.3, `verify_message`).
+"""Tries the known signing variants of partners on one message (contract 7.3, `verify_message`).
 
 A variant is a `[bboss.sign]` table. Variants that sign all members are tried before variants that omit some members. If
 texts begin alike, the digest of their common beginning is computed once. So a thousand variants take less than a
@@ -57,7 +57,7 @@ class Found:
     method: str
 
     def missing(self, wire: Wire, how: Bboss) -> list[str]:
-        """Returns the members that must be signed (contract 7.4) and that this variant does not sign."""
+        """Returns the members that this variant leaves unsigned although they must be signed (contract 7.4)."""
         names = wire.members if self.sign.order == SORTED else self.sign.order
         return [one for one in ("content", "timeStamp", "transIDO") if how.named(one, wire.members) not in names]
 
@@ -181,8 +181,8 @@ def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Si
 def _matching(
     method: str, secret: str, pairs: bytes, texts: list[str], wanted: bytes, begun: dict[tuple[str, str], Any]
 ) -> Iterator[str]:
-    """Yields the templates whose texts have the digest `wanted`. `begun` caches the state of the hash after the pairs.
-    Its key consists of the method (with the secret of an HMAC) and the text before the pairs."""
+    """Yields the templates that result in a text with the digest `wanted`. `begun` caches the state of the hash after
+    the pairs. Its key consists of the method (with the secret of an HMAC) and the text before the pairs."""
     keyed = f"{method} {secret}" if method.startswith(HMAC) else method
     for template in texts:
         before, _, after = template.replace(SECRET, secret).partition(PAIRS)

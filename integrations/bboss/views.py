@@ -207,8 +207,8 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     """Passes the order to the core and returns the response. Raises Refused.
 
-    In two cases the response is 503 and nothing is stored. In a restored database earlier orders may be missing. A
-    process whose profile differs from the desk's would read the order differently.
+    The response is 503 and nothing is stored if the database is restored, since earlier orders may be missing. The same
+    applies to a process with another profile than the desk's, since it would read the order differently.
     """
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
@@ -241,8 +241,8 @@ def _to_core(content: dict, raw: dict, *, trans_ido: str, message: InboundMessag
 
 
 def _hash_of(kept: dict | str) -> str:
-    """Returns the hash of a stored content. If only a masked body is stored, the content is read from that body with
-    the current profile. Returns "" if the content can't be read."""
+    """Returns the hash of a stored content. If only a masked body is stored, reads the content from it with the current
+    profile. Returns "" if the content can't be read."""
     how = settings.PARTNERS.bboss
     try:
         wire = {"content": kept} if isinstance(kept, dict) else json.loads(kept)

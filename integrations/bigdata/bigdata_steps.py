@@ -68,7 +68,8 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
 
 
 def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
-    """Returns a record to delete. Its identity is spelled as at the partner. All other facts come from the order."""
+    """Returns the facts of a record to delete. Its identity is spelled as at the partner. The other facts come from the
+    order."""
     return RecordFacts(
         job_id=named["jobId"],
         product_id=named["productId"],
@@ -115,8 +116,7 @@ def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: d
 
 
 def send_billing(work: Work, until: float) -> dict:
-    """Makes all calls of a step. Further look-ups, after the step's own call, end by `until`, so that a drain ends in
-    time."""
+    """Makes all calls of a step. Look-ups after the step's own call end by `until`, so that a drain ends in time."""
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == SENDS_NOTHING:

@@ -58,8 +58,8 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """Returns the big-data side's records of an order, `without_deleted`. The time-out and the size limit grow with
-    `expected`, the number of our records."""
+    """Returns the big-data side's records of an order, without deleted records. The time-out and the size limit grow
+    with `expected`, the number of our records."""
     check_look_up()
     body = wire_formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds

@@ -126,8 +126,8 @@ class Comparison:
     """A reconciliation run, or a part of a run that lasts `seconds`. The next part begins after the order id `after`.
 
     `fix` and `reason` are passed to `keep_discrepancies`. If BBOSS's list was given, `listed` has its order numbers.
-    `on_left` is called with each order that is not compared or not fixed, and with the reason. `on_compared` is called
-    with the number of orders in each batch.
+    `on_left` is called for each order that is not compared or not fixed, with the reason. `on_compared` is called with
+    the number of orders in each batch.
 
     With a `file` of the partner's records at the time `as_of`, the partner is not queried and nothing is fixed
     (contract 7.2).
@@ -298,8 +298,8 @@ class Comparison:
         self.tally.error = f"{number}: {error.code}: {error.message}"
 
     def _compare_safely(self, asked: QueriedOrder, theirs: list[dict] | PartnerError) -> None:
-        """Compares an order. If our code fails, logs the error and treats it as a missing answer, so that the run goes
-        on. Raises errors of the database."""
+        """Compares an order. An error in our code is logged and treated as a missing answer, so that the run goes on.
+        Raises errors of the database."""
         try:
             self._compare_one(asked, theirs)
         except (OperationalError, InterfaceError):
@@ -418,8 +418,8 @@ def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tup
 
 
 def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
-    """Returns our records with their target states. With `again`, values that staff accepted are compared again. The
-    values of NAMES_IT, which identify a record, are not."""
+    """Returns our records with their target states. With `again`, values that staff accepted are compared again, except
+    the values that identify a record (NAMES_IT)."""
     rows = []
     for record in records:
         record.order = order
@@ -435,7 +435,7 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
     """Returns the big-data side's records of an order, or the error. Queries a second time after an error.
 
     Runs in threads, so it must not use the database. `expected` is the number of our records, but the partner may have
-    many more. If its answer was too large for that number, the second query allows MAX_DOMAINS records.
+    many more. If the answer was too large for that number, the second query allows MAX_DOMAINS records.
     """
     error = None
     for _ in range(2):

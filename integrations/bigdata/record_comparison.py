@@ -102,8 +102,8 @@ def _of_ours(ours: Ours, rows: list[dict]) -> list[Discrepancy]:
 
 
 def _settled(ours: Ours, theirs: dict | None) -> list[Discrepancy | None]:
-    """Returns the differences of a record of ours whose state is unknown. The first difference settles the state by the
-    partner's row. If there is a second difference, it results from comparing the record in that state with the row."""
+    """Returns the differences of one of our records with unknown state. The first difference gives the record the state
+    of the partner's row. The second compares the record in that state with the row, and is None if they are equal."""
     there = record_status(theirs)
     settled = _difference(FIELDS, SETTLE, ours, theirs)
     found: list[Discrepancy | None] = [settled]

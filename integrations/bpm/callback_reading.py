@@ -23,8 +23,8 @@ class BadCallbackError(Exception):
 
 @dataclass(frozen=True)
 class Approval:
-    """The contents of a callback. Depending on the profile, either the order's `number` or BPM's `process` id is set.
-    The other of the two is "". `record` has the arguments of `receive_approval` except `number` and `body_hash`."""
+    """The contents of a callback. The profile determines whether the order's `number` or BPM's `process` id is set. The
+    other is "". `record` has the arguments of `receive_approval` except `number` and `body_hash`."""
 
     record: dict[str, Any]
     body_hash: str

@@ -62,7 +62,7 @@ def keep_refused(call: Call, status: int, why: str) -> None:
 
 
 def keep_until_known(call: Call, said: Approval) -> None:
-    """Stores a callback whose process id no order has yet. A callback that is already stored is not stored again.
+    """Stores a callback with a process id that no order has yet. A callback that is already stored is not stored again.
     Raises RecordConflictError if the callback's record is already stored with another body."""
     record = said.record | {"time": said.record["time"].isoformat(), "body_hash": said.body_hash}
     for waiting in BpmCallback.objects.filter(process=said.process, record__isnull=False).values_list(
@@ -76,8 +76,8 @@ def keep_until_known(call: Call, said: Approval) -> None:
 
 
 def apply_kept(*, now: datetime.datetime, processes: Iterable[str] | None = None) -> int:
-    """Applies stored callbacks whose process id belongs to an order by now. Returns the number of applied callbacks.
-    With `processes`, only callbacks with these ids are applied."""
+    """Applies stored callbacks once an order has their process id. Returns the number of applied callbacks. With
+    `processes`, only callbacks with these ids are applied."""
     if settings.PARTNERS.bpm.callback.identifies != PROCESS or is_restored():
         return 0
     waiting = BpmCallback.objects.filter(record__isnull=False)
@@ -152,7 +152,7 @@ def _masked(value: Any, names: set[str]) -> Any:
 
 
 def without_operators(body: str) -> str:
-    """Returns a stored body with the operators' names masked, under our name of the member and under BPM's."""
+    """Returns a stored body with the operators' names masked, whether the member has our name or BPM's."""
     theirs = {path[-1] for path, name in settings.PARTNERS.bpm.callback.paths_of_ours if name == OPERATOR}
     members = parse_object(body)
     return body if members is None else json.dumps(_without(members, {OPERATOR, *theirs}), ensure_ascii=False)

@@ -42,8 +42,8 @@ class FlowFacts:
 
 
 def first_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Returns the body for the flow by which a trial's domains become commercial. This is `tyywrwlc`, or the
-    attribution's own flow."""
+    """Returns the body that starts the flow for a first activation: `tyywrwlc`, or the attribution's own flow. The flow
+    makes a trial's domains commercial."""
     how = settings.PARTNERS.bpm
     now, flow = bpm_time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
     form = {
@@ -66,7 +66,7 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Returns the body for process type 2, by which a converted trial gets new domains. The member `numberOfDoamin`
+    """Returns the body for process type 2, which adds new domains to a converted trial. The member `numberOfDoamin`
     (BPM's spelling) has a number as its value."""
     demand = {
         "cdn_type": facts.cdn_type,

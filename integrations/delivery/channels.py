@@ -37,8 +37,8 @@ LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """Returns {dispatch id: JSON text}. If a payload can't be built, the exception stands in its place, and all other
-    payloads are still built.
+    """Returns {dispatch id: JSON text}. If a payload can't be built, its value is the exception. The other payloads are
+    still built.
 
     `records` are the billing records of the rows, by id, with the values to send.
     """
@@ -66,7 +66,7 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _give_shapes(rows: list[Dispatch]) -> None:
-    """Sets `shape`, the trial's target state, on the trials whose traffic is queried."""
+    """Sets `shape`, the target state, on each trial for which traffic is queried."""
     if trials := [row.order.trial or row.order for row in rows if row.channel == Channel.USAGE]:
         prefetch_related_objects(trials, "shape")
 

@@ -160,8 +160,8 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
     """Returns the start of the consecutive failures, from the attempts of the dispatches in the row.
 
-    Mails have no attempt rows. So if a mail failed, the start is not later than `failing_since`, the time at which the
-    first failure was counted.
+    Mails have no attempt rows. So if a mail failed, the start is at the latest `failing_since`, the time of the first
+    counted failure.
     """
     tried = Attempt.objects.filter(dispatch__in=row.dispatches).exclude(outcome=Attempt.Outcome.HANDED_BACK)
     moments = list(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures])

@@ -84,8 +84,8 @@ class UnrecordedError(Exception):
 
 @dataclass
 class PartnerPool:
-    """A partner's threads. `last_took` is the duration of the last call in seconds. After a claim that found too few
-    due steps, `recheck_at` is the monotonic time of the next claim."""
+    """A partner's threads. `last_took` is the duration of the last call in seconds. `recheck_at` is the monotonic time
+    of the next claim, after a claim has found too few due steps."""
 
     partner: str
     executor: ThreadPoolExecutor
@@ -476,9 +476,9 @@ def _is_temporary(error: Exception) -> bool:
 def _may_send_probe(partner: str) -> bool:
     """Returns True if a step of this partner may be sent to close its breaker.
 
-    The profile may say that starts of BPM are never repeated automatically (contract 7.2). Then a start must not serve
-    as a test of the connection, so a HEAD request tests the connection first. Then a single start is sent, and its
-    answer closes the breaker.
+    If the profile says that starts of BPM are never repeated automatically (contract 7.2), a start must not test the
+    connection. Then a HEAD request tests it first. After that, a single start is sent, and its answer closes the
+    breaker.
     """
     if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
         return True

@@ -61,8 +61,8 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """Returns a text for the mail about a closed incident: the current states of the incident's orders in the mail's
-    attribution. If all orders continue and staff did not close the incident with a reason, returns ""."""
+    """Returns a sentence for the mail about a closed incident. It lists the current states of the incident's orders in
+    the mail's attribution. Returns "" if all orders continue and staff did not close the incident with a reason."""
     became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOING_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOING_ON]
@@ -81,15 +81,15 @@ def _counted(parts: list[tuple[str, int]]) -> str:
 
 
 def _detail(about: dict, code: str) -> str:
-    """Returns the detail of a cause for staff, which is a message of ours or a text written by staff. English log texts
-    are left out."""
+    """Returns the detail of a cause for staff: a message of ours, or a text written by staff. English log texts are
+    left out."""
     params, written = about.get("params") or {}, not code or code in SAID_BY_STAFF
     return detail_text(about.get("detail", ""), params) if params or written else ""
 
 
 def _reconciliation_facts(about: dict) -> MailFacts:
-    """Returns the facts of a mail about a reconciliation, which belongs to no order. The facts are the figures of the
-    comparison, its error and the next step."""
+    """Returns the facts of a mail about a reconciliation: the figures of the comparison, its error and the next step.
+    Such a mail belongs to no order."""
     with override(LANGUAGE):
         if not about["differences"]:
             do = gettext("Nothing needs to be done.")

@@ -140,7 +140,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An open incident that robots know. `orders` is the number of orders that it stopped at the last alert."""
+    """An open incident that was reported to robots. `orders` is the number of stopped orders at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()
@@ -200,7 +200,7 @@ class RobotState(models.Model):
 class ApiToken(models.Model):
     """A token with which another system reads orders (integrations/api). Only the hash of the token is stored.
 
-    `begins` are the first characters, by which people recognise the token. A `limited` token reads only orders of its
+    `begins` are the token's first characters, for recognition by people. A `limited` token reads only orders of its
     attributions. `maker_id` is the account that created the token. `judge_id` is the account that agreed to personal
     data.
     """

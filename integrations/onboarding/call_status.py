@@ -81,8 +81,8 @@ def _answered() -> Q:
 
 
 def doubtful_answers() -> QuerySet:
-    """Returns the answers that were not understood and the answers of steps in doubt, newest first. If an incident in
-    DOUBTS affected the order at that time, `incident` is its id. Otherwise it is None."""
+    """Returns the answers that were not understood and the answers of steps in doubt, newest first. `incident` is the
+    id of an incident in DOUBTS that affected the order at that time, or None."""
     troubles = AffectedOrder.objects.of_step(OuterRef("attempt__dispatch__step")).filter(
         Q(closed_at=None) | Q(closed_at__gte=OuterRef("at")),
         order=OuterRef("attempt__dispatch__order"),

@@ -192,8 +192,8 @@ def check_success(answer: PartnerResponse) -> None:
 
 
 class _Refusal:
-    """Builds PartnerErrors with the facts about one answer. By default such an error is temporary, leaves the result
-    unknown, and counts for the breaker."""
+    """Builds PartnerErrors with the facts about one answer. By default the error is temporary, the call's result is
+    unknown, and the error counts for the breaker."""
 
     def __init__(self, http_status: int, text: str, retry_after: float | None, **more):
         self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after, **more}
@@ -224,8 +224,8 @@ def _unreached(error: Exception) -> str:
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Returns the TLS library's error among the causes of an error. Returns None if there is no such error, or if the
-    connection was closed without an error."""
+    """Returns the TLS library's error among the causes of an error. Returns None if there is none, or if the connection
+    was closed without an error."""
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return None
     if error is None or isinstance(error, ssl.SSLError):

@@ -141,7 +141,7 @@ def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.Pre
 
 
 def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
-    """Returns (status, headers, body). The body is read up to one byte beyond `most`, by which the caller recognises a
+    """Returns (status, headers, body). Reads at most one byte beyond `most`. By that byte the caller recognises a
     longer body. Raises PartnerError."""
     with deadline(timeout) as call:
         try:

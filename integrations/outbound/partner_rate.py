@@ -60,8 +60,8 @@ def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = F
 
 
 def _forget() -> None:
-    """Resets the limits and the lock in a forked child, where the parent's threads, which could release them, are
-    missing."""
+    """Resets the limits and the lock in a forked child. The parent's threads, which might hold the lock, do not exist
+    there."""
     global _lock
     _lock = threading.Lock()
     _limits.clear()

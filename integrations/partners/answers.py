@@ -91,8 +91,8 @@ def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:
-    """Yields the matching rules with their meanings, in the order of IN_ORDER. A rule of success requires HTTP 2xx. If
-    the rule names the status itself, that status applies."""
+    """Yields the matching rules with their meanings, in the order of IN_ORDER. A rule of success requires HTTP 2xx,
+    unless the rule names a status itself."""
     for meaning in IN_ORDER:
         for rule in getattr(how, meaning.value):
             if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
@@ -102,8 +102,8 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
 
 
 def _is_no_code(rule: Rule, data: dict | None) -> bool:
-    """Returns True if the default rule for any `code` matched a value that is neither a number nor a text. For
-    instance, null is such a value. It is no refusal."""
+    """Returns True if the default rule for any `code` matched a value that is neither a number nor a text, such as
+    null. Such a value is no refusal."""
     return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
 
 

@@ -85,8 +85,8 @@ def renamed(members: Mapping, names: Mapping[str, str]) -> dict:
 
 
 def ours(members: Mapping, names: Mapping[str, str]) -> dict:
-    """Returns a record's members under our names. `members` has the partner's names. `names` maps our names to
-    those."""
+    """Returns a record's members under our names. `members` has the partner's names, and `names` maps our names to the
+    partner's."""
     return renamed(members, {theirs: our for our, theirs in names.items()})
 
 

@@ -190,8 +190,8 @@ class Bboss:
     domains: Domains = key(Domains)
 
     def named(self, ours: str, members: Mapping[str, Any]) -> str:
-        """Returns the name of a member in the envelope `members`. If BBOSS's name occurs there, returns that, otherwise
-        our name."""
+        """Returns the name of a member in the envelope `members`: BBOSS's name if it occurs there, otherwise our
+        name."""
         theirs = self.theirs.get(ours, ours)
         return theirs if theirs in members else ours
 
@@ -305,10 +305,10 @@ class Callback:
 
     @functools.cached_property
     def without_finished(self) -> bool | None:
-        """Returns the value that `finished` has if a callback lacks it. None means that such a callback is refused.
+        """Returns the value of `finished` for a callback without it. None means that such a callback is refused.
 
-        If `finished_absent` is not set, the profile decides. Under the default profile such a callback is refused.
-        Under any other profile it counts as not finished.
+        If `finished_absent` is not set, such a callback is refused under the default profile, and counts as not
+        finished under any other profile.
         """
         return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
 

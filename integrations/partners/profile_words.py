@@ -30,7 +30,7 @@ def masked(text: str) -> str:
 
 
 def without_values(text: str) -> str:
-    """Returns a text that may come from a partner, without the values that the profile takes from the environment."""
+    """Returns the text with the profile's values from the environment masked. The text may come from a partner."""
     for value in values_of_secrets(settings.PARTNERS, os.environ):
         text = text.replace(value, MASK)
     return text

@@ -105,7 +105,7 @@ def _send_all(states: dict[Robot, RobotState], lease: Lease) -> int:
 
 
 def _state_of(robot: Robot) -> RobotState:
-    """Returns a robot's row. A new robot gets alerts from now on. The first robot of all also gets the open incidents,
+    """Returns a robot's row. A new robot gets alerts from now on. The very first robot also gets the open incidents,
     because they have no alerts yet."""
     return RobotState.objects.get_or_create(key=robot.key, defaults={"heard": _newest()})[0]
 
@@ -169,8 +169,8 @@ def _record(robot: Robot, row: RobotState, newest: int, why: str, now: datetime.
 
 
 def failing_robots() -> list[dict]:
-    """Returns the robots whose calls fail, with name, error code, number of tries, and the time at which their alerts
-    were given up."""
+    """Returns the robots with failing calls: name, error code, number of tries, and the time at which their alerts were
+    given up."""
     rows = RobotState.objects.exclude(error="").in_bulk()
     found = [(robot, rows[robot.key]) for robot in read_robots(settings.ALERT_WEBHOOKS) if robot.key in rows]
     return [

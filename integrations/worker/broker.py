@@ -1,10 +1,10 @@
 """The queue's broker: django-q2's ORM broker with more keys.
 
-Each cluster has a private key for the watchdog's pings. If pings were in the common queue, from which any cluster takes
-tasks, another cluster would answer a ping, and a hung cluster would stay unnoticed (contract 3.9, Alive).
+Each cluster has a private key for the watchdog's pings. Any cluster takes tasks from the common queue. If pings were
+there, another cluster could answer them, and a hung cluster would stay unnoticed (contract 3.9, Alive).
 
-Periodic parts with a separate task have a key that versions before 1.12.0 do not read. Those versions lack some of the
-functions of the parts, so such a task would fail there after a downgrade.
+Periodic parts with a separate task have a key that versions before 1.12.0 do not read. Those versions lack some
+functions of the parts, so such a task would fail after a downgrade.
 
 Wake-ups (`orders/outbox/enqueue.py::wake`) have their own keys. A thousand orders leave a thousand wake-ups, but a
 single drain does the work of all. So the cluster that takes a wake-up deletes the others.

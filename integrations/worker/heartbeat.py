@@ -44,8 +44,8 @@ def note_shutdown(cluster: str) -> None:
 def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
     """Deletes unanswered pings and the heartbeats of dead clusters. Returns the number of deleted heartbeats.
 
-    If a cluster was shut down, its heartbeat is deleted after HEARTBEAT_LIMIT. If a cluster was killed together with
-    its watchdog, its heartbeat is deleted when the time `after` has passed since its last task.
+    The heartbeat of a cluster that was shut down is deleted after HEARTBEAT_LIMIT. If a cluster was killed together
+    with its watchdog, its heartbeat is deleted once its last task is longer ago than `after`.
     """
     ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
     dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()

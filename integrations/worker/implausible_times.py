@@ -41,8 +41,8 @@ def _correct_desk_rows(now: datetime.datetime) -> int:
 
 
 def _time_fields() -> list[tuple[type[Model], str, datetime.timedelta]]:
-    """Returns (model, field, longest plausible time ahead). That time is twice the table's longest lease. For fields of
-    past events, that time is the clock tolerance."""
+    """Returns (model, field, longest plausible time ahead). This time is twice the table's longest lease or, for fields
+    of past events, the clock tolerance."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return [
         (Heartbeat, "seen_at", CLOCK_TOLERANCE),

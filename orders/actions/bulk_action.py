@@ -17,7 +17,7 @@ from orders.texts.error_messages import say_why
 
 
 class BulkForm(forms.Form):
-    """Confirmation form of a bulk run. `draft`: the id of the draft whose rows the page showed."""
+    """Confirmation form of a bulk run. `draft`: the id of the draft with the rows on the page."""
 
     reason = reason_field(autofocus=False)
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)

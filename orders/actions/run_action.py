@@ -144,7 +144,7 @@ def confirm_second(row: AskedAct, *, judge, last_event_id: int, digest: str, now
 
 
 def arguments_of(row: AskedAct, decision: Action) -> dict[str, object]:
-    """Returns the form's values except the reason, converted for the service, since dates are strings in JSON."""
+    """Returns the form's values except the reason, converted for the service. In the stored JSON, dates are strings."""
     fields = decision.form.base_fields
     return {
         name: datetime.date.fromisoformat(value) if isinstance(fields.get(name), forms.DateField) else value

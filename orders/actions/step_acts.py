@@ -75,8 +75,9 @@ def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
 
 
 def why_not_resend(order: Order) -> NotAllowedError | None:
-    """Returns the reason why a page does not offer a resend. The page is stricter than `resend`. Orders held for their
-    files are not sent. For an undone order, only steps that staff gave up are sent."""
+    """Returns the reason why the order's state rules out a resend on a page, or None. The page is stricter than
+    `resend`: it offers none for orders held for their files. Of undone orders, only failed activations can be
+    resent."""
     if order.state == Order.State.WITHDRAWN:
         return NotAllowedError("resend_withdrawn")
     if _is_undone(order):

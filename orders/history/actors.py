@@ -1,7 +1,7 @@
-"""Actors: the stored form of who did something, the display names of actors, and the leave of accounts.
+"""Actors (who did something): their stored form and display names. Also the leave of accounts.
 
-A row stores an actor (`staff:ACCOUNT`) and, for staff, the account's id. If a row has no id, it belongs to the account
-of that name only if the account was created before the row.
+A row stores an actor (`staff:ACCOUNT`) and, for staff, the account's id. A row without an id belongs to the account of
+that name only if the account is older than the row.
 """
 
 import contextlib
@@ -68,8 +68,7 @@ def is_of(user, actor: str, account_id: int | None, at: datetime.datetime) -> bo
 
 
 def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
-    """Returns two conditions for the user's rows: one for rows with an account id, and one for rows without an account
-    id.
+    """Returns two conditions for the user's rows: for rows with and for rows without an account id.
 
     Each condition uses an index of its own. A query that joins them by OR would scan the table.
     """
@@ -79,7 +78,7 @@ def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
 
 @dataclass(frozen=True)
 class Leave:
-    """A person's days of absence, including the last day, and the deputy.
+    """A person's absence and deputy. The last day is included.
 
     `fits`: the deputy's account may log in.
     """
@@ -193,7 +192,7 @@ def person_words(account_id: int, day: datetime.date) -> str:
 def actor_of(
     actor: str, account_id: int | None = None, at: datetime.datetime | None = None
 ) -> tuple[str | Promise, bool]:
-    """Returns the actor's display name, and True if the actor is a person.
+    """Returns the actor's display name, and whether the actor is a person.
 
     `account_id`, `at`: as in `name_of`.
     """
@@ -221,8 +220,7 @@ def account_of(actor: str, account_id: int | None, at: datetime.datetime):
 
 
 def limits_of(actor: str, now: datetime.datetime) -> list[str] | None:
-    """Returns the letters of the attributions to which the actor is limited, or None if there is no limit or no such
-    account."""
+    """Returns the letters of the actor's attributions, or None if the actor is not limited or has no account."""
     account = account_of(actor, account_id_of(actor), now)
     if account is None or not account.limited:
         return None
@@ -240,7 +238,7 @@ def actors_named(term: str) -> list[str]:
 
 
 def operator_of(record: ApprovalRecord) -> str:
-    """Returns the name of the person who decided in an approval record.
+    """Returns the name of the person who decided, from an approval record.
 
     A record from staff stores an actor. A text from BPM is masked.
     """

@@ -1,4 +1,4 @@
-"""The context of log lines: the request, order or call to which a line belongs (contract 4, LOG_FORMAT)."""
+"""The context of log lines: the request, order or call that a line is about (contract 4, LOG_FORMAT)."""
 
 import contextlib
 import contextvars
@@ -25,5 +25,5 @@ def note(**facts: object) -> None:
 
 
 def known_facts() -> dict:
-    """Returns the facts of the innermost block. Callers must not change them."""
+    """Returns the facts of the innermost `log_facts` block. Callers must not change them."""
     return _facts.get() or {}

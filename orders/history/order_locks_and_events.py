@@ -53,7 +53,7 @@ _noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B0
 def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
     """Lock the orders with these ids until the transaction ends, and return them by id.
 
-    If a trial is among them, it is set as `trial` of its other orders. The lock is FOR NO KEY UPDATE, so that rows with
+    If a trial is among them, the other orders get it as their `trial`. The lock is FOR NO KEY UPDATE, so that rows with
     a foreign key to an order can still be inserted. SQLite has no row locks, but its IMMEDIATE transactions exclude
     each other.
     """
@@ -67,8 +67,8 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
 def lock_steps(ids: Collection[int], among: QuerySet[Dispatch] | None = None) -> list[Dispatch]:
     """Lock steps until the transaction ends, after their trials and orders, and return the steps.
 
-    With `among`, locks and returns only the steps that this query still matches once their orders are locked. All code
-    that locks these rows follows the sequence below, since any other sequence can deadlock.
+    With `among`, locks and returns only steps that still match this query after their orders are locked. All code that
+    locks these rows follows the sequence below, since any other sequence can deadlock.
     """
     # 1. Trials by id, since planning one order can change the steps of other orders of its trial.
     # 2. Other orders by id. Staff, BPM's callbacks and the sweep lock an order before they know which of its steps they
@@ -123,8 +123,8 @@ def noted_in_events(**facts) -> Iterator[None]:
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Returns an unsaved event. To save several in one INSERT, use `add_events`.
 
-    `data` must be serialisable as JSON. For an act of staff on a page that no colleague confirms, the event also stores
-    the client's address (contract 5, `audit`).
+    `data` must be serialisable as JSON. The event also stores the client's address if staff acted on a page without a
+    colleague's confirmation (contract 5, `audit`).
     """
     facts = data | _noted.get()
     if by.startswith(f"{STAFF}:"):
@@ -142,7 +142,7 @@ def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime
 
 
 def add_events(rows: Iterable[OrderEvent]) -> None:
-    """Save events. After the commit this machine remembers the newest event (orders.restore.detect_restore)."""
+    """Save events. After the commit, this machine stores which event is the newest (orders.restore.detect_restore)."""
     rows = list(rows)
     insert_rows(rows)
     if rows:
@@ -150,8 +150,8 @@ def add_events(rows: Iterable[OrderEvent]) -> None:
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
-    """Derive the states of locked orders that are planned or held, save the changes with an event each, and return the
-    changed orders.
+    """Derive the states of locked orders that are planned or held. Save each changed state with an event, and return
+    the changed orders.
     """
     orders = [order for order in orders if order.planned_at or order.held_because]
     steps: dict[int, list[StepFacts]] = defaultdict(list)

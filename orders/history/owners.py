@@ -1,7 +1,7 @@
 """Owners of orders, incidents and differences, and the accounts that may become owners (contract 5).
 
-An owner counts while the account is active staff, has the right `own_order` and may see the row. Otherwise every caller
-of this module at once treats the row as having no owner. The sweep records this later (`orders/people/ownership.py`).
+An owner counts only while the account is active staff, has the right `own_order` and may see the row. Otherwise the row
+has no owner for all callers of this module. The sweep records this later (`orders/people/ownership.py`).
 """
 
 import datetime
@@ -24,7 +24,8 @@ def staff_with(right: str) -> QuerySet:
 
 
 def possible_people() -> QuerySet:
-    """Returns the accounts that may own some row, by name. A limited account without attributions sees no row."""
+    """Returns the accounts that may own some row, by name. A limited account without attributions is left out, since it
+    sees no row."""
     some = Q(limited=False) | Q(attributions__isnull=False)
     return staff_with(OWN).filter(some).order_by("display_name", "username").distinct()
 
@@ -45,7 +46,7 @@ def sees_it(row: Any, user) -> bool:
 
 
 def counts(model: type[Model]) -> Q:
-    """Returns the condition for rows whose owner counts."""
+    """Returns the condition for rows with an owner who counts."""
     limits = get_user_model()._meta.get_field("attributions").remote_field.through.objects.filter(user=OuterRef("pk"))
     if model is Incident:
         sees = limits.filter(province__order__troubles__incident=OuterRef(OuterRef("pk")))
@@ -57,24 +58,24 @@ def counts(model: type[Model]) -> Q:
 
 @dataclass(frozen=True)
 class Absent:
-    """The accounts that are away on a day and not fully represented.
+    """The accounts that are away on a day and have no deputy, or a deputy with a limit.
 
-    `alone`: accounts without a deputy who can act. `limited`: accounts whose deputy is limited to some attributions,
-    with that deputy.
+    `alone`: accounts without a deputy who can act. `limited`: pairs of an account and its deputy, who is limited to
+    some attributions.
     """
 
     alone: list[int]
     limited: list[tuple[int, Any]]
 
     def alone_with(self, model: type[Model]) -> Q:
-        """Returns the condition for rows of these accounts that no deputy can act on."""
+        """Returns the condition for rows that belong to these accounts and have no deputy who can act on them."""
         found = Q(owner__in=self.alone)
         for owner, deputy in self.limited:
             found |= Q(owner=owner) & ~seen_by(model, deputy)
         return found
 
     def without(self, owner: int) -> "Absent":
-        """Returns a copy without this account, so that owners get no warning about their own rows."""
+        """Returns a copy without this account. So owners get no warning about their own rows."""
         return Absent([pk for pk in self.alone if pk != owner], [pair for pair in self.limited if pair[0] != owner])
 
 
@@ -95,7 +96,8 @@ def absent_on(day: datetime.date) -> Absent:
 
 
 def possible_owners(row: Any, right: str = OWN) -> QuerySet:
-    """Returns the accounts that may own this order, incident or difference, or that may see it and have `right`."""
+    """Returns the accounts that may see this order, incident or difference and have `right`. By default these are its
+    possible owners."""
     people = staff_with(right).order_by("display_name", "username")
     if isinstance(row, Incident):
         sees = Q(attributions__order__troubles__incident=row.pk)

@@ -1,9 +1,10 @@
 """Remove old inbound messages, old attempts of finished orders, and expired rows of the trail (contract section 5,
 `prune`; 4, AUDIT_DAYS).
 
-Rows that identify a repeated order are never removed: the order with its content's hash and first transIDH, and the
-accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
-transaction of its own. Ids rise with time, so the search ends at the first batch without old rows.
+Rows that identify a repeated order are never removed: the order itself, with the hash of its content and its first
+transIDH, and the accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first,
+each in a short transaction of its own. Newer rows have greater ids, so the search ends at the first batch without old
+rows.
 """
 
 import datetime
@@ -52,10 +53,10 @@ def prune(
     """Remove messages received and attempts begun before `before`, and expired rows of the trail (AUDIT_DAYS). Returns
     the numbers.
 
-    Messages without a valid token and signature are removed if they are older than `refused_before` (by default
-    `before`). `callbacks` is the model of BPM's messages, to which the same limits apply. An attempt is removed only if
-    its order is finished and has no open incident and no failed or unfinished step. The function can be interrupted,
-    repeated, and run during intake.
+    For messages without a valid token and signature, the limit is `refused_before` (by default `before`). `callbacks`
+    is the model of BPM's messages, which have the same limits. An attempt is removed only if its order is finished and
+    has no open incident and no failed or unfinished step. The function can be interrupted, repeated, and run during
+    intake.
     """
     pruned = Pruned()
     for kept, (signed, moment) in product(
@@ -73,7 +74,7 @@ def prune(
 
 
 def _batches(rows: QuerySet, moment: str, before: datetime.datetime) -> Iterator[QuerySet]:
-    """Yield the old rows of each batch of ROWS_AT_ONCE rows, by id, until a batch has none."""
+    """Read the rows by id, in batches of ROWS_AT_ONCE. Yield the old rows of each batch, until a batch has none."""
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", moment)[:ROWS_AT_ONCE]):
         old = [pk for pk, at in batch if at < before]

@@ -112,12 +112,12 @@ MOVES: dict[str, dict[str, set[str]]] = {
 
 
 class ForbiddenMoveError(Exception):
-    """A programming error: the code tried to set a state that may not follow the order's present state."""
+    """A programming error: the new state may not follow the order's present state."""
 
 
 @dataclass(frozen=True)
 class StepFacts:
-    """The facts of a current step from which its order's state is derived."""
+    """The facts about a current step. The order's state is derived from them."""
 
     state: str
     blocking: bool
@@ -158,8 +158,8 @@ def set_decision(order: Order, decision: str, *, at: datetime.datetime | None) -
 def set_undo_mark(order: Order, since: datetime.datetime | None) -> None:
     """Mark an order as being undone. None removes the mark, to open the order again.
 
-    Raises ForbiddenMoveError if the order is already marked, or if the order is neither failed nor rejected when the
-    mark is removed.
+    Raises ForbiddenMoveError if the order to mark has a mark already, or if the mark is to be removed and the order is
+    neither failed nor rejected.
     """
     if since:
         _check(order.undo_since is None, order, "be undone a second time")

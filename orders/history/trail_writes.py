@@ -1,4 +1,4 @@
-"""Write rows of the trail and remove expired ones. The facts in a trail row are stored nowhere else."""
+"""Write rows of the trail and remove expired ones. The facts in these rows are stored nowhere else."""
 
 import datetime
 
@@ -30,7 +30,7 @@ def prune_trail(*, now: datetime.datetime) -> int:
     """Remove, in batches, rows that are older than AUDIT_DAYS and past their own `keep_until`. Returns the number of
     removed rows.
 
-    Rows are removed a day later than allowed, since the database's guard compares with the database's clock.
+    Rows are removed a day later than allowed. The database's guard uses the database's clock, which may differ.
     """
     removed, now = 0, now - datetime.timedelta(days=1)
     old = TrailEntry.objects.filter(at__lt=now - datetime.timedelta(days=settings.AUDIT_DAYS), keep_until__lt=now)

@@ -62,7 +62,7 @@ def open_incident(
     order.
 
     For doubts about answers (contract 7.2), all steps of one call share an incident, and each order is listed once.
-    `beside`: the trial on whose records the order is stopped. The incident lists this trial too (contract 3.9, 14).
+    `beside`: a trial that the incident lists too, since the order is stopped on its records (contract 3.9, 14).
     `detail` is logged. If pages have a message for the detail (`error_messages.py`), `params` hold its content as a
     code with parameters. `params` are the default of `detail`. With `mail=False`, neither start nor end is mailed until
     the cause is reported again with mail. Held orders use it since they have their own mail, and so do comparisons

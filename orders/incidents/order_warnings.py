@@ -73,7 +73,7 @@ def failed_steps() -> QuerySet[Dispatch]:
 
 
 def failed_mails() -> QuerySet[Mail]:
-    """Returns given-up mails about orders, without mails of withdrawn orders and mails whose incident staff
+    """Returns given-up mails about orders. Leaves out mails of withdrawn orders, and mails of an incident that staff
     resolved."""
     affected = AffectedOrder.objects.filter(incident__partner=Partner.MAIL, incident__step=OuterRef("kind"))
     seen_to = affected.filter(order=OuterRef("order"), closed_at__isnull=False).exclude(accepted_by="")

@@ -55,8 +55,8 @@ def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incid
 
 
 def wake_slept(*, now: datetime.datetime) -> list[int]:
-    """Records the waking of incidents whose sleep has ended. These incidents count as awake from the end of their
-    sleep."""
+    """Records that incidents have woken, after their sleep has ended. These incidents count as awake from the end of
+    their sleep."""
     woken = []
     for pk in list(Incident.objects.unresolved().filter(asleep_until__lte=now).values_list("pk", flat=True)):
         with transaction.atomic():

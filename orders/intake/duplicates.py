@@ -1,4 +1,4 @@
-"""Handles orders and calls that are already known: a repeat, a conflict, or neither (contract 2.3, 3.10)."""
+"""Answers orders and calls that are already known, as a repeat or as a conflict (contract 2.3, 3.10)."""
 
 from django.db import transaction
 from django.utils import timezone

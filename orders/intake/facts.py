@@ -1,6 +1,6 @@
-"""Reads the facts for planning orders, in one round trip, after the trial is locked.
+"""Reads the facts for planning orders, in one round trip to the database. The trial is locked first.
 
-A trial's lock is also the lock of its line. So a trial's orders are planned one at a time.
+A trial's lock also protects its line, so the orders of a trial are planned one at a time.
 """
 
 import datetime
@@ -52,7 +52,7 @@ OF_TRIAL = Prepared(_of_trial)
 
 
 def read_facts(content: OrderContent) -> Facts:
-    """Reads the facts for planning a new order, and gets ids for its rows. Locks its trial.
+    """Locks the trial of a new order, reads the facts for planning the order, and reserves ids for its rows.
 
     Queries only what the content needs. Raises ContentError for an unknown service type or attribution.
     """
@@ -81,8 +81,8 @@ def read_again(order: Order, content: OrderContent) -> Facts:
 def _ask(
     content: OrderContent, trial_number: str, asked: dict[Prepared, dict], *, order: Order | None = None
 ) -> tuple[Facts, dict]:
-    """Locks a trial first. Returns the facts about the trial, and the results of `asked`. Without a number, no trial is
-    read."""
+    """Returns the facts about the (now locked) trial, and the results of the queries `asked`. If `trial_number` is
+    empty, reads no trial."""
     number, own = {"number": trial_number}, order.change_number if order else None
     if trial_number:
         asked = {TRIAL: number, OF_TRIAL: number} | asked
@@ -125,7 +125,7 @@ def _add_trial(
 
 
 def content_of(order: Order, *, domains: list[str]) -> OrderContent:
-    """Returns the content of a known order for planning it again, with these domains."""
+    """Returns the content of a known order with these domains. The order is planned again with this content."""
     own = order.kind == Order.Kind.TRIAL
     return OrderContent(
         kind=order.kind,
@@ -145,8 +145,8 @@ def content_of(order: Order, *, domains: list[str]) -> OrderContent:
 
 
 def given_domains(order: Order) -> list[str]:
-    """Returns the domains that were given by the order's message or by staff. The result is empty if the order takes
-    its trial's domains."""
+    """Returns the domains from the order's message or from staff. The result is empty if the order has its trial's
+    domains."""
     return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
 
 

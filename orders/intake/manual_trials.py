@@ -31,11 +31,11 @@ LONGEST = 200  # most characters of a value in an incident
 
 
 def differences(order: Order, content: OrderContent) -> list[dict]:
-    """Returns the differences in meaning between a stored order and a content: {field, ours, theirs}, with personal
-    data masked.
+    """Returns the differences in meaning between a stored order and a message's content, as dicts {field, ours,
+    theirs}. Personal data is masked.
 
-    The result is empty if only the spelling differs. If the content has no attribution, this is no difference, since
-    our attribution may have been derived or chosen.
+    The result is empty if only the spelling differs. A content without attribution does not differ in it, since our
+    attribution may have been derived or chosen.
     """
     pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
     pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
@@ -51,13 +51,12 @@ def differences(order: Order, content: OrderContent) -> list[dict]:
 
 
 def _counted(names: set[str], only_here: set[str]) -> str:
-    """Returns the number of domains, and the domains that exist only on this side."""
+    """Returns the number of `names` as text, followed by the domains that exist only on this side."""
     return f"{len(names)}: {', '.join(sorted(only_here))}" if only_here else str(len(names))
 
 
 def _shown(name: str, text: str, other: str) -> str:
-    """Returns a text with personal data masked. The text is shortened around its first difference from the other
-    text."""
+    """Returns a text with personal data masked. Long texts are cut around the first difference from `other`."""
     if text and name in MASKED:
         return MASKED[name](text[:LONGEST])
     same = len(os.path.commonprefix([text, other]))
@@ -67,7 +66,7 @@ def _shown(name: str, text: str, other: str) -> str:
 
 def note_difference(order: Order, content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
     """Opens an incident if BBOSS's message differs from the content that staff entered for this (locked) order. A
-    repeated content opens no incident, since staff may have accepted the difference."""
+    repetition of an accepted message opens none, since staff may have accepted the difference."""
     found = differences(order, content)
     if found and not AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
         params = {"code": "entered_differs_in", "differences": found}

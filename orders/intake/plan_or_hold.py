@@ -1,6 +1,6 @@
-"""Decides the plan of an order, or the reason why the order is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
+"""Plans an order, or decides why it is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
 
-Takes a content and facts, and returns a plan. Nothing is read or written here, and time is an argument.
+`plan_order` takes a content and facts, and returns a plan. Nothing is read or written here. The time is an argument.
 """
 
 import datetime
@@ -22,8 +22,8 @@ FROM_TRIAL = (*SHOWN_WHILE_HELD, "cp_id", "user_id", "oper_user", "oper_tel", "o
 
 
 class ClaimFacts(NamedTuple):
-    """An open claim. It has the id of the activation that holds the claim, whether this activation is planned, and
-    whether it is being undone."""
+    """An open claim: the id of the activation that holds it, and whether this activation is planned and is being
+    undone."""
 
     activation_id: int
     planned: bool
@@ -48,8 +48,8 @@ class PlannedRecord(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A planned step, and the gate that it waits for in addition to the steps before it. `orders.rules.steps` defines
-    the rest."""
+    """A planned step and its gate. The step waits for the gate and for the steps before it. `orders.rules.steps`
+    defines the rest."""
 
     step: str
     gate: str = Dispatch.Gate.NONE
@@ -57,16 +57,17 @@ class PlannedStep:
 
 @dataclass(kw_only=True)
 class Facts:
-    """The facts for planning an order, besides its content. If its trial is unknown, the trial's fields keep their
-    defaults.
+    """The facts for planning an order, besides its content. If its trial is unknown, the fields about the trial keep
+    their defaults.
 
-    `line_is_free`: the trial's line has no unfinished step. `line_moves`: no step in it makes a new step wait.
-    `undo_asked_by`: the id of the activation whose late undoing staff must decide. `attribution`: the attribution
-    derived from the enterprise's code. `change_number`: the number that a change has or would get among the entries of
-    the trial's shape. `has_traffic` and `most`: values of the profile for the big-data side (contract 7.1).
+    `line_is_free`: the trial's line has no unfinished step. `line_moves`: no step in the line makes a new step wait.
+    `undo_asked_by`: the id of the activation that waits until staff decide about its late undoing. `attribution`: the
+    attribution derived from the enterprise's code. `change_number`: the sequence number of a change among the entries
+    of the trial's shape. A new change would get this number. `has_traffic` and `most`: values of the profile for the
+    big-data side (contract 7.1).
 
-    A known order has its id, whether it was a first activation, and whether staff let it proceed. A new order has the
-    `ids` that its rows may get, and whether other orders wait for it.
+    Set for a known order: its id, whether it was a first activation, and whether staff let it proceed. Set for a new
+    order: the `ids` that its rows may get, and whether other orders wait for it.
     """
 
     trial: Order | None = None
@@ -93,8 +94,8 @@ class Plan:
     """The plan of an order, or the reason why the order is held. `write_plan` saves the plan. `why`: parameters of a
     hold's incident.
 
-    `fields` are columns of the order with their values. `old` are the ids of existing trial records to cancel, `new`
-    are the records to create, `staying` are the ids of records that get a new end. A trial's records are selected again
+    `fields` are columns of the order with their values. `old` are the ids of the trial's records to cancel. `new` are
+    the records to create. `staying` are the ids of the records with a new end. A trial's records are selected again
     when a step is first attempted (contract 3.9, 19). `domains` are the names of the order's own list. `claim`: the
     order takes the claim. `shape`: the target state of its trial, if the order is a trial or a change.
     """
@@ -114,7 +115,7 @@ class Plan:
 def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Plan:
     """Plans an order that is new, was held or is planned again.
 
-    Raises ContentError for a new activation that turns out to be a subsequent one without ProvContent.
+    Raises ContentError for a new activation without ProvContent if it is a subsequent one.
     """
     by_kind = {
         Order.Kind.TRIAL: _decide_trial,
@@ -135,16 +136,16 @@ def plan_order(content: OrderContent, facts: Facts, *, now: datetime.datetime) -
 
 
 def _most_posted(plan: Plan) -> int:
-    """Returns how many records the largest call of a plan creates or changes. Cancels do not count, since they can be
-    sent in parts."""
+    """Returns the number of records in the plan's largest call that creates or changes records. Cancels do not count,
+    since they can be sent in parts."""
     records: dict[str, Sized] = {Step.CANCEL_TRIAL: (), Step.EXTEND_TRIAL: plan.staying}
     billing = [one.step for one in plan.steps if STEPS[one.step].channel == Channel.BILLING]
     return max((len(records.get(step, plan.new)) for step in billing), default=0)
 
 
 def _held_for_number(content: OrderContent, plan: Plan, number: int, most: int) -> Plan:
-    """Returns the plan of an order that is held because its records exceed one call. The order keeps its claim, as with
-    any hold."""
+    """Returns a plan that holds the order, since it has too many records for one call. The order keeps its claim, as
+    with any hold."""
     return Plan(
         held=Order.Held.TOO_MANY,
         why={"code": "too_many", "number": number, "most": most},
@@ -172,7 +173,7 @@ def _change_request(content: OrderContent, number: int) -> ChangeRequest:
 
 
 def _trial_trouble(content: OrderContent, facts: Facts) -> str:
-    """Returns the reason why no order of the trial can be planned now, or Held.NOT if an order can be planned."""
+    """Returns the reason why the order can't be planned now because of its trial, or Held.NOT."""
     trial = facts.trial
     if trial is None:
         return Order.Held.TRIAL_UNKNOWN
@@ -189,22 +190,21 @@ def is_closed(trial: Order) -> bool:
 
 
 def is_withdrawn(trial: Order) -> bool:
-    """Returns True if a trial is closed for another reason than its end. The changes of such a trial can't continue
-    (contract 3.10)."""
+    """Returns True if a trial is closed and has not merely ended. Its changes can't continue then (contract 3.10)."""
     return is_closed(trial) and (trial.state != Order.State.ENDED or bool(trial.undo_since))
 
 
 def _goes_on(content: OrderContent, facts: Facts) -> bool:
-    """Returns True if an order continues although its trial is closed: staff let the order continue, or a change gives
-    a later end."""
+    """Returns True if an order continues although its trial is closed: staff let it continue, or it is a change with a
+    later end."""
     if content.kind == Order.Kind.CHANGE:
         return not is_withdrawn(facts.trial) and _outlasts(content, facts)
     return facts.proceeded
 
 
 def _outlasts(content: OrderContent, facts: Facts) -> bool:
-    """Returns True if a change takes effect although its trial has ended: staff let the change proceed, or its message
-    gives a later end."""
+    """Returns True if a change takes effect although its trial has ended: staff let it proceed, or its message has a
+    later end."""
     return facts.proceeded or facts.shape.names_later(content.biz_end)
 
 
@@ -259,10 +259,10 @@ def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.
 
 
 def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
-    """Returns the trial's domains that will have a live record when the steps of the change are sent.
+    """Returns the trial's domains that will have live records when the change's steps are sent.
 
-    After the trial's end some domains may have no live record. While the trial's line has unfinished steps, the live
-    domains are unknown. Then no domain counts as live, so that the plan has a create step.
+    After the trial's end some domains may have no live record. While the trial's line has unfinished steps, it is
+    unknown which ones. Then no domain counts as live, so that the plan has a create step.
     """
     had = facts.shape.domains.keys()
     if facts.trial.state != Order.State.ENDED and not facts.shape.is_over(_today(now)):
@@ -313,7 +313,7 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
-    """All facts on which the steps of a plan depend.
+    """The facts that determine the steps of a plan.
 
     `removed`, `added`: a change removes or adds domains. A change of the service type sets both. `extended`: the
     records that stay get another end.
@@ -364,13 +364,13 @@ def _today(now: datetime.datetime) -> datetime.date:
 
 
 def _copied(trial: Order, names: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the given fields of the trial, since the order's message does not have them."""
+    """Returns the trial's values of the fields that the order's message does not have."""
     return {name: getattr(trial, name) for name in names}
 
 
 def _trial_records(facts: Facts, keys: Collection[str]) -> list[int]:
-    """Returns the ids of the trial's records of these domains (keys), oldest first. Includes all records of the trial's
-    service, and the live or unknown records of other services."""
+    """Returns the ids of the trial's records with these domain keys, oldest first: all records of the trial's service,
+    and the live or unknown records of other services."""
     service, there = facts.shape.service, BillingRecord.THERE
     return [
         row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)

@@ -1,4 +1,4 @@
-"""Receives orders. An accepted order is stored (contract 2.3, 3.9 First claim)."""
+"""Receives orders, and stores those that it accepts (contract 2.3, 3.9 First claim)."""
 
 import uuid
 
@@ -28,13 +28,12 @@ def receive_order(
     digest: str = "",
     hash_of: HashOf = content_hash,
 ) -> Receipt:
-    """Stores a new order with its plan, in one transaction with `message`. For a known order returns its first answer.
-    `raw` is the content as received, and `digest` is the hash of its meaning. `hash_of` computes such a hash for a
-    stored content.
+    """Stores a new order with its plan, in one transaction with `message`. A known order gets its first answer again.
+    `raw` is the content as received. `digest` is the hash of its meaning, and `hash_of` computes that hash for a stored
+    content.
 
-    The database's constraints decide which call was first, so the same order sent fifty times at once becomes one
-    order. The existing order is read only when a constraint has failed. A transaction that PostgreSQL ended to break a
-    deadlock is retried.
+    The database's constraints decide which call was first, so fifty simultaneous calls with one order store it once.
+    The stored order is read only after a constraint has failed. A transaction that fails by a deadlock is retried.
 
     Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). After an error nothing is
     stored.
@@ -63,10 +62,10 @@ def receive_order(
 def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     """Stores a trial that a person entered, as if BBOSS had sent it, but without a message and a transIDO.
 
-    The caller stores the new numbers (`entered_numbers`) before the transaction commits.
+    The caller stores the new number (`entered_numbers`) before the transaction commits.
 
-    A known trial with a content of the same meaning gets its first answer, and nothing changes. Raises ContentError,
-    and OrderConflictError if the content differs. After an error nothing is stored.
+    If the trial is known and its content has the same meaning, returns its first answer and changes nothing. Raises
+    ContentError, and OrderConflictError if the content differs. After an error nothing is stored.
     """
     order = Order.objects.filter(number=content.number).first()
     if order is None:
@@ -83,7 +82,8 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
 
 
 def store_new(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Stores an order that can't be known yet, in the caller's transaction. Raises the error that prevents it."""
+    """Stores an order that the caller knows to be new, in the caller's transaction. Raises any error that prevents
+    it."""
     return _accept(content, raw, content_hash(raw), trans_ido, message)
 
 

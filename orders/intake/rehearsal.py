@@ -1,7 +1,7 @@
-"""Tests whether orders can be stored: intake writes some orders of each kind, and the transaction is rolled back.
+"""Tests whether orders can be stored. Intake writes some orders of each kind, and the transaction is rolled back.
 
-Sequences, triggers, constraints, permissions and locks are used as by a real order. Some numbers of each sequence are
-used up. Nothing else remains: no task, no mark and no file.
+The test uses sequences, triggers, constraints, permissions and locks as a real order does. It uses up some numbers of
+each sequence, and leaves no task, mark or file.
 """
 
 import datetime
@@ -24,8 +24,8 @@ ROOM = "CREATE TEMPORARY TABLE IF NOT EXISTS desk_write_try ON COMMIT DROP AS SE
 def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
     """Writes orders of each kind and rolls them back. Raises any error that prevents storing an order.
 
-    A temporary table needs a new page, which a full disk does not have, while rows may fit into old pages. Checks that
-    PostgreSQL makes at commit are made before the rollback.
+    Also creates a temporary table, since it needs a new page: on a full disk, rows may still fit into old pages.
+    PostgreSQL's checks at commit are made before the rollback.
     """
     postgres = connection.vendor == "postgresql"
     if postgres:

@@ -1,4 +1,4 @@
-"""Plans held orders again when the reason for the hold has gone, or when staff decide (contract 2.4, 3.10)."""
+"""Plans held orders again when the reason for the hold no longer applies, or when staff decide (contract 2.4, 3.10)."""
 
 import datetime
 
@@ -51,8 +51,8 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Plans these held orders again: orders whose trial has arrived, changes whose trial runs again, and orders whose
-    records now fit into a call. Returns the number of trials plus the number of orders whose records now fit."""
+    """Plans held orders again if their trial has arrived, if they are changes of a trial that runs again, or if their
+    records now fit into a call. Returns the number of these trials, plus the number of orders with fitting records."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
@@ -67,8 +67,8 @@ def settle_arrived(*, now: datetime.datetime) -> int:
 
 
 def _may_fit() -> list[str]:
-    """Returns the numbers of orders held for too many records. Leaves out orders whose own domains are still too
-    many."""
+    """Returns the order numbers of orders held for too many records, without those that still have too many own
+    domains."""
     most = settings.PARTNERS.bigdata.post.most
     rows = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TOO_MANY, undo_since=None)
     if most:
@@ -86,7 +86,8 @@ def _settle_fitting(number: str, now: datetime.datetime) -> bool:
 
 
 def _running_again(now: datetime.datetime) -> QuerySet[Order]:
-    """Returns changes that are held for their closed trial, which now runs. For activations staff decide."""
+    """Returns changes that were held because their trial was closed, if the trial runs again. For activations staff
+    decide."""
     lasts = Q(trial__shape__ends_on=None) | Q(trial__shape__ends_on__gte=now.astimezone(SHANGHAI).date())
     runs = Q(trial__state=Order.State.TRIALING, trial__undo_since=None, trial__shape__closed=False) & lasts
     held = Order.objects.filter(state=Order.State.HELD, held_because=Order.Held.TRIAL_CLOSED, undo_since=None)
@@ -96,9 +97,9 @@ def _running_again(now: datetime.datetime) -> QuerySet[Order]:
 def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Lets an order continue although its trial is closed, for staff (contract 3.10).
 
-    An activation becomes the first activation if no other order holds the claim, otherwise a subsequent activation. A
-    change continues if its trial has ended, but not if the trial is withdrawn. The change takes effect in the shape,
-    and nothing is sent until the trial runs again. Raises OrderUnknownError and NotAllowedError.
+    An activation becomes the first activation if no other order holds the claim. Otherwise it becomes a subsequent one.
+    A change continues if its trial has ended, but not if the trial is withdrawn. The change then counts in the shape,
+    but nothing is sent until the trial runs again. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
@@ -113,7 +114,7 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
 
 
 def why_not_proceed(order: Order) -> NotAllowedError | None:
-    """Returns the error that says why the order can't proceed, or None if the order can proceed.
+    """Returns the error if the order can't proceed, or None if it can.
 
     An order can proceed if it is held because its trial is closed. The trial of a change must not be withdrawn.
     """
@@ -127,8 +128,9 @@ def why_not_proceed(order: Order) -> NotAllowedError | None:
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
     """Sets the domains that the message of a subsequent activation lacked, and plans the activation again. For staff.
 
-    `domains` are sent as given, but compared by their keys. Raises OrderUnknownError and NotAllowedError (not held for
-    its domains, no domain, a duplicate, more than 20,000, an invalid host name, or a blank reason).
+    `domains` are sent as given, but compared by their keys. Raises OrderUnknownError, and NotAllowedError if the order
+    is not held for its domains, if a domain is invalid or a duplicate, if there are none or more than 20,000, or if the
+    reason is blank.
     """
     check_reason(reason, "naming domains")
     _check_domains(domains)

@@ -1,4 +1,4 @@
-"""Writes the plan of an order at intake, after a hold and after a resend. This is the only module that writes plans.
+"""Writes the plan of an order at intake, after a hold and after a resend. Only this module writes plans.
 
 Everything here runs inside the caller's transaction, with the order and its trial locked.
 """
@@ -47,7 +47,7 @@ GIVEN = ["domains", "service_type", "data_flow", "biz_end"]  # what an order tak
 def new_order(
     content: OrderContent, *, trial: Order | None, raw: dict, digest: str, trans_idh: str, now: datetime.datetime
 ) -> Order:
-    """Returns the unsaved row of a new order, with its message's values. `write_plan` adds the plan."""
+    """Returns a new order with the values of its message, unsaved. `write_plan` adds the plan."""
     return Order(
         number=content.number,
         kind=content.kind,
@@ -80,8 +80,8 @@ def write_plan(
     """Saves an order and its plan, or its hold. Its first steps become due.
 
     A new order is saved in one statement, with its `message`, the message's transIDO, and the task that wakes a worker.
-    Without a message, `by` entered the order by hand. An order that is held for a new reason gets event, mail and
-    incident. `kept`: dispatches of an earlier plan, by step, that the new plan keeps.
+    Without a message, `by` entered the order by hand. If an order is held for a new reason, an event, a mail and an
+    incident are created. `kept`: the dispatches of an earlier plan that the new plan keeps, by step.
     """
     is_new, was, kept = order.pk is None, order.held_because, kept or {}
     _take_over(order, plan, kept, now)
@@ -148,10 +148,10 @@ def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: date
 
 
 def _save(order: Order, plan: Plan) -> dict[str, int]:
-    """Saves a known order, with its domains in the given sequence. Domains that only an earlier plan has are removed.
+    """Saves a known order, and replaces its domains by those of the plan, in the plan's sequence.
 
-    The records of an activation's domains are used again. They are reset if they are neither live nor unknown. Returns
-    the ids of the order's records, by domain key.
+    An activation keeps the records of its domains. Records that are neither live nor unknown are reset. Returns the ids
+    of an activation's records by domain key.
     """
     order.save()
     if list(order.domains.values_list("name", flat=True)) != plan.domains:
@@ -169,7 +169,7 @@ def _save(order: Order, plan: Plan) -> dict[str, int]:
 
 
 def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessage | None) -> list[Model]:
-    """Returns the unsaved rows that only a new order has, besides its event."""
+    """Returns the unsaved rows that are stored only with a new order, besides its event."""
     rows: list[Model] = [*_domain_rows(order, plan.domains)]
     if message:
         rows += [AcceptedCall(trans_ido=trans_ido, content_hash=order.content_hash, order=order), message]
@@ -179,7 +179,7 @@ def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessa
 
 
 def take_place(row: Dispatch, other: Dispatch) -> None:
-    """Puts a superseded dispatch back into the plan, in the place of its replacement, which is closed."""
+    """Puts a superseded dispatch back into the plan, in the place of its replacement, and closes the replacement."""
     replaced = {"superseded": True, "state": Dispatch.State.CLOSED, "next_try_at": None}
     Dispatch.objects.filter(pk=other.pk, attempts=0).update(**replaced)
     Dispatch.objects.filter(pk=row.pk).update(superseded=False, plan=other.plan, position=other.position)
@@ -200,7 +200,8 @@ def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
 
 
 def _record(order: Order, name: str) -> BillingRecord:
-    """Returns the unsaved record of one of the order's domains. Trials and changes create records of the trial."""
+    """Returns the unsaved billing record of one of the order's domains. The record of a trial or change belongs to the
+    trial."""
     own, service = order.kind == Order.Kind.ACTIVATION, order.service_type_id
     return BillingRecord(
         order=order if own else order.trial or order,
@@ -215,7 +216,8 @@ def _record(order: Order, name: str) -> BillingRecord:
 def _build_steps(
     order: Order, plan: Plan, new: list[int], kept: Mapping[str, Dispatch], now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds the plan's steps. `new`: the ids of records to create. Kept steps are moved to their positions instead."""
+    """Builds the plan's steps. `new`: the ids of records to create. Kept steps are not built, but moved to their new
+    positions."""
     rows = []
     for position, step in enumerate(plan.steps, start=Phase.PLAN):
         if step.step in kept:
@@ -230,8 +232,8 @@ def _build_steps(
 def _build(
     order: Order, step: PlannedStep, position: int, records: list[int], domains: int, now: datetime.datetime
 ) -> Dispatch:
-    """Builds one step of the plan. The step's size is the number of its records or, if its payload lists domains, the
-    number of domains."""
+    """Builds one step of the plan. The size of a billing step is the number of its records. The size of a step that
+    lists domains is the number of domains."""
     place = {"position": position, "gate": step.gate}
     if step.gate == Dispatch.Gate.START:
         place["not_before"] = order.start_at

@@ -43,7 +43,7 @@ class OwnerForm(forms.Form):
 
 
 def owner_line(request: HttpRequest, row: Any) -> dict:
-    """Returns the owner and whether the user may change it: the page's context variable `owning`."""
+    """Returns the page's context variable `owning`: the owner, and whether the user may change the owner."""
     set_owners([row])
     may = request.user.has_perm(OWN) and not (why_not_own(row) or why_not_hands(row, staff_actor(request.user)))
     if row.owned_by is None and not may:

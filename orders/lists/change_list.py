@@ -1,11 +1,11 @@
-"""The base class of all change lists: it accepts only declared filters, tolerates invalid URLs, sorts by column names,
-counts rows up to a limit, and adds data from other tables.
+"""The base class of all change lists. It accepts only declared filters, tolerates invalid URLs and sorts by column
+names. It counts rows up to a limit, and adds data from other tables.
 
 Undeclared lookups in the URL are refused, because they could be used to guess personal data by its first characters.
 A value that the database does not accept is not a server error.
 
-`o=-received` does not depend on the columns shown, unlike Django's `o=-9`, which is a position. URLs with positions
-still work, but links use names.
+Links sort by column names (`o=-received`), which do not depend on the shown columns. Django's `o=-9` is a position.
+URLs with positions still work.
 """
 
 from collections.abc import Sequence
@@ -50,11 +50,11 @@ class DeskChangeList(ChangeList):
     """
 
     def add_facts(self, rows: list) -> None:
-        """Sets attributes on the rows for the columns. Calls the ModelAdmin, which needs only the rows."""
+        """Sets attributes on the rows for the columns, by calling the ModelAdmin."""
         self.model_admin.add_facts(rows)
 
     def get_filters_params(self, params=None):
-        """Leaves out the parameters for the shown columns and the saved view."""
+        """Returns the parameters without those for the shown columns and the saved view."""
         found, own = super().get_filters_params(params), (COLUMNS, VIEW) if can_choose(self.model_admin) else ()
         return {name: values for name, values in found.items() if name not in own}
 
@@ -123,7 +123,7 @@ class DeskChangeList(ChangeList):
         return ordering if any(part in unique for part in ordering) else [*ordering, f"{parts[0][0]}pk"]
 
     def get_usual_ordering(self, request, queryset):
-        """Returns the ordering if neither the URL nor a filter sets one."""
+        """Returns the ordering that applies if neither the URL nor a filter sets a valid one."""
         if self.params.get(ORDER_VAR):  # no part of the order is valid; Django would read positions on the page
             return [*queryset.query.order_by, "-pk"]
         return super().get_ordering(request, queryset)
@@ -136,25 +136,25 @@ class DeskChangeList(ChangeList):
         return {places[column]: "desc" if sign else "asc" for sign, column in self.sorted_by() if column in places}
 
     def get_query_string(self, new_params=None, remove=None):
-        """Replaces column positions in the order, which Django's column headers use, with names."""
+        """Returns the query string. Django's column headers sort by positions, which are replaced by column names."""
         if new_params and new_params.get(ORDER_VAR):
             new_params = new_params | {ORDER_VAR: self.named_order(new_params[ORDER_VAR])}
         return super().get_query_string(new_params, remove)
 
     def named_order(self, order: str | None = None) -> str:
-        """Returns the order with column names instead of positions, without invalid parts."""
+        """Returns the order (`o`) with column names instead of positions, without invalid parts."""
         return ".".join(f"{sign}{column}" for sign, column in self.sorted_by(order) if isinstance(column, str))
 
     @property
     def _declared(self) -> Sequence:
-        """The columns to which positions in a URL refer. The page may show them in another order, or joined."""
+        """The columns that positions in a URL count. The page may show them in another order, or joined."""
         if not can_choose(self.model_admin):
             return self.list_display
         return shown_names(self.model_admin, names_in(self.params.get(COLUMNS, "")))
 
     def sorted_by(self, order: str | None = None) -> list[tuple]:
-        """Returns [(`-` or an empty string, column)] for the valid parts of the order, with each column once. `order`:
-        an order with positions on the page, by default the order in the URL."""
+        """Returns the valid parts of the order as [(`-` or an empty string, column)], with each column once. `order`:
+        an order with positions of the page's columns. By default, the URL's order is used."""
         found: dict = {}
         places = dict(enumerate(self._declared if order is None else self.list_display))
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):

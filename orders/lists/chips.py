@@ -46,7 +46,8 @@ def chip(state: TextChoices) -> str:
 
 
 def is_doubtful(row) -> bool:
-    """Returns True if `mark_orders` or `mark_records` found a doubt, or the order waits for a failed order."""
+    """Returns True if `mark_orders` or `mark_records` found a doubt. Also returns True for a done or closed order that
+    waits for a failed order."""
     marks = getattr(row, "marks", None)
     if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
         return True
@@ -55,13 +56,13 @@ def is_doubtful(row) -> bool:
 
 @functools.singledispatch
 def undoubted_parts(row) -> ChipParts:
-    """Returns the chip of a row with a `state`, ignoring doubts. Models with other labels register their own
-    implementation."""
+    """Returns the chip of a row with a `state`, ignoring doubts. Models with other labels register implementations of
+    their own."""
     return parts_of(row.State(row.state))
 
 
 def chip_parts(row) -> ChipParts:
-    """Returns the chip of a row with a `state`: amber or red if the row is doubtful."""
+    """Returns the chip of a row with a `state`. The chip of a doubtful row is amber or red."""
     if is_doubtful(row):
         state, doubt = row.State(row.state), _("Needs a look")
         meaning = _("It may be otherwise than this state says; its page says what needs a look.")

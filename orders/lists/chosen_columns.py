@@ -61,7 +61,7 @@ def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     """Returns all columns that can be chosen, the default columns first.
 
     A ModelAdmin may set `export_fields` (additional columns), `personal_columns` ({additional column: its mask}) and
-    `number_columns` (columns whose text is stored as a number in files).
+    `number_columns` (columns with a text that files store as a number).
     """
     shown, personal = list(model_admin.list_display), getattr(model_admin, "personal_columns", {})
     return {
@@ -125,16 +125,16 @@ def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
 
 
 def shown_names(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
-    """Returns the chosen columns or the defaults: the columns of files, to which positions in old URLs refer."""
+    """Returns the chosen columns or the defaults. Files have these columns, and positions in old URLs count them."""
     return chosen(model_admin, named) or list(model_admin.list_display)
 
 
 def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callable]:
     """Returns the page's `list_display`. Personal data is always masked.
 
-    A ModelAdmin may set `joined_columns` ({column: the page's column that shows this column with others}) and
-    `first_columns` (columns of the page that come first, whatever the order of the chosen columns). Files have one
-    value per column.
+    A ModelAdmin may set `joined_columns` and `first_columns`. `joined_columns` maps a column to the page's column that
+    shows it together with others. `first_columns` come first on the page, whatever the order of the chosen columns.
+    Files have one value per column.
     """
     columns, joined = columns_of(model_admin), getattr(model_admin, "joined_columns", {})
     names = list(dict.fromkeys(joined.get(name, name) for name in shown_names(model_admin, named)))

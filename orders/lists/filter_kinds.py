@@ -1,4 +1,4 @@
-"""Base classes of list filters. Their values are words and days, so that links can be shared."""
+"""Base classes of list filters. Their values are words and days. So links can be shared."""
 
 import contextlib
 import copy
@@ -61,7 +61,7 @@ _as_of: ContextVar[datetime.date | None] = ContextVar("days count from", default
 
 @contextlib.contextmanager
 def days_as_of(moment: datetime.datetime) -> Iterator[None]:
-    """Context manager: `today`, `this month` and the like are computed from the day of `moment`."""
+    """Context manager. Within it, `today`, `this month` and the like are computed from the day of `moment`."""
     token = _as_of.set(timezone.localdate(moment))
     try:
         yield
@@ -70,7 +70,7 @@ def days_as_of(moment: datetime.datetime) -> Iterator[None]:
 
 
 def today() -> datetime.date:
-    """Returns the day that relative ranges are computed from: the current day, or the day set by `days_as_of`."""
+    """Returns the day from which relative ranges are computed: the day set by `days_as_of`, or the current day."""
     return _as_of.get() or timezone.localdate()
 
 
@@ -109,7 +109,8 @@ class DayFilter(SimpleListFilter):
         return rows.order_by(f"-{self.field}", "-pk") if by_moment and rows.query.order_by in BY_ID else rows
 
     def choices(self, changelist):
-        """Also sets `kept`, the other parameters of the URL, which the form with the two days submits again."""
+        """Returns the choices, and sets `kept`: the URL's other parameters. The form with the two days submits them
+        again."""
         kept = changelist.filter_params.items()
         self.kept = [(name, value) for name, values in kept if name != self.parameter_name for value in values]
         return super().choices(changelist)
@@ -258,8 +259,8 @@ def names_of(letters: Iterable[str]) -> str:
 
 
 class PlacesFilter(SimpleListFilter):
-    """Keeps the rows that are visible to a user limited to these attributions, such as `BJ,GD`. Only saved views of
-    limited users set this filter."""
+    """Keeps the rows that a user limited to these attributions (such as `BJ,GD`) may see. Only saved views of limited
+    users have this filter."""
 
     title, parameter_name = _("attribution"), "attribution"
 

@@ -1,4 +1,4 @@
-"""A list's filter as text: the query string of its URL, or the argument of `export --query`.
+"""Reads a list's filter from text: the query string of its URL, or the argument of `export --query`.
 
 Filters have short names, as in `state=held` and `attribution=BJ`. The names in URLs (`state__exact`) work too.
 """
@@ -39,7 +39,7 @@ REFUSED = (IncorrectLookupParameters, ValidationError)
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition of the filter. `given`: the name as entered. `name`: the name in the URL."""
+    """A condition of the filter. `given`: the filter's name as entered. `name`: its name in the URL."""
 
     given: str
     name: str
@@ -87,7 +87,7 @@ def changelist_for(model_admin: ModelAdmin, conditions: Sequence[Condition], use
 
 
 def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """Returns the filtered list without reading or counting rows, for its `queryset`. It has no actions.
+    """Returns the filtered list, without actions and without reading or counting rows. Callers use its `queryset`.
 
     Raises ExportError as `changelist_for` does. Evaluating `queryset` raises one of NONSENSE if the database refuses a
     value.
@@ -98,12 +98,12 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """Returns the list for an export, without reading rows. The order leaves out no rows. Raises ExportError."""
+    """Returns the list for an export, without reading rows. Sorting leaves out no rows. Raises ExportError."""
     return changelist_for(model_admin, conditions, user, reads=NUMBER)
 
 
 def reads_of(request: HttpRequest) -> str:
-    """Returns what the list reads for this request: a page of rows (PAGE), their number (NUMBER), or nothing."""
+    """Returns PAGE if the list reads a page of rows for this request, NUMBER if it only counts them, or NOTHING."""
     return getattr(request, "list_reads", PAGE)
 
 
@@ -115,7 +115,7 @@ class ReferenceRows(dict[type[Model], dict]):
 
 
 def query_words(model_admin: ModelAdmin, query: str, rows: ReferenceRows | None = None) -> list[tuple[str, str]]:
-    """Returns (title, value) for each filter in the query, as the list shows them, without order and columns.
+    """Returns (title, value) for each filter in the query, as the list shows them. Order and columns are left out.
 
     Unknown values and unreadable queries are returned unchanged. `rows`: a cache shared by the filters of a page.
     """
@@ -145,10 +145,10 @@ def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, r
 
 
 def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows) -> dict:
-    """Returns {value: label} of a filter: its choices, and `value`.
+    """Returns the choices of a filter as {value: label}.
 
-    Some filters have different choices for each user. Labels of related rows come from `rows`. Filters with a `word_of`
-    label only `value`.
+    Labels of related rows come from `rows`. A filter with `word_of` returns only the label of `value`, since its
+    choices may depend on the user.
     """
     if is_simple(entry):
         if word_of := getattr(entry, "word_of", None):
@@ -193,8 +193,7 @@ def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
 
 
 def said_as(entry) -> str:
-    """Returns the short name of a filter. For a field, this is the path, which is also the prefix of the filter's URL
-    names."""
+    """Returns the short name of a filter. For a filter by a field, this is the field's path."""
     return entry.parameter_name if is_simple(entry) else entry if isinstance(entry, str) else entry[0]
 
 
@@ -216,8 +215,8 @@ def _build(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads
 
 
 def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, reads: str) -> Condition:
-    """Returns the condition that the list refuses, found by trying each condition separately. If each condition alone
-    is accepted, returns the last condition."""
+    """Tries each condition separately, and returns the first that the list refuses. If the list accepts each of them,
+    returns the last."""
     for one in conditions:
         try:
             _build(model_admin, [one], user, reads)
@@ -227,8 +226,8 @@ def _culprit(model_admin: ModelAdmin, conditions: Sequence[Condition], user, rea
 
 
 def _check_value(found: ChangeList, one: Condition) -> None:
-    """Raises ExportError if the value is not one of the filter's choices. Django would show an empty list or ignore
-    the filter, and the export would be wrong."""
+    """Raises ExportError if the value is not one of the filter's choices. Otherwise Django would show an empty list or
+    ignore the filter, and the export would be wrong."""
     spec = _spec_of(found, one)
     values = _values_of(spec, one.name) if spec else []
     if values is not None and one.value not in values:
@@ -236,8 +235,8 @@ def _check_value(found: ChangeList, one: Condition) -> None:
 
 
 def unoffered(found: ChangeList) -> list[str]:
-    """Returns the titles of filters whose value is not offered to this user. No row visible to the user has such a
-    value."""
+    """Returns the titles of filters with a value that is not offered to this user. No row that the user may see has
+    this value."""
     given = (Condition(name, name, value) for name, values in found.get_filters_params().items() for value in values)
     specs = ((_spec_of(found, one), one) for one in given)
     values = ((spec, _values_of(spec, one.name), one.value) for spec, one in specs if spec)
@@ -257,8 +256,7 @@ def _spec_of(found: ChangeList, one: Condition):
 
 
 def _values_of(spec, full: str) -> list[str] | None:
-    """Returns the values that a filter offers. None means that any value is possible, and that the filter validates the
-    value."""
+    """Returns the values that a filter offers, or None if the filter itself validates its value."""
     if full.endswith("__isnull"):
         return ["True", "False", "1", "0"]
     if isinstance(spec, SimpleListFilter | RelatedFieldListFilter):

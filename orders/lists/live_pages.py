@@ -1,9 +1,9 @@
-"""Live pages: an open page polls its own URL for changes. Without changes the response is 204, otherwise the new
+"""Live pages: an open page polls its own URL for changes. The response is 204 if nothing has changed, otherwise the new
 content.
 
 A poll is a GET with the header `Desk-Poll` and `seen=VERSION` in the query string. The version is a signature of the
 page's fingerprint, the user, their permissions and attributions, and the URL. A lost permission changes the version.
-Since versions are signed, a client that sends a version has been shown the page.
+Versions are signed, so a client with a valid version was shown the page.
 
 A poll does not extend the session (project/accounts/session_expiry.py) and never shows personal data unmasked, not even
 with `personal=1`. project/static/desk/moving.js sends the polls; docs/architecture.md describes how to add a live page.
@@ -70,7 +70,7 @@ def answer_live_page(
 ) -> HttpResponseBase:
     """Returns the page of `show` with its version. Returns 204 to a poll with the current version.
 
-    `read` returns the page's fingerprint. `read` is called before `show`, so the next poll detects a change in between.
+    `read` returns the page's fingerprint. It is called before `show`, so the next poll detects changes in between.
     `whole_desk`: the version includes the figures of the whole desk in addition to the page's own figures.
     """
     if request.method != "GET":
@@ -102,8 +102,8 @@ def answer_live_page(
 
 
 def _strip_poll_params(request: HttpRequest) -> None:
-    """Removes the parameters of the poll from the request, so that the page is rendered as it was opened, but with
-    personal data masked."""
+    """Removes the parameters of the poll and `personal` from the request. So the page is rendered as it was opened, but
+    with personal data masked."""
     query = request.GET.copy()
     request.moving_seen, request.moving_opened = None, ""
     if not is_poll(request) or SEEN not in query:

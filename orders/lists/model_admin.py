@@ -1,8 +1,8 @@
 """The base class of the site's ModelAdmins. Lists tolerate invalid URLs, and lists and change pages are live pages.
 
 Undeclared parameters in a list's URL (orders/lists/change_list.py) are removed, with a message. A value that the
-database does not accept redirects to the list and is not a server error. Values that a form sends in several parameters
-without JavaScript are joined, so that each list has one URL.
+database does not accept leads to a redirect to the list, not to a server error. Without JavaScript, a form sends some
+values in several parameters. They are joined, so that each list has one URL.
 """
 
 import functools
@@ -50,7 +50,7 @@ class DeskAdmin(ModelAdmin):
         return {}
 
     def _get_obj_does_not_exist_redirect(self, *_asked):
-        """Raises Http404 for missing and forbidden rows alike. Django's default message would show the id."""
+        """Raises Http404, for missing and forbidden rows alike. Django's default message would show the id."""
         raise Http404
 
     def changelist_view(self, request, extra_context=None):
@@ -76,7 +76,8 @@ class DeskAdmin(ModelAdmin):
         return response if query is None else _list_under(request, query)
 
     def _one_address(self, request: HttpRequest) -> QueryDict:
-        """Returns the query with the two days joined to a range, and one `columns` without unknown columns."""
+        """Returns the query with the two inputs of a day filter joined to a range, and with one `columns` without
+        unknown names."""
         query = request.GET.copy()
         for entry in self.list_filter:
             if not hasattr(entry, "joined"):
@@ -93,7 +94,8 @@ class DeskAdmin(ModelAdmin):
 
 
 def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
-    """Warns of filters that match nothing because their value no longer exists or is not visible to the user."""
+    """Adds a warning about filters that match nothing, because their value no longer exists or the user may not see
+    it."""
     found = (getattr(response, "context_data", None) or {}).get("cl")
     if found and found.model_admin.warns_of_gone_values and (titles := unoffered(found)):
         text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
@@ -101,8 +103,8 @@ def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _without_wrong(request: HttpRequest) -> QueryDict | None:
-    """Returns the query without undeclared names, or without the invalid value of an error with a `parameter`, and adds
-    a message. Returns None if nothing was removed."""
+    """Adds a message, and returns the query without its undeclared names or without its invalid parameter. Returns None
+    if nothing was removed."""
     query = request.GET.copy()
     if undeclared := getattr(request, "undeclared", None):
         text = _("These are not filters of this list, so they were left out: %(names)s")

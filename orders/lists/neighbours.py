@@ -1,7 +1,7 @@
-"""The previous and next row of a row in a filtered and sorted list: two queries.
+"""Finds the previous and next row of a row in a filtered and sorted list, with two queries.
 
-Both neighbours are found by the row's sort values, without counting. So they are correct even if the row no longer
-matches the filter after an action. `place` stores the sort values from before such an action.
+The neighbours are found by the row's sort values, not by counting. So they are correct even if an action has changed
+the row so that it no longer matches the filter. `place` stores the sort values from before the action.
 """
 
 import copy
@@ -57,8 +57,8 @@ class _Key:
 
 
 def list_query(given: QueryDict, place: str = "") -> str:
-    """Returns the query string `?...` with which a row's page passes on the list's query, or an empty string. `place`:
-    the default for PLACE."""
+    """Returns the query string `?...` that a row's page adds to its links, to keep the list's query. Returns an empty
+    string without such a query. `place`: the default for PLACE."""
     if not given.get(FROM_LIST):
         return ""
     kept = {FROM_LIST: given[FROM_LIST], PLACE: given.get(PLACE) or place}
@@ -68,7 +68,7 @@ def list_query(given: QueryDict, place: str = "") -> str:
 def find_neighbours(
     model_admin: ModelAdmin, query: str, user, row: Model, *, place: str = "", fields: tuple[str, ...] = ()
 ) -> Neighbours | None:
-    """Returns the neighbours of a row in the list with this query, as the user sees it, with their `fields`.
+    """Returns the neighbours of a row in the list with this query, as the user sees it. Reads only their `fields`.
 
     Returns None if the list refuses the query or a query takes too long.
     """
@@ -86,7 +86,7 @@ def find_neighbours(
 def _ordered(model_admin: ModelAdmin, query: str, user) -> tuple[QuerySet, list[_Key], dict]:
     """Returns the list's rows, their sort keys, and the sort expressions by their aliases.
 
-    Creates only the filters in the query, since each filter of the page may query its choices.
+    Creates only the filters that are in the query, since each filter may query its choices.
     """
     given, asked = QueryDict(query), QueryDict(mutable=True)
     for name in given:
@@ -126,7 +126,7 @@ def _empty_last(by: OrderBy) -> bool:
 
 
 def _values_of(keys: list[_Key], extra: dict, row: Model) -> list:
-    """Returns the row's values of the sort keys. Runs a query only if some are not columns of the row."""
+    """Returns the row's values of the sort keys. Makes a query only if a key is not a column of the row."""
     names = [key.name for key in keys]
     if set(names) <= {field.attname for field in row._meta.concrete_fields} | {"pk"}:
         return [getattr(row, name) for name in names]
@@ -174,8 +174,8 @@ def _ordering_of(key: _Key) -> OrderBy:
 
 def _behind(keys: list[_Key], values: list) -> Q:
     """Returns the condition for later rows. A later row is later by the first key, or equal by the first key and later
-    by the next keys. The separate bound on the first key lets the database use an index. OR alone would prevent the use
-    of an index."""
+    by the next keys. The separate bound on the first key lets the database use an index, which OR alone would
+    prevent."""
     key, value = keys[0], values[0]
     later = _later(key, value)
     if len(keys) == 1:

@@ -48,7 +48,7 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
     """Returns the notes that a reader limited to the attributions `letters` may see.
 
     If `others` is true, a note may be about an order outside these attributions. Then a note is shown only if the
-    reader has all attributions that its author had.
+    reader has all attributions of its author.
     """
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     visible = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
@@ -57,7 +57,7 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
 
 
 def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
-    """Returns the order's notes, which are stored as events. Without notes `write` is empty, since the page's menu has
+    """Returns the order's notes, which are stored as events. If there are none, `write` is empty: the page's menu has
     that link."""
     rows = order.events.filter(kind="note").order_by("-pk")[: NOTES_SHOWN + 1]
     notes = [_build_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]

@@ -1,4 +1,4 @@
-"""The overtime mark of late rows, such as `over time by 2 days`. The mark is amber, and red at twice the limit. The
+"""The overtime mark of late rows, such as `over time by 2 days`. It is amber, and becomes red at twice the limit. The
 overtime filter is here too."""
 
 import datetime
@@ -20,7 +20,7 @@ DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 
 
 def overtime_words(overtime: Overtime) -> str:
-    """Returns the working time over the limit as text. A working day counts 24 hours."""
+    """Returns the working time beyond the limit as text. A working day counts as 24 hours."""
     words = _("far over time by %(span)s") if overtime.tone == Tone.VERY_LATE else _("over time by %(span)s")
     return words % {"span": span(overtime.beyond_seconds)}
 

@@ -24,12 +24,13 @@ ME, NOBODY = "me", "nobody"
 
 
 class OwnerFilter(SimpleListFilter):
-    """Filters by owner: mine, nobody's, or a person's unfinished rows. `me`: the current user, also in shared views."""
+    """Filters by owner: mine, nobody's, or a person's unfinished rows. `me` is the current user, even in shared
+    views."""
 
     title, parameter_name = pgettext_lazy("work", "owner"), "owner"
 
     def lookups(self, request, model_admin):
-        """Lists a person only if selected. Links in the owner column select one."""
+        """Lists a person only if that person is selected, by a link in the owner column."""
         value = self.value()
         named = [(value, self.word_of(value))] if value and value not in {ME, NOBODY} else []
         return [(ME, _("Mine")), (NOBODY, _("Nobody's")), *named]
@@ -79,8 +80,8 @@ class PersonField(forms.ChoiceField):
         self.choices = lambda: self.people(None, None)
 
     def offer(self, people, but: int | None = None) -> None:
-        """Limits the choices to these people, without `but`. A form calls this method on its own field. The people are
-        queried once, although Django evaluates the choices several times."""
+        """Limits the choices to these people, without `but`. Forms call it on their own field. The people are queried
+        only once, although Django evaluates the choices several times."""
         self.choices = functools.cache(lambda: self.people(people, but))
 
     def people(self, people, but):

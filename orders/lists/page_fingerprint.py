@@ -1,4 +1,4 @@
-"""Fingerprints: figures that change whenever the rows of a page change. Live pages compare them
+"""Fingerprints: figures that change whenever the rows of a page change. Live pages compare these figures
 (orders/lists/live_pages.py).
 
 Each kind of page has one query, compiled once. Each figure reads only the end of an index or a small table, so the size
@@ -43,7 +43,7 @@ class Counted(Subquery):
 
 
 def newest(rows: QuerySet, field: str = "pk") -> Subquery:
-    """Returns a subquery for the greatest value. For MAX both databases read only the end of an index."""
+    """Returns a subquery for the greatest value. It uses MAX: both databases then read only the end of an index."""
     return Subquery(rows.order_by().values(greatest=Func(field, function="MAX")))
 
 
@@ -70,8 +70,9 @@ class Fingerprint:
 
 
 class Figures:
-    """The query of a kind of page: the figures of the desk and of the page. `busy`: how many of the page's first
-    figures show that something is in progress. If it is None, the desk's number of open calls shows this."""
+    """The query of a kind of page, for the figures of the desk and of the page. `busy`: the number of the page's
+    leading figures that show whether something is in progress. If it is None, the desk's number of open calls shows
+    this."""
 
     def __init__(self, own: Callable[[], list], *, busy: int | None = None):
         self.busy = busy
@@ -90,7 +91,8 @@ class Figures:
 
 @dataclass(frozen=True)
 class ChangeFields:
-    """The fields, besides `state`, that change without an event, and the states in which a row changes quickly."""
+    """`fields`: the fields besides `state` that change without an event. `under_way`: the states in which a row changes
+    quickly."""
 
     fields: Sequence[str] = ()
     under_way: Collection[str] = ()
@@ -119,7 +121,8 @@ def _with_rows(marks: Fingerprint, rows: QuerySet, by: ChangeFields) -> Fingerpr
 
 
 def _permissions() -> QuerySet:
-    """Returns the user's permissions. It uses subqueries, since joins would read all accounts of all roles."""
+    """Returns the query for a user's permissions. It has subqueries, since joins would read all accounts of all
+    roles."""
     own = get_user_model().user_permissions.through.objects.filter(user=Slot("user")).values("permission")
     roles = get_user_model().groups.through.objects.filter(user=Slot("user")).values("group")
     of_roles = Group.permissions.through.objects.filter(group__in=roles).values("permission")
@@ -132,7 +135,7 @@ RIGHTS = Prepared(_permissions)
 
 def rights_of(user, *, at_once: bool) -> list[str]:
     """Returns the user's permissions. With `at_once`, they are read by one compiled query. Otherwise they come from
-    Django's cache, which a page needs in any case."""
+    Django's cache, which the page fills anyway."""
     if user.is_superuser:
         return ["superuser"]
     if not at_once:

@@ -13,7 +13,7 @@ PERMISSION = "orders.pause_partner"
 
 
 def may_pause(user) -> bool:
-    """Returns True if the user may pause and resume partners, which affects the orders of all attributions."""
+    """Returns True if the user may pause and resume partners. This affects the orders of all attributions."""
     return user.has_perm(PERMISSION) and is_unlimited(user)
 
 
@@ -31,5 +31,6 @@ def paused_for(request: HttpRequest) -> dict[str, Pause]:
 
 
 def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
-    """Returns the numbers of the user's activations that were due to start during the pause and wait for its end."""
+    """Returns the numbers of activations in the user's attributions that should have started during the pause and wait
+    for its end."""
     return list(limit(slept_through(pause, now=now), user, "attribution").values_list("number", flat=True))

@@ -61,8 +61,8 @@ def mask_members(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
 def mask_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
     """Masks a text. A JSON object or list is returned parsed, other text as text.
 
-    A text longer than BYTES_SHOWN is cut, followed by the length of the rest. JSON nested in more than TEXTS_IN_TEXTS
-    levels of strings, deeper than in any real message, is replaced by its length.
+    A text longer than BYTES_SHOWN is cut, followed by the length of the rest. JSON that is nested in more than
+    TEXTS_IN_TEXTS levels of strings is replaced by its length. No real message has so many levels.
     """
     if not isinstance(text, str):
         return mask_members(text)
@@ -88,7 +88,7 @@ def _json(text: str) -> dict | list | None:
 
 
 def _masked_plain(text: str) -> str:
-    """Masks mail addresses and phones anywhere. Masks names only after the name of a JSON member."""
+    """Masks mail addresses and phones anywhere in the text. Masks people's names only as values of JSON members."""
     parts, at = [], 0
     while member := MEMBER.search(text, at):
         end, value = _masked_value(text, member.end(), MASKS[member[1].lower()])
@@ -114,7 +114,7 @@ def _end_of_quote(text: str, opening: re.Match) -> int:
     """Returns the end of the string that starts at this quote.
 
     Each level of JSON in strings doubles the backslashes before a quote and adds one more. The closing quote has as
-    many backslashes as the opening quote. Escaped backslashes at the end of the string may precede these backslashes.
+    many backslashes as the opening quote. They may follow escaped backslashes at the end of the string.
     """
     level = len(opening[1])
     for quote in QUOTE.finditer(text, opening.end()):
@@ -130,7 +130,7 @@ def masked_field(name: str, label) -> Callable:
 
 
 def raw_field(name: str, label) -> Callable:
-    """Returns a column or a field for engineers, with the masked text of a log entry or an error code."""
+    """Returns a column or a field for engineers. It shows the masked text of a log entry or an error code."""
     return column(label, lambda row: json_block(mask_text_or_json(str(getattr(row, name)))))
 
 
@@ -165,7 +165,7 @@ class PersonalAccess:
 
     @property
     def hint(self) -> str:
-        """The HTML that says whether personal data is masked or shown, with a link that shows it."""
+        """The HTML that says whether personal data is masked or shown. If the user may see it, a link shows it."""
         if not self.there:
             return ""
         said = _("Phones, mails and names of people are masked.")
@@ -185,7 +185,7 @@ def access_of(request, *, there: bool = True) -> PersonalAccess:
 
 
 def open_personal_data(request, order: Order | None, where: str, *, there: bool = True) -> PersonalAccess:
-    """Returns the access as `access_of` does, and records it in the history if personal data is shown."""
+    """Returns the result of `access_of`. If it shows personal data, records this in the history."""
     access = access_of(request, there=there)
     if access.shown:
         note_seen(request, order, where)
@@ -198,8 +198,8 @@ def note_seen(request, order: Order | None, where: str) -> None:
 
 
 class PersonalData:
-    """A ModelAdmin whose page may show personal data. Its rows have `personal`, a PersonalAccess. `order_of` returns
-    the order whose history records the access."""
+    """A ModelAdmin with a page that may show personal data. Its rows have `personal`, a PersonalAccess. The access is
+    recorded in the history of the order from `order_of`."""
 
     def order_of(self, obj) -> Order | None:
         return obj.order

@@ -37,7 +37,7 @@ class ReadOnlyAdmin(DeskAdmin):
         return TemplateResponse(request, template, context, status=status)
 
     def heading(self, obj) -> str:
-        """Returns the title of the row's page for staff. `str` is for logs."""
+        """Returns the title of the row's page, for staff. Logs use `str` instead."""
         return str(obj)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
@@ -77,5 +77,6 @@ class ReadOnlyAdmin(DeskAdmin):
 
 
 def _large_columns(path: list[str]) -> list[str]:
-    """Returns paths of large columns: `dispatch__payload`, `dispatch__order__content` for `["dispatch", "order"]`."""
+    """Returns the paths of large columns. For `["dispatch", "order"]`: `dispatch__payload`,
+    `dispatch__order__content`."""
     return ["__".join([*path[: place + 1], LARGE_OF[name]]) for place, name in enumerate(path) if name in LARGE_OF]

@@ -41,7 +41,7 @@ def is_unlimited(user) -> bool:
 
 
 def sees_all(user, permission: str) -> bool:
-    """Returns True if the user sees the rows of all users. Such rows may name any order, so limited users never see
+    """Returns True if the user sees the rows of all users. These rows may name any order, so limited users never see
     them."""
     return bool(permission) and user.has_perm(permission) and is_unlimited(user)
 
@@ -78,14 +78,14 @@ class Scoped:
 
 
 class ScopedByNumber:
-    """Limits rows that have only an order's number. Rows of unknown orders are visible to users without a limit."""
+    """Limits rows that have only an order's number. Only users without a limit see rows of unknown orders."""
 
     def get_queryset(self, request):
         return by_number(super().get_queryset(request), request.user)
 
 
 class RefusedFirst:
-    """Refuses history pages without the view permission, for lists that show each user different rows."""
+    """Refuses history pages to users without the view permission. For lists that show each user different rows."""
 
     def history_view(self, request, object_id, extra_context=None):
         if not self.has_view_permission(request):
@@ -94,7 +94,7 @@ class RefusedFirst:
 
 
 class OwnRows(RefusedFirst):
-    """Limits rows to the rows that the user created. With the permission `right_to_all`, users may see all rows
+    """Limits users to their own rows (`own_rows`). Users with the permission `right_to_all` may see all rows
     (`sees_all`)."""
 
     right_to_all = ""

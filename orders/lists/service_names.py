@@ -1,4 +1,4 @@
-"""The names of service types, and the filter by them. Types added by a site are shown by their CDN type."""
+"""The names of service types, and the filter by them. A type that a site has added is shown by its CDN type."""
 
 from django.contrib.admin.filters import RelatedFieldListFilter
 from django.utils.translation import gettext_lazy as _
@@ -20,8 +20,8 @@ def service_name(service: ServiceType | None) -> str:
 
 
 class ServicesInWords(RelatedFieldListFilter):
-    """Filters by the service type shown in the row, which a change may have modified. The filter uses the names shown
-    in the row."""
+    """Filters by the service type that the row shows, under the shown name. A change may have modified the row's
+    type."""
 
     name_of = staticmethod(service_name)
 

@@ -46,7 +46,7 @@ def ago(moment: datetime.datetime | None) -> str:
 
 
 def clock(moment: datetime.datetime) -> str:
-    """Returns the local time of day. The page shows the day in a heading above."""
+    """Returns the local time of day. The page shows the day in a heading."""
     return _cell(moment, f"{timezone.localtime(moment):%H:%M:%S}")
 
 

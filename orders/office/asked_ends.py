@@ -1,5 +1,5 @@
-"""Ends requests for a second person (`AskedAct`) that nobody confirmed. Also ends the bulk run or export that waits for
-such a request."""
+"""Ends requests for a second person (`AskedAct`) that nobody confirmed, and the bulk runs and exports that wait for
+them."""
 
 import datetime
 

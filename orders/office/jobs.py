@@ -1,4 +1,4 @@
-"""Jobs that workers carry out: exports and bulk runs. They wait, are claimed, and end.
+"""Jobs for workers: exports and bulk runs. A job waits, is claimed, and ends.
 
 The process that runs a job holds a lease and renews it (orders/outbox/leases.py). If it dies, the lease expires, and
 the sweep queues the job again. Only one job of each kind runs in the background, so that a worker stays free for
@@ -92,7 +92,7 @@ def resume(model: type[Job], *, now: datetime.datetime) -> None:
 
 
 def queue_next(model: type[Job], *, before: datetime.datetime) -> None:
-    """If no job is running, queues the next of the jobs that have waited since `before`."""
+    """If no job is running, queues the first of the jobs that have waited since `before`."""
     if model._default_manager.filter(**model.IN_BACKGROUND).exists():
         return
     waiting = model._default_manager.filter(state=WAITING, **{f"{model.WAITS_SINCE}__lte": before})

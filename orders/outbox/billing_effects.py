@@ -81,7 +81,7 @@ def touched_since(row: Dispatch) -> set[int]:
 
 
 class LateCall(NamedTuple):
-    """A step whose call was not answered and may still act. If the step is in a trial's line (`lane`), the call acts on
+    """A step with an unanswered call that may still act. If the step is in a trial's line (`lane`), the call acts on
     the trial's records, otherwise on the records of `order`."""
 
     pk: int

@@ -200,7 +200,7 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     """Returns the unsaved queue row that makes a worker drain the outbox.
 
     The row is only a hint. If a row is lost, the sweep drains the outbox within a minute. With `settle`, the worker
-    also checks held orders whose trial has arrived in the meantime.
+    also plans held orders again if their trial has arrived in the meantime.
     """
     now = timezone.now()
     key = SETTLE_KEY if settle else WAKE_KEY

@@ -37,7 +37,7 @@ WAITING, RUNNING = "waiting", "running"  # states of a job
 
 
 def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
-    """Returns the due rows whose worker died, for `fail_lost`. `step` is the field with the row's step or kind.
+    """Returns the due rows with a dead worker, for `fail_lost`. `step` is the field with the row's step or kind.
     `attempt` is the id of the row's open attempt."""
     rows = due.filter(~NEVER_LOST).order_by("-lost", "next_try_at")
     return rows.values_list("pk", attempt, "lease_token", "state", "lost", step)[:100]
@@ -46,8 +46,8 @@ def lost_rows(due: QuerySet, *, step: str, attempt: Expression) -> QuerySet:
 def fail_lost(
     rows: Collection[tuple], record: Callable[..., object], *, now: datetime.datetime, mail: bool = False
 ) -> bool:
-    """Fails the `lost_rows` whose worker died too often, or whose call is never repeated. Returns True if other rows
-    remain. Must be called outside a transaction."""
+    """Fails each of the `lost_rows` if it has lost too many workers, or if its call is never repeated. Returns True if
+    other rows remain. Must be called outside a transaction."""
     failed = [
         Outcome(
             dispatch_id=pk,
@@ -77,15 +77,15 @@ def first_due(find: Callable[[bool], list[int]], *, lost: bool, lost_first: bool
 
 
 def within_bounds(sized: list[tuple]) -> list:
-    """Returns the first rows whose sizes add up to at most RECORDS_A_CLAIM, but at least one row. `sized`: rows with
-    their sizes."""
+    """Returns the first rows, up to a total size of RECORDS_A_CLAIM, but at least one row. `sized`: rows with their
+    sizes."""
     fitting = [total for total in accumulate([size for _, size in sized]) if total <= RECORDS_A_CLAIM]
     return [row for row, _ in sized[: max(len(fitting), 1)]]
 
 
 def take(rows: Collection[Dispatch | Mail], *, until: datetime.datetime) -> list[Dispatch | Mail]:
-    """Leases rows to one worker without saving them. Increments `lost` of the rows whose previous worker died, and
-    returns these rows."""
+    """Leases rows to one worker without saving them. Returns the rows that a dead worker had leased before, after
+    incrementing their `lost`."""
     token, died = uuid.uuid4(), [row for row in rows if row.state == row.State.SENDING]
     for row in died:
         row.lost += 1
@@ -146,5 +146,5 @@ def give_back(job: Model, **more: object) -> None:
 
 
 def free_lost(model: type[Model], now: datetime.datetime) -> None:
-    """Sets jobs whose lease has expired back to waiting."""
+    """Sets jobs with an expired lease back to waiting."""
     model._default_manager.filter(state=RUNNING, leased_until__lt=now).update(state=WAITING, leased_until=None)

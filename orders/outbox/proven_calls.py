@@ -55,7 +55,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Gate:
-    """The limits of a claim for kinds that need proof. The claim takes no step of a kind in `shut`, and at most one
+    """The limits of a claim for kinds that need proof. A claim takes no step of the kinds in `shut`, and at most one
     step of each kind in `single`."""
 
     shut: frozenset[str] = frozenset()

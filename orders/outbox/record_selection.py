@@ -122,7 +122,7 @@ def select_records(
 
 
 def _being_given_up(trial: Order) -> list[int]:
-    """Returns the records of given-up steps whose orders are not settled yet. A call may still act on these records,
+    """Returns the records of given-up steps of orders that are not settled yet. A call may still act on these records,
     and the shape still includes the whole message of such an order. Nothing is sent for these records (contract 3.9, 13
     and 19)."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state=Dispatch.State.GIVEN_UP, undo=False, repeat=False)

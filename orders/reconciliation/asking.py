@@ -1,8 +1,7 @@
-"""Queries the big-data side's records at the time of the click, for an action that relies on these records (contract
-3.9, 14).
+"""Queries the big-data side's records when staff start an action that relies on them (contract 3.9, 14).
 
-If differences are accepted, the answer is compared first. If the answer does not match the open differences, the
-differences are stored again and the action is refused. Only differences that were shown can be accepted.
+Before differences are accepted, the answer is compared with our records. If the differences have changed, they are
+stored again and the action is refused, since only differences that were shown can be accepted.
 """
 
 from collections.abc import Iterable
@@ -30,7 +29,8 @@ class Answer:
     """The big-data side's records. `our_snapshot`: our records at the time of the answer. `shown`: the open
     differences.
 
-    Both are None if the answer was not compared. `changed`: the state differs from the state that was shown.
+    Both are None if the answer was not compared with our records. `changed`: the differences are no longer those that
+    were shown.
     """
 
     held: list[HeldRecord]
@@ -40,12 +40,12 @@ class Answer:
 
 
 def owner_of_records(order: Order) -> Order:
-    """Returns the order whose jobId the records have. For a change, this is its trial."""
+    """Returns the order with the number that the records have as jobId. For a change, this is its trial."""
     return order.trial if order.kind == Order.Kind.CHANGE and order.trial else order
 
 
 def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
-    """Returns the records whose jobId is the order's number, or is missing."""
+    """Returns the records that have the order's number as jobId, or no jobId."""
     return [one for one in held if one.fields.get("jobId", order.number) == order.number]
 
 
@@ -60,8 +60,7 @@ def ask_steps(order: Order, look: Look | None = None) -> Answer:
 
 def ask_and_compare(order: Order, *, by: str, look: Look | None = None, gone: bool = False) -> Answer:
     """Queries the records and compares them. If the differences have changed, stores them again. `look`: a manual
-    look-up. `gone`: the loss of a record counts as a change even if it is no difference, since nobody should be billed
-    for the record.
+    look-up. `gone`: a lost record counts as a change, even if it is no difference because it should not be billed.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
     """
@@ -94,7 +93,7 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None, gone: bo
 
 
 def _counted_as_there(owner: Order) -> set[tuple[str, int]]:
-    """Returns an order's live records and its given-up removals, which an order's page shows."""
+    """Returns the keys of an order's live records and given-up removals. The order's page shows both."""
     live = owner.billing_records.filter(state=BillingRecord.State.LIVE).values_list("pk", flat=True)
     return {("live", pk) for pk in live} | {("removal", row.pk) for row in given_up_removals(owner)}
 
@@ -139,7 +138,7 @@ def check_as_shown(order: Order, answer: Answer) -> None:
 
 
 def check_compared(order: Order, answer: Answer) -> None:
-    """Raises NotAllowedError if the answer was not compared, since the answer was queried for a purpose that has
-    ended."""
+    """Raises NotAllowedError if the answer was not compared. It was queried for a step or move that has ended
+    meanwhile."""
     if answer.shown is None:
         raise NotAllowedError("billing_under_way", number=order.number)

@@ -14,7 +14,7 @@ MAX_NAMED = 5
 
 
 def check_look(look: Look | None, now: datetime.datetime) -> None:
-    """Raises NotAllowedError for a manual look-up if the partner can be queried, or if the look-up's time is in the
+    """Raises NotAllowedError if the partner can be queried without a manual look-up, or if the look-up's time is in the
     future."""
     if look and has_look_up():
         raise NotAllowedError("look_needless")
@@ -23,7 +23,7 @@ def check_look(look: Look | None, now: datetime.datetime) -> None:
 
 
 def called_too_late(domains: Collection[str]) -> dict[str, str]:
-    """Returns why these records are left out, as a code with parameters."""
+    """Returns the reason why the records of these domains are left out, as a code with parameters."""
     more = f" … {len(domains)}" if len(domains) > MAX_NAMED else ""
     return {"code": "called_after", "domains": ", ".join(list(domains)[:MAX_NAMED]) + more}
 

@@ -1,7 +1,8 @@
 """Compares BBOSS's list of order numbers with ours (contract section 5, `reconcile --numbers`).
 
 An unknown number is a difference without an order and without an incident. Its row stays open until the order arrives,
-a later list is compared, or staff accept it. An order that is missing in the list is in the incident `difference`.
+a later list is compared, or staff accept it. If one of our orders is missing in the list, the incident `difference`
+lists it.
 """
 
 import datetime
@@ -23,7 +24,7 @@ RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # show
 
 
 def unknown_numbers(numbers: Iterable[str]) -> Iterator[list[str]]:
-    """Yields batches of numbers without an order, in the given form."""
+    """Yields batches of those numbers that have no order, spelled as given."""
     for batch in _batches(numbers):
         known = set(Order.objects.filter(number__in=batch).values_list("number", flat=True))
         if unknown := [number for number in batch if number not in known]:
@@ -31,7 +32,7 @@ def unknown_numbers(numbers: Iterable[str]) -> Iterator[list[str]]:
 
 
 def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
-    """Closes the rows of numbers whose orders have arrived since. Returns the number of rows."""
+    """Closes the rows of numbers if their orders have arrived meanwhile. Returns how many rows it closed."""
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN)
     known = Order.objects.filter(number__in=rows.values("job_id")).values_list("number", flat=True)
     return sum(close_differences(rows.filter(job_id__in=batch), by=by, now=now) for batch in _batches(known))
@@ -74,7 +75,8 @@ def _identity(one: Difference) -> tuple:
 def keep_not_listed(
     row: Reconciliation, orders: QuerySet[Order], listed: Collection[str], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores which of these orders are missing in the list, and closes earlier rows about them."""
+    """Stores a difference for each of these orders that is missing in the list, and closes earlier differences about
+    them. Returns the new differences."""
     rows = Difference.objects.filter(kind=Difference.Kind.NOT_LISTED)
     accepted = set(rows.filter(state=Difference.State.ACCEPTED).values_list("order_id", flat=True))
     before = set(rows.filter(state=Difference.State.OPEN).values_list("order_id", flat=True))

@@ -1,6 +1,6 @@
 """Stores the results of a comparison with the big-data side (contract section 5, `reconcile`).
 
-The results are differences, their incidents, records settled by the answer and, with `--fix`, the correcting steps.
+The results are differences, their incidents, records with a state from the answer and, with `--fix`, correcting steps.
 """
 
 import datetime
@@ -52,7 +52,7 @@ def begin_reconciliation(*, by: str, now: datetime.datetime, whole: bool = False
 
 
 def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
-    """Returns the columns of the records that change if a step acts on the records meanwhile."""
+    """Returns the columns of the records that change whenever a step acts on them."""
     return {record.pk: (record.state, record.dispatch_id, record.cancel_time) for record in records}
 
 
@@ -73,11 +73,11 @@ def keep_discrepancies(
 ) -> list[Difference] | None:
     """Stores an order's differences and closes its earlier differences. With `fix`, also plans the correcting steps.
 
-    Returns the new rows. With a `reason`, records that we lack are deleted although the order is in force. `again`: a
-    fix also corrects differences that staff accepted before. `mail=False`: sends no mail, since staff started the
-    comparison and see the result. `but`: records, by productId and domain key, that were not compared, so that their
-    differences stay. A record of unknown state gets the state from the big-data side, with or without `fix`. If a step
-    has acted on the order since its records were read (`our_snapshot`), nothing is stored and the result is None.
+    Returns the new rows. With a `reason`, a fix deletes records that we lack, although the order is in force. `again`:
+    a fix also corrects differences that staff accepted before. `mail=False`: sends no mail, since staff started the
+    comparison and see the result. `but`: records that were not compared, by productId and domain key. Their differences
+    stay. A record of unknown state gets the state from the big-data side, with or without `fix`. If a step has changed
+    the records since `our_snapshot` was taken, stores nothing and returns None.
     """
     trial = Order.objects.filter(pk=order_id).values_list("trial_id", flat=True).first()
     order = lock_orders({order_id, trial} - {None})[order_id]
@@ -119,7 +119,7 @@ def keep_discrepancies(
 def compare_order(
     *, number: str, held: OrderComparison, fix: bool, again: bool = False, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores a comparison made before, for `reconcile ORDER [--fix]` by staff. `again`: see `keep_discrepancies`.
+    """Stores a finished comparison, for `reconcile ORDER [--fix]` by staff. `again`: see `keep_discrepancies`.
 
     Raises OrderUnknownError and NotAllowedError.
     """
@@ -150,8 +150,8 @@ def compare_order(
 def _accepted_no_more(
     order: Order, mended: list[Discrepancy], records: Mapping[int, BillingRecord]
 ) -> list[Discrepancy]:
-    """Removes the values that staff accepted for the records that a fix corrects. Keeps accepted values that identify a
-    record at the big-data side.
+    """Removes accepted values from the records that a fix corrects. Keeps the accepted values that identify a record at
+    the big-data side.
 
     If the fix deletes a record, our record is set to deleted.
     """
@@ -178,9 +178,10 @@ def _named(order: Order, record: BillingRecord) -> dict[str, str]:
 def _settle(
     order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
 ) -> list[Discrepancy]:
-    """If no unanswered call can take effect any more, gives unknown records the partner's state and times.
+    """Gives unknown records the partner's state and times. If an unanswered call may still take effect, leaves them
+    unknown and drops their differences.
 
-    If a missing record must exist, our record is set to live, and the difference becomes `not_billed`.
+    If a missing record must exist, sets our record to live and changes the difference to `not_billed`.
     """
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
     if unknown and may_still_change(order, now):
@@ -212,7 +213,8 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Filters out records that are gone and should be gone, including records whose removal staff gave up."""
+    """Drops the discrepancies of records that are neither live nor meant to be live, even if staff gave up their
+    removal. Sets our records to the partner's state, unless a call may still change them."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone if gone and not may_still_change(order, now) else ():
@@ -242,7 +244,7 @@ def _must_be_live(order: Order, record: BillingRecord) -> bool:
 
 
 def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
-    """Sets the partner's times, since it is unknown which of our times the partner applied."""
+    """Copies the partner's times, since the partner may not have applied ours."""
     created, ends = one.times
     record.create_time = created or record.create_time
     if record.state == BillingRecord.State.CANCELLED:
@@ -260,7 +262,7 @@ def _difference(
     by: str,
     now: datetime.datetime,
 ) -> Difference:
-    """Creates a difference. A difference that the query itself has settled is closed at once."""
+    """Builds a difference. If the query itself has settled it, it is closed at once."""
     over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
     return Difference(
         reconciliation=row,
@@ -285,8 +287,8 @@ def _note_fix(
     by: str,
     now: datetime.datetime,
 ) -> bool:
-    """Records the steps planned and the records settled by the comparison. Returns True if there were such steps or
-    records."""
+    """Writes an event about the steps that the comparison planned and the records that it settled. Returns True if
+    there are any."""
     settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
     if not steps and not settled:
         return False
@@ -315,7 +317,7 @@ def add_counts(row: Reconciliation, **counts: int) -> None:
 def end_reconciliation(
     row: Reconciliation, *, error: str, now: datetime.datetime, listed: int | None = None, mail: bool = True
 ) -> None:
-    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
+    """Ends a comparison. Writes an event and a mail to the default contact, even if the comparison found nothing.
 
     `listed`: the number of order numbers in BBOSS's list, if there was a list. With `mail=False` no mail is sent, since
     staff named the orders and see the result.

@@ -1,4 +1,4 @@
-"""Staff give up a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
+"""Lets staff give up a billing step that failed for good (contract 3.9, A way out of everything; 5 `give_up`).
 
 The step becomes `given_up`. If the effect of the step is unknown, the big-data side is queried at once and after ten
 minutes, and later steps wait for the second answer. Then the step's records take the partner's state, and waiting
@@ -50,8 +50,8 @@ PUT_BACK = Phase.UNDO - 100  # position of restore steps of a given-up change: a
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
     """Gives up the order's failed billing steps, or only the failed steps named `step`.
 
-    Raises OrderUnknownError and NotAllowedError (no step has failed for good, or the failed step has another way out,
-    or the reason is blank).
+    Raises OrderUnknownError, and NotAllowedError if no step has failed for good, if the failed step has another way
+    out, or if the reason is blank.
     """
     check_reason(reason, "giving up")
     with transaction.atomic():
@@ -75,7 +75,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
 
 
 def _take_in_rest(row: Dispatch) -> None:
-    """Adds the records of the step's further parts, which are given up with it."""
+    """Adds the records in `rest` to the step. The further parts of the step are given up with it."""
     if (rest := row.rest) and row.carried_in == "records":
         row.records, row.size, row.rest = [*row.records, *rest], row.size + len(rest), []
         row.save(update_fields=["records", "size", *NOTES])
@@ -90,8 +90,8 @@ def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> NotAllowedError | None:
-    """Returns the reason why the order has no step (of this name) to give up, or None if it has one. `rows` are the
-    order's current steps."""
+    """Returns the error if the order has no step (of this name) to give up, otherwise None. `rows` are the order's
+    current steps."""
     if any(_is_given_up(order, row, step) for row in rows):
         return None
     if step:
@@ -102,9 +102,8 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     """Returns True if `give_up` ends this step: it has failed and has no other way out.
 
-    A query can't be given up, since only its answer shows the effect of the step. A forward step of an order that is
-    being undone can't be given up either: the step blocks nothing, and the undoing restores the records of the order's
-    trial.
+    A query can't be given up, since only its answer shows the effect of a step. A forward step can't be given up while
+    its order is being undone: the step blocks nothing, and the undoing restores the trial's records.
     """
     own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
     own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo or row.step == Step.MOVE_ATTRIBUTION
@@ -122,8 +121,8 @@ def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime |
 
 
 def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.datetime) -> None:
-    """Enqueues two queries in the step's place: one for now, and one for `last`, when no call can act any more. If no
-    call can act now, enqueues only one query."""
+    """Enqueues two queries in the step's place: one for now, and one for the time `last`, after which no call can act
+    any more. If `last` is None, enqueues only the first."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
     job = first.order.number if first else row.order.number  # the records may be its trial's
     enqueue(build_questions(row, question_about("for", row.pk, job=job), again=last, now=now))
@@ -166,8 +165,8 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
 
 
 def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Settles the (locked) orders of given-up steps once all steps of these orders have ended. The part that was
-    carried out remains in effect."""
+    """Settles the (locked) orders of given-up steps, once all steps of an order have ended. Completed parts of an order
+    remain in effect."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
         if order.undo_since or order.kind == Order.Kind.ACTIVATION or steps.exclude(state__in=ENDED_STEPS).exists():
@@ -187,7 +186,7 @@ def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, 
 
 
 def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
-    """Excludes domains from a trial's shape if their records were never created."""
+    """Excludes domains without an existing record from the trial's shape."""
     there = {domain for service, domain in _last_days(trial) if service == trial.service_type_id}
     trial.given_up = {"domains": sorted(set(trial.domains.values_list("key", flat=True)) - there)}
     trial.save(update_fields=["given_up"])
@@ -197,7 +196,7 @@ def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
 
 def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     """Reduces a change to the part that took effect. A change without effect is withdrawn. An end or service that
-    changed for only some domains is restored once. Records whose end is neither the old end nor the new end are left
+    changed for only some domains is restored once. Records with another end than the old or the new one are left
     unchanged. Returns True if something is undone or restored."""
     trial, change.given_up = change.trial, None
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
@@ -243,8 +242,7 @@ def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
 
 
 def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
-    """Returns the live records of given-up steps if the end of these records matches neither the old shape nor the
-    changed shape."""
+    """Returns the live records of given-up steps that end neither as in the old shape nor as in the changed shape."""
     ids = {pk for row in change.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) for pk in row.records}
     rows = BillingRecord.objects.filter(pk__in=ids, state=BillingRecord.State.LIVE)
     return [
@@ -297,7 +295,7 @@ def _open_billed_incident(row: Dispatch, now: datetime.datetime) -> None:
 
 def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
     """Settles a deletion or an undoing cancel. The step is done if the records are gone or should be live again.
-    Otherwise an incident is opened. The later undo steps of a change continue nevertheless."""
+    Otherwise an incident is opened. The later undo steps of a change continue even then."""
     if _are_wrongly_billed(row, records, now):
         _open_billed_incident(row, now)
         if row.order.kind == Order.Kind.CHANGE:
@@ -308,7 +306,7 @@ def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetim
 
 
 def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
-    """Returns True if one of a step's records exists and should not exist."""
+    """Returns True if one of a step's records exists although it should not."""
     there = [record for record in records if record.state in BillingRecord.THERE]
     if not there or row.lane is None:
         return bool(there)
@@ -324,8 +322,8 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 
 def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Settles a restore step. The step is done if every record matches the trial's shape. Otherwise an activation's
-    restore ends the trial and releases the claim. A change's restore leaves the shape unchanged, and opens an incident
-    for trial and change."""
+    restore ends the trial and releases the claim. A change's restore then leaves the shape unchanged, and opens an
+    incident for the trial and the change."""
     order, trial = row.order, row.order.trial
     if not select_records(row, now=now)[1]:
         _mark_done(row, now)
@@ -343,8 +341,8 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def given_up_removals(order: Order) -> list[Dispatch]:
-    """Returns the order's given-up deletions and cancels that may leave records billed. For a trial, the result
-    includes the deletions and cancels of its activations and changes."""
+    """Returns the order's given-up deletions and cancels that may leave records billed. For a trial, those of its
+    activations and changes are included."""
     rows = (REMOVALS_OF_TRIAL if order.kind == Order.Kind.TRIAL else REMOVALS)(order=order.pk)
     return [row for row in rows if row.settled and not row.is_accepted]
 
@@ -360,10 +358,10 @@ REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=S
 
 
 def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
-    """Marks an order's given-up removals as done if their records are gone by now, or should be live again.
+    """Marks given-up removals of an order as done if their records are gone by now, or should be live again.
 
     The order and its trial must be locked. Closes the incidents and lets waiting orders continue. Returns True if a
-    removal was marked. `beside`: another order of the trial that the caller has locked and continues to use.
+    removal was marked. `beside`: another locked order of the trial, which the caller continues to use.
     """
     settled = []
     for row in given_up_removals(order):
@@ -387,7 +385,7 @@ def complete_confirmed_removals(order: Order, *, now: datetime.datetime, by: str
 
 
 def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order continue after staff accepted the records that its given-up removals left billed. Releases the
+    """Lets an order continue after its removals were given up and staff accepted the remaining records. Releases the
     order's claim."""
     given_up = [row for row in order.dispatches.current().filter(state=Dispatch.State.GIVEN_UP) if row.settled]
     for row in given_up:
@@ -408,8 +406,7 @@ def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
-    """If the activation has not cancelled the trial's records, plans the cancel of the records that should no longer be
-    live."""
+    """Plans the cancel of the trial's records that should no longer be live, unless there are none."""
     cancel = build_restore_steps(order, now)[0]
     if select_records(cancel, now=now)[1]:
         cancel.undo, cancel.position = True, Phase.AFTER - 1
@@ -417,8 +414,8 @@ def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
 
 
 def mark_records_left(records: Iterable[int]) -> None:
-    """Marks records that staff left unchanged although the orders require another state. A later step of ours removes
-    the mark."""
+    """Marks records that staff left unchanged, although they differ from the orders. A later step of ours removes the
+    mark."""
     rows = list(BillingRecord.objects.filter(pk__in=list(records)))
     for row in rows:
         row.accepted = row.accepted | {LEFT: True}

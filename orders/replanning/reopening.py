@@ -1,7 +1,7 @@
 """Plans an order again (contract 3.9, Resend and The shape).
 
-A compensated order is reopened. If another order of the line is undone, an order that has sent nothing is planned again
-after the undo steps (replan_line.py).
+A compensated order is reopened. When an order is undone, the orders of its line that have sent nothing are planned
+again after its undo steps (replan_line.py).
 """
 
 import datetime
@@ -35,7 +35,7 @@ DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_sta
 
 
 def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
-    """Returns {trial id: the trial's open claim} for the first activations among the orders. Makes at most one
+    """Returns the open claims on the trials of the first activations among the orders, by trial id. Makes at most one
     query."""
     trials = {order.trial_id for order in orders if order.first}
     rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
@@ -76,9 +76,8 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Plans an undone order again, as if it arrived now with its number, kind and day. A first activation stays the
     first.
 
-    The caller must have locked the order and its trial, and `why_not_open` must have returned None. If BPM may have
-    started a process, the process is not started again: its step keeps key and bytes, and a decision about that process
-    remains valid.
+    The caller must have locked the order and its trial, and `why_not_open` must have returned None. If BPM may have a
+    process, no new one is started: the step keeps its key and bytes, and a decision about the process remains valid.
     """
     before = _sent_with(order)
     decision = decision_in_force(order)
@@ -130,10 +129,10 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
-    """Returns the steps of an earlier plan that the new one keeps.
+    """Returns the steps of an earlier plan that the new plan keeps, by name.
 
-    These are finished file checks and traffic queries, and the BPM step if it may have started a process. If the order
-    is not held again, unfinished file checks and traffic queries that are due or in progress are kept too.
+    These are finished file checks and traffic queries, and the BPM step if it may have started a process. Unless the
+    order is held again, file checks and traffic queries are also kept while they are due or in progress.
     """
     kept = {}
     for row in old:
@@ -147,7 +146,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
 
 
 def _sent_with(order: Order) -> dict:
-    """Returns the order's current values that its BPM process contains."""
+    """Returns the order's current values of the data that its BPM process contains."""
     start = _in_shanghai(order.start_at) if order.first and order.start_at else ""
     return {
         "domains": list(order.domains.values_list("name", flat=True)),
@@ -157,7 +156,7 @@ def _sent_with(order: Order) -> dict:
 
 
 def note_sent_with(order: Order) -> None:
-    """Stores the values that an order's BPM process was started with, before these values change in the order."""
+    """Stores the values with which an order's BPM process was started. Call it before these values change."""
     process = bpm_acts(order).first()
     if process and process.sent_with is None:
         process.sent_with = _sent_with(order)
@@ -165,12 +164,12 @@ def note_sent_with(order: Order) -> None:
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:
-    """Returns the time as text in one time zone, since times from the database are in UTC and planned times are not."""
+    """Returns the time in Asia/Shanghai as text. Times from the database are in UTC, planned times are not."""
     return moment.astimezone(SHANGHAI).isoformat()
 
 
 def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
-    """Opens an incident with the values that have changed since the process was started."""
+    """Opens an incident that lists the values that have changed since the process was started."""
     known = process.sent_with or before
     if process.sent_with is None:
         process.sent_with = before

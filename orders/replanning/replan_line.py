@@ -25,18 +25,18 @@ ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 
 
 def lock_line(trial: Order) -> None:
-    """Locks the unfinished steps of a (locked) trial's line. Waits for claims in progress. A step that these claims
-    take counts as started."""
+    """Locks the unfinished steps of a (locked) trial's line. Waits for claims in progress: a step that is claimed
+    meanwhile counts as started."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state__in=NOT_FINISHED).order_by("pk")
     list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def plan_behind(trial: Order, *, moved: bool, now: datetime.datetime, by: str) -> None:
-    """Plans again the orders of a trial that have sent nothing, in the sequence of the trial's line. The trial and its
-    line must be locked.
+    """Plans those orders of a trial again that have sent nothing, in the sequence of the trial's line. The trial and
+    its line must be locked.
 
-    `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is placed after these
-    steps as well, since the steps must not wait for that day.
+    `moved`: undo or restore steps were added to the line. Then the waiting cancel of a start day is also placed after
+    these steps, which must not wait for that day.
     """
     ids = not_begun(trial)
     rows = Order.objects.filter(pk__in=ids).select_for_update(no_key=True)
@@ -66,12 +66,12 @@ def _move_start_days(trial: Order, now: datetime.datetime) -> None:
 
 
 def is_rebuilt_on_resend(row: Dispatch) -> bool:
-    """Returns True if the step undoes something, so that a resend plans the step again instead of repeating it."""
+    """Returns True if a resend plans the step again instead of repeating it, since the step undoes something."""
     return takes_back(row) and row.channel == Dispatch.Channel.BILLING and row.step not in ONLY_LOOK
 
 
 def rebuild_step(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Replaces an undo or restore step that has failed or was given up by steps for the records that still differ.
+    """Replaces a failed or given-up undo or restore step by new steps for the records that still differ.
 
     The step's order and trial must be locked. A failed step keeps its place in the trial's line. After a given-up step,
     other steps have continued, so the new steps are placed after all steps that have started.
@@ -103,9 +103,9 @@ def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
 
 
 def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) -> None:
-    """Opens an incident for a change (or trial) that was undone, fully or in part, and for the activation that has
-    started with this change. An activation that has sent nothing was planned again instead. The change's trial must be
-    locked."""
+    """Opens an incident if an activation has started with a change (or trial) that was then undone, fully or in part.
+    The incident lists both orders. Does nothing for an activation that has sent nothing, since it was planned again.
+    The trial must be locked."""
     first = begun_with(change.trial or change)
     if first is None:
         return
@@ -116,8 +116,8 @@ def open_dependency_incident(change: Order, *, now: datetime.datetime, by: str) 
 
 
 def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
-    """Returns the activation that has started on a trial and that would differ by the trial's current shape, or None.
-    `gone`: a change to treat as undone."""
+    """Returns the activation that has started on a trial, if it would differ by the trial's present shape. Otherwise
+    returns None. `gone`: a change to treat as undone."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).select_related("activation").first()
     if claim is None or claim.activation.undo_since:
         return None
@@ -130,8 +130,8 @@ def begun_with(trial: Order, *, gone: Order | None = None) -> Order | None:
 
 
 def _would_differ(first: Order, shape: Shape) -> bool:
-    """Returns True if, by this shape, an activation would have other domains, or the trial would have ended before the
-    activation."""
+    """Returns True if with this shape the activation would have other domains, or the trial would have ended before
+    it."""
     over = shape.is_over(first.planned_at.astimezone(SHANGHAI).date()) and not first.proceeded
     own = "domains" in first.given
     return over or (not own and set(first.domains.values_list("key", flat=True)) != set(shape.domains))

@@ -1,4 +1,4 @@
-"""Staff choose which BPM decision is valid (contract 3.6, 5 `decide`)."""
+"""Lets staff choose which BPM decision is valid (contract 3.6, 5 `decide`)."""
 
 import datetime
 
@@ -29,7 +29,7 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
     approval record with that result is stored for staff.
 
     A pass reopens a rejected order. If an order was compensated for another reason, a pass takes effect only when the
-    order is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
+    order is resent. A reject has the same effect as one that arrives now. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "a decision")
     with transaction.atomic():

@@ -1,8 +1,8 @@
-"""Verifications after steps during which an unanswered call may still act (contract 3.9, Unknown).
+"""Verifies records after steps if an unanswered call may still act on them (contract 3.9, Unknown).
 
-Such a call may act for ten minutes, even if a repeat of the call was answered. After each step on the same records the
-big-data side is queried at once, and again when the call can no longer act. Each verification resends the records that
-differ from their target state. A deletion has its own verifications (orders/undoing/undo_steps.py).
+A call may act for ten minutes, even if a repeat of it was answered. After each step on the same records, the big-data
+side is queried at once, and again when the call can no longer act. Each verification resends the records that differ
+from their target state. A deletion has its own verifications (orders/undoing/undo_steps.py).
 """
 
 import datetime
@@ -24,7 +24,7 @@ from orders.undoing.undo_steps import build_repair_steps
 
 
 def schedule_verification(rows: Iterable[Dispatch], calls: Collection[LateCall], *, now: datetime.datetime) -> None:
-    """Plans the verifications after done steps that change records. The orders and trials of the steps must be locked.
+    """Plans the verifications after done steps that changed records. The orders and trials of the steps must be locked.
 
     `calls`: the calls that may still act on the records of these orders and lines (`late_calls`).
     """
@@ -94,8 +94,8 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
 
 
 def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.datetime) -> None:
-    """Resends an activation's own wrong records. While the order is in effect, the records become live; otherwise they
-    are cancelled or deleted."""
+    """Resends those of an activation's own records that are wrong. They become live while the order is in effect, and
+    are cancelled or deleted otherwise."""
     order = row.order
     if not order.undo_since:
         wrong = of_activation(order, order.domains.values_list("key", "name"), records, now=now)

@@ -64,8 +64,8 @@ def _known_call(trans_ido: str, digest: str, hash_of: HashOf) -> bool:
 def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh: str, how: str = "") -> None:
     """Withdraws a locked order. `how` is staff's choice for a late undoing: cancel or delete.
 
-    Without that choice, an activation that has been live for over a day stays unchanged, and staff are asked (3.9, 16).
-    Raises TrialClaimedError for a trial that an activation holds.
+    Without that choice, an activation that has been live for more than a day stays unchanged, and staff are asked
+    (contract 3.9, 16). Raises TrialClaimedError if the order is a trial with an open claim.
     """
     if why := why_claimed(order):
         raise why
@@ -102,7 +102,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
 
 
 def why_claimed(order: Order) -> TrialClaimedError | None:
-    """Returns an error if the order is a trial that an activation holds, otherwise None."""
+    """Returns the error if the order is a trial with an open claim, otherwise None."""
     claimed = order.kind == Order.Kind.TRIAL and open_claim(order)
     return TrialClaimedError("trial_claimed", number=order.number) if claimed else None
 
@@ -111,7 +111,7 @@ def _withdraw_changes(trial: Order, *, by: str, now: datetime.datetime) -> None:
     """Withdraws a trial's changes together with the trial, and replaces the undoing of these changes (contract 3.9,
     Resend).
 
-    The trial's own undo steps follow, after calls of the changes that are in progress. They cancel all live or unknown
+    The trial's own undo steps follow. They wait for calls of the changes in progress, and cancel all live or unknown
     records. Applied changes still count in the trial's shape.
     """
     changes = Order.objects.filter(trial=trial, kind=Order.Kind.CHANGE)
@@ -148,8 +148,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
     """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of this withdrawal.
 
     `how` is `cancel` (from now on) or `delete`. For an activation that has been live for more than a day, `how` is
-    required. For all other orders, `how` is not allowed. Raises OrderUnknownError, NotAllowedError (withdrawn already,
-    or the reason is blank) and TrialClaimedError.
+    required. For all other orders, `how` is not allowed. Raises OrderUnknownError, TrialClaimedError, and
+    NotAllowedError if the order is withdrawn already or the reason is blank.
     """
     check_reason(reason, "a withdrawal")
     with transaction.atomic():
@@ -161,8 +161,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the reason why staff can't withdraw an order, or None if staff can. Staff can also withdraw an order that
-    was left unchanged by an earlier, late withdrawal."""
+    """Returns the reason why staff can't withdraw an order, or None if staff can. This includes an order that an
+    earlier, late withdrawal left unchanged."""
     if order.state == Order.State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return why_undone(order, "withdrawn_already", now)
     return None

@@ -1,7 +1,7 @@
 """Corrects the attribution of a trial and of all orders based on the trial (contract 3.9, 18; section 5, `attribute
 --move`).
 
-Our orders change at once. Live records are sent again, so that the big-data side gets the province too.
+Our orders change at once. Live records are sent again, so that the big-data side changes the province too.
 """
 
 import datetime
@@ -63,8 +63,7 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
 
 
 def family_of(order: Order) -> list[Order]:
-    """Returns the order's trial and all orders that refer to this trial. The trial is the order itself or the trial
-    that the order refers to."""
+    """Returns the order's trial and all orders that refer to this trial. The order may be the trial itself."""
     return list(_family(order).select_related("attribution").defer("content").order_by("pk"))
 
 
@@ -75,8 +74,8 @@ def _family(order: Order) -> QuerySet[Order]:
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if an order's attribution can't be changed now at all, whatever the new attribution. Makes at
-    most one query."""
+    """Returns the error if an order's attribution can't be changed now to any other attribution. Makes at most one
+    query."""
     if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:
@@ -107,8 +106,8 @@ def _province_there(record: BillingRecord, order: Order) -> str:
 
 
 def _note_provinces(family: list[Order]) -> None:
-    """Removes accepted provinces from live records. Cancelled records keep the province that they have at the big-data
-    side."""
+    """Removes accepted provinces from live records. Stores in cancelled records which province they have at the
+    big-data side."""
     owners, changed = {row.pk: row for row in family}, []
     for record in BillingRecord.objects.filter(
         order__in=owners, state__in=[BillingRecord.State.LIVE, BillingRecord.State.CANCELLED]
@@ -123,8 +122,8 @@ def _note_provinces(family: list[Order]) -> None:
 
 
 def _post(family: list[Order], records: list[BillingRecord], now: datetime.datetime) -> None:
-    """Plans a step for each order with records to post, before all waiting steps. The new step replaces a failed step
-    of this kind."""
+    """Plans a step for each order with records to post. For a trial, the step comes first in the trial's line. The new
+    step replaces a failed step of this kind."""
     mine = defaultdict(list)
     for record in records:
         mine[record.order_id].append(record.pk)

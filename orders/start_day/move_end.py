@@ -1,7 +1,7 @@
 """Moves the last day of a running trial (contract 3.9, 18 and 19; section 5, `move_end`).
 
 The day counts as an end that staff accepted, so it applies to the trial at once. One step posts the live records with
-this day, as for a change that names another end.
+this day, in the same way as for a change of the end.
 """
 
 import datetime
@@ -50,7 +50,7 @@ def move_end(*, number: str, day: datetime.date, reason: str, by: str, now: date
 
 
 def why_not_move_end(trial: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if the end of an order can't be moved at all, whatever the day. Makes at most one query."""
+    """Returns the error if the end of an order can't be moved to any day. Makes at most one query."""
     if trial.kind != Order.Kind.TRIAL:
         return NotAllowedError("end_no_trial", number=trial.number)
     if trial.state != Order.State.TRIALING or trial.undo_since:

@@ -1,8 +1,8 @@
 """Moves the start day of a scheduled activation (contract 3.9, 18; section 5, `move_start`).
 
-One call replaces the order's commercial records, with the new createTime. The day, the schedule and the steps that wait
-for the day change in the transaction that records the big-data side's acceptance. Until this transaction the order
-keeps its old day, and no step of the order's start day is executed.
+One call replaces the order's commercial records, with the new createTime. Once the big-data side has accepted, one
+transaction changes the day, the schedule and the steps that wait for the day. Until then the order keeps its old day,
+and no step of its start day is executed.
 """
 
 import datetime
@@ -62,7 +62,7 @@ def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: da
 
 
 def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Returns the error if the start of an order can't be moved at all, whatever the day."""
+    """Returns the error if the start of an order can't be moved to any day."""
     movable = order.state == Order.State.SCHEDULED or order.state in NOT_BILLED_YET
     if order.kind != Order.Kind.ACTIVATION or order.undo_since or order.start_at is None or not movable:
         return NotAllowedError("move_not_scheduled", number=order.number, state=order.state)
@@ -99,8 +99,8 @@ def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotA
 
 
 def why_moving(order: Order) -> NotAllowedError | None:
-    """Returns the error for other actions on the order's records while a move of its start is not finished. Returns
-    None if there is no such move."""
+    """Returns the error for other actions on the order's records if a move of its start is unfinished. Otherwise
+    returns None."""
     return why_unresolved(order, move_of(order))
 
 
@@ -111,8 +111,7 @@ def why_unresolved(order: Order, move: Dispatch | None) -> NotAllowedError | Non
 
 
 def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool:
-    """Returns True if a move whose records disagree may be sent again, since both starts are far enough in the
-    future."""
+    """Returns True if a move may be sent again: its records disagree, and both starts are far enough in the future."""
     start = start_of(move)
     return differs(move) and bool(order.start_at) and start is not None and min(start, order.start_at) >= now + MIN_LEAD
 
@@ -172,7 +171,8 @@ def _build_move(order: Order, day: datetime.date, now: datetime.datetime) -> Dis
 
 
 def _has_time(until: datetime.datetime, now: datetime.datetime) -> bool:
-    """Returns True if a call claimed now ends before `until`, even if the call begins at the end of its lease."""
+    """Returns True if a call that is claimed now ends before `until`, even if it begins only at the end of its
+    lease."""
     return now + datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS) <= until
 
 
@@ -183,7 +183,7 @@ def is_over(move: Dispatch, now: datetime.datetime) -> bool:
 
 
 def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[str]) -> list[Dispatch]:
-    """Removes moves from (locked) due steps. Removes expired moves and, while the big-data side is down, moves that
+    """Returns the (locked) due steps without expired moves. While the big-data side is down, also leaves out moves that
     have not begun.
 
     The removed moves are checked again soon. `end_moves` ends the expired moves.

@@ -1,6 +1,7 @@
-"""The consequences of a move of a start day that has ended, or whose outcome is now known (contract 3.9, 18).
+"""Carries out the consequences of moves of a start day, once they have ended or their outcome is known (contract 3.9,
+18).
 
-For an order that is being undone, the verifications of its undoing handle the moves instead.
+For an order that is being undone, the verifications of the undoing handle its moves instead.
 """
 
 import datetime
@@ -30,8 +31,8 @@ Pairs = list[tuple[BillingRecord, HeldRecord | None]]
 def settle_move(row: Dispatch) -> None:
     """Sets the state of a failed move without saving it.
 
-    If the move was refused and none of its calls can have taken effect, the move is closed. Otherwise the move stays
-    `failed` until the big-data side was queried. If the records disagree then, the move still stays `failed`.
+    If the move was refused and none of its calls can have taken effect, the move is closed. Otherwise it stays `failed`
+    until the big-data side has been queried, and also after that if the records disagree.
     """
     refused = row.definite and not row.may_have_acted
     row.definite = refused
@@ -115,8 +116,8 @@ def _pairs(records: Iterable[BillingRecord], held: Iterable[HeldRecord], order: 
 
 
 def _starts(pairs: Pairs) -> set[datetime.datetime | None]:
-    """Returns the starts of the records that are live at the big-data side. None stands for records that are not
-    live."""
+    """Returns the starts of the records that are live at the big-data side. The result contains None if a record is not
+    live there."""
     return {one.create_time if one and one.live else None for _record, one in pairs}
 
 
@@ -128,7 +129,7 @@ def _take_records(pairs: Pairs) -> None:
 
 
 def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Processes the answer about an order from before a restore whose start day has come. The order must be locked.
+    """Processes the answer about an order that is older than a restore, on its start day. The order must be locked.
 
     If all records have the same other start, the order is moved to that start. If the records disagree, the order is
     stopped, as after a move.
@@ -160,18 +161,19 @@ def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.dat
 
 
 def earliest(starts: Iterable[datetime.datetime]) -> datetime.datetime:
-    """Returns the start of an order whose records disagree: the time from which the customer is billed."""
+    """Returns the earliest start. It counts if an order's records disagree, since the customer is billed from then
+    on."""
     return min(starts)
 
 
 def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Accepts the big-data side's records after a move whose records disagree. The earliest createTime counts. The
-    order must be locked.
+    """Adopts the big-data side's records if they disagree after a move. The earliest createTime counts. The order must
+    be locked.
 
     Raises NotAllowedError if one of the records is not live at the big-data side and the order can still be
-    compensated. If the order can't be compensated, since its start was more than a day ago (contract 3.9, 16), each
-    missing record becomes an open difference. A fix sends the missing record again with the start. If no record is live
-    at the big-data side, the start does not change.
+    compensated. If the order started more than a day ago, it can't be compensated (contract 3.9, 16). Each missing
+    record then becomes an open difference. A fix sends the missing record again with the start. If no record is live at
+    the big-data side, the start does not change.
     """
     order, records = move.order, list(load_records(move.records).values())
     pairs = _pairs(records, held, order)
@@ -188,7 +190,7 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
 
 
 def _note_gone(order: Order, gone: Pairs, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
-    """Opens a difference for each record of an order that is not live at the big-data side. Our record stays live."""
+    """Opens a difference for each record in `gone`, which is not live at the big-data side. Our record stays live."""
     for record, _one in gone:
         record.state, record.create_time, record.cancelled_at = BillingRecord.State.LIVE, start, None
     update_rows([record for record, _one in gone], TAKEN)

@@ -16,8 +16,8 @@ from orders.texts.errors import NotAllowedError
 
 
 def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: datetime.datetime) -> list[str]:
-    """Starts the orders whose start day has come, or only the orders with the given numbers: their steps become due.
-    Returns the numbers of the started orders."""
+    """Starts the scheduled orders whose start day has come: their steps become due. `numbers` limits this to some
+    orders. Returns the numbers of the started orders."""
     due = Order.objects.filter(state=Order.State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:
         due = due.filter(number__in=numbers)
@@ -38,8 +38,7 @@ def activate(*, numbers: Collection[str] | None = None, by: str = "sweep", now: 
 
 
 def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Starts a scheduled order whose day has come, in the same way as its job. Raises NotAllowedError and
-    OrderUnknownError."""
+    """Starts a scheduled order on its day, in the same way as its job. Raises NotAllowedError and OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_run(order, now):

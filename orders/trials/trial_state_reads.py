@@ -1,6 +1,4 @@
-"""Reads the shapes (target states) of trials and their ends (contract 3.9, 19), computed by
-orders.rules.trial_shape.
-"""
+"""Reads trials' shapes (target states) and their ends (contract 3.9, 19). orders.rules.trial_shape computes them."""
 
 import datetime
 from collections import defaultdict
@@ -23,7 +21,8 @@ NOTHING_SENT = Q(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE], attempt
 
 
 def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[int, list[Entry]]:
-    """Returns the entries that determine each trial's shape, without the given changes. Makes three queries."""
+    """Returns the entries of each trial from which its shape is computed. Leaves out the changes in `without`. Makes
+    three queries."""
     trials = list(trials)
     changes = Q(trial__in=trials, kind=Order.Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
@@ -72,7 +71,7 @@ def read_shape(kept: TrialShape) -> Shape:
 def shape_row(order: Order) -> TrialShape | None:
     """Returns the row of a trial's shape, from `select_related("shape")`, or None.
 
-    The result is None for other orders, and for a trial of an earlier version without a stored shape.
+    The result is None for other orders, and for a trial without a stored shape from an earlier version.
     """
     return getattr(order, "shape", None)
 
@@ -83,7 +82,8 @@ def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, 
 
 
 def shapes_of(trials: Iterable[int]) -> dict[int, Shape]:
-    """Returns the shape of each trial. If a trial of an earlier version has no stored shape, its shape is computed."""
+    """Returns the shape of each trial. If a trial from an earlier version has no stored shape, its shape is
+    computed."""
     trials = list(trials)
     found = {row.pk: read_shape(row) for row in TrialShape.objects.filter(pk__in=trials)}
     if missing := [pk for pk in trials if pk not in found]:
@@ -96,8 +96,8 @@ def shape_of(trial: Order) -> Shape:
 
 
 def not_begun(trial: Order) -> list[int]:
-    """Returns a trial's orders that wait in its line and have sent nothing to BPM or for billing. The orders are in the
-    sequence of the line."""
+    """Returns the ids of the orders that wait in a trial's line and have sent nothing to BPM or the big-data side, in
+    the sequence of the line."""
     sent = Dispatch.objects.current().filter(order=OuterRef("order"), plan=OuterRef("plan"), undo=False, attempts__gt=0)
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, order__undo_since=None)
     rows = rows.exclude(order=trial.pk).filter(~Exists(sent.filter(channel__in=AT_PARTNERS, repeat=False)))
@@ -106,14 +106,15 @@ def not_begun(trial: Order) -> list[int]:
 
 
 def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = None) -> Shape:
-    """Returns the shape of a trial, computed from the orders that have begun, including `of` and excluding `gone`."""
+    """Returns a trial's shape according to the orders that have begun. Counts the order `of` even if it has not begun,
+    and does not count `gone`."""
     without = set(not_begun(trial)) - {of.pk if of else None} | {order.pk for order in (gone,) if order}
     return fold(entries_of([trial.pk], without=without)[trial.pk])
 
 
 def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
-    """Returns the ids of trials whose claiming activation has begun to cancel their records. An activation that is
-    being undone, or is `gone`, does not count.
+    """Returns the ids of claimed trials if the activation with the claim has begun to cancel their records. An
+    activation that is being undone does not count, and neither does `gone`.
     """
     claims = TrialClaim.objects.filter(trial__in=list(trials), released_at=None, activation__undo_since=None)
     claims = claims.exclude(activation=gone) if gone else claims
@@ -124,8 +125,8 @@ def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
 
 
 def meant_now(trial: Order, shape: Shape, *, now: datetime.datetime, gone: Order | None = None) -> Shape | None:
-    """Returns the shape of a trial whose records should be live. Returns None if the trial has ended, is withdrawn or
-    is taken over."""
+    """Returns `shape` if the trial's records should be live. Returns None if the trial has ended, is withdrawn or is
+    taken over."""
     return shape if _runs(trial, shape, now) and not started([trial.pk], gone=gone) else None
 
 
@@ -135,10 +136,10 @@ def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
 
 
 def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, Shape | None]:
-    """Returns the shape of each trial, computed from the orders that have begun. The shape is None if no record should
-    be live.
+    """Returns each trial's shape according to the orders that have begun, or None for a trial without records that
+    should be live.
 
-    Makes five queries, and more queries for trials with waiting steps.
+    Makes five queries, and more for each trial with waiting steps.
     """
     ids = [trial.pk for trial in trials]
     shapes, over = shapes_of(ids), started(ids)
@@ -161,7 +162,7 @@ def running_trials() -> QuerySet[Order]:
 
 
 def trials_ending(**days: datetime.date) -> QuerySet[Order]:
-    """Returns running trials without a claim, by lookups of their last day (`gte=monday, lte=sunday`)."""
+    """Returns running trials without a claim. The arguments are lookups of the last day (`gte=monday, lte=sunday`)."""
     claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
     running = running_trials().filter(~Exists(claims))
     return running.filter(**{f"shape__ends_on__{lookup}": day for lookup, day in days.items()})

@@ -15,7 +15,7 @@ UNDONE_LATE, NOT_RESTORED = "undone_late", "not_restored"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The source of a part: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at` are set for TAKEN and ENDING."""
+    """The source of a part of a shape: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at` are set for TAKEN and ENDING."""
 
     kind: str
     change: Order | None = None
@@ -25,8 +25,8 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A trial's shape with its sources. `domains`: {name: source}. `end` and `ending` are None if the trial has
-    none."""
+    """A trial's shape, with the sources of its parts. `domains`: {name: source}. `end` and `ending` are None if the
+    trial has none."""
 
     shape: Shape
     domains: dict[str, Source] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def _sources_of(trial: Order, entries: Iterable[Entry]) -> dict[int, Source]:
 
 def why_over(trial: Order, shape: Shape, today: datetime.date) -> str:
     """Returns the reason why a trial has ended, or "" if it has not ended. ENDED means that the reason is unknown,
-    since the version at that time did not store it."""
+    because an earlier version did not store it."""
     if shape.closed:
         event = trial.events.filter(kind="trial_ending").order_by("-pk").first()
         why = event.data.get("why", "") if event else ""

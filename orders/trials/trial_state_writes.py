@@ -1,9 +1,9 @@
 """Stores the shapes of trials (contract 3.9, 19). Only intake creates a TrialShape; all other writes are in this
 module.
 
-Code that changes a trial's shape calls `reshape` under the trial's lock. Such code plans, withdraws or gives up a
-change, handles an ending or an accepted end, or takes or releases a claim. `reshape` computes and stores the shape,
-creates the rows of records that the shape requires, and updates the trial's state.
+Code that changes a trial's shape calls `reshape` under the trial's lock. The shape changes when a change is planned,
+withdrawn or given up, when the trial ends or gets an accepted end, and when a claim is taken or released. `reshape`
+computes and stores the shape, creates the rows of records that the shape requires, and updates the trial's state.
 """
 
 import datetime
@@ -42,7 +42,7 @@ LAST_NUMBERS = Prepared(
 
 
 def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
-    """Computes and stores a (locked) trial's shape, with the rows of its records and the trial's state."""
+    """Computes and stores a (locked) trial's shape, the rows of its records, and its state."""
     shape = fold(entries_of([trial.pk])[trial.pk])
     keep_shape(trial, shape)
     if trial.planned_at and not trial.undo_since:  # a withdrawn trial sends nothing any more
@@ -52,9 +52,9 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
 
 
 def keep_shape(trial: Order, shape: Shape) -> None:
-    """Saves a (locked) trial's shape. Saves on the trial the service that the trial's changes set.
+    """Saves a (locked) trial's shape, and saves its changed service on the trial.
 
-    Compares with the row, since a transaction may have several instances of a trial.
+    Compares the service with the database row, since a transaction may have several instances of a trial.
     """
     row = TrialShape(trial=trial, **shape.columns)
     TrialShape.objects.bulk_create([row], update_conflicts=True, unique_fields=["trial"], update_fields=shape.columns)
@@ -64,10 +64,10 @@ def keep_shape(trial: Order, shape: Shape) -> None:
 
 
 def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
-    """Stores the shape after a change that is planned last for its (locked) trial. The records of the change were
+    """Stores a (locked) trial's shape after a change that comes last among its entries. The rows of its records were
     created with the plan.
 
-    A new change can only change the state of a trial that has ended.
+    A new change affects the trial's state only if the trial has ended.
     """
     keep_shape(trial, shape)
     if not is_new or trial.state == Order.State.ENDED:
@@ -75,7 +75,7 @@ def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datet
 
 
 def _make_rows(trial: Order, shape: Shape) -> None:
-    """Creates missing rows of required records, since a step finds its records by their rows.
+    """Creates missing rows of required records, since the steps select their records from these rows.
 
     Rows that were never sent and are not required any more count as deleted.
     """
@@ -98,7 +98,7 @@ def _make_rows(trial: Order, shape: Shape) -> None:
 
 
 def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.datetime, by: str) -> None:
-    """Sets a (locked) trial's state from its shape and its claim, if its records were created."""
+    """Derives a (locked) trial's state from its shape and claim, once its records were created."""
     if trial.state in {Order.State.WITHDRAWN, Order.State.COMPENSATING} or not _is_made(trial):
         return
     if trial.undo_since:
@@ -113,7 +113,8 @@ def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.dat
 
 
 def convert_trials(trials: Mapping[int, Order], *, now: datetime.datetime, by: str) -> None:
-    """Sets (locked) trials with an open claim to converted, since the claim's holder has cancelled their records."""
+    """Sets (locked) trials with an open claim to converted. Call it when the claim's holder has cancelled their
+    records."""
     running = {pk: trial for pk, trial in trials.items() if trial.state in CONVERTIBLE and trial.undo_since is None}
     claimed = CLAIMED(trials=running) if running else ()
     moved = [(running[pk], running[pk].state, Order.State.CONVERTED) for pk in claimed]
@@ -129,8 +130,8 @@ def _is_made(trial: Order) -> bool:
 
 
 def _is_taken_over(trial: Order) -> bool:
-    """Returns True if the holder of an open claim has cancelled the trial's records, according to its answer or a
-    comparison."""
+    """Returns True if the activation with the open claim has cancelled the trial's records, according to the partner's
+    answer or a comparison."""
     claim = TrialClaim.objects.filter(trial=trial, released_at=None).first()
     if claim is None:
         return False
@@ -152,7 +153,7 @@ def next_number(trial: Order) -> int:
 
 
 def number_after(last: list[tuple[int | None, int | None]]) -> int:
-    """Returns the number after the numbers that LAST_NUMBERS found."""
+    """Returns the sequence number after the greatest number in LAST_NUMBERS' result."""
     return max(number or 0 for number in last[0]) + 1
 
 

@@ -11,7 +11,7 @@ NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the part
 
 
 def compensate(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Starts to undo an order whose step failed, if the contract requires it."""
+    """Starts to undo the order of a failed step, if the contract requires it."""
     if is_compensated(row) and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
 

@@ -27,7 +27,7 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
     """Marks the records as deleted. If another call may still create them, marks them as unknown instead and keeps the
-    verifications, the last of which runs when no call can act any more (contract 3.9, Unknown)."""
+    verifications. The last verification runs when no call can act any more (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[Dispatch.State.WAITING, Dispatch.State.DUE])
     unsure, until = may_be_made(row.order, acts_of(row.order), now)

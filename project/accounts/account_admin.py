@@ -100,8 +100,8 @@ class PermissionWords(NotesValues):
 
 
 def _company_help() -> str:
-    """Returns the help text about the company log-in: its effect on an account, and the delay until disabling a person
-    there takes effect."""
+    """Returns the help text about the company log-in. It explains the effect on an account, and how soon a person who
+    is disabled there is logged out here."""
     hours = settings.SESSION_MAX_HOURS
     return format_html("{} {}", COMPANY_HELP, LOGIN_LIMIT_HELP % {"hours": hours} if hours else NO_LIMIT_HELP)
 
@@ -164,8 +164,8 @@ class StaffForm(GivesRoles, UserChangeForm):
         """Rejects invalid combinations.
 
         These are attributions without the limit (the user would see all orders), forbidden combinations of rights, and
-        an invalid link to the company log-in. Changes after which no emergency account or no administrator is left are
-        rejected too.
+        an invalid link to the company log-in. Also rejects a change that leaves no emergency account or no
+        administrator.
         """
         found = super().clean()
         self.refuse_rights_together(found)
@@ -196,7 +196,7 @@ def _creators(users: list[int]) -> dict[int, str]:
 
 class RoleForm(NamesForm):
     def clean_permissions(self):
-        """Rejects a new permission if the role would then have a forbidden combination."""
+        """Rejects a new permission that would give the role a forbidden combination."""
         chosen = self.cleaned_data["permissions"]
         if set(chosen) - set(self.initial.get("permissions", ())) and (why := why_not_to_hold([], chosen)):
             raise forms.ValidationError(why)
@@ -264,7 +264,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
         return [*own, *super().get_urls()]
 
     def _colleague_page(self, page, request, id):
-        """Returns `page` for another account. Raises the errors of `_get_changeable`.
+        """Returns `page` for a colleague's account. Raises the errors of `_get_changeable`.
 
         Other URLs show the same page for the user's own account.
         """
@@ -376,7 +376,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, DeskAdmin, UserAdmin):
             obj.note_given(request.user, now=timezone.now())
 
     def response_add(self, request, obj, post_url_continue=None):
-        """Redirects to the list. Django would open the account's page, although the form already contains every
+        """Redirects to the list. Django would open the account's page, which is not needed: the form already has every
         field."""
         return self._send_invite(request, obj) or super(UserAdmin, self).response_add(request, obj, post_url_continue)
 

@@ -109,9 +109,9 @@ def unmark_emergency_account(user: User, *, by: str, now: datetime.datetime) -> 
 def emergency_link(request: HttpRequest) -> HttpResponse:
     """Sets the password of an emergency account, once. If the link is not valid, the status is 403.
 
-    A URL with the key is redirected to a URL without the key, so that nobody sees the key. Neither we nor
-    deploy/nginx.conf log a query string. Until the password is set, the key is in a cookie, because a session would
-    create a row for every anonymous visitor.
+    A URL with the key is redirected to a URL without the key, so that nobody sees the key. Neither our logs nor those
+    of deploy/nginx.conf contain a query string. Until the password is set, the key is in a cookie, because a session
+    would create a row for every anonymous visitor.
     """
     now, here = timezone.now(), reverse("emergency_link")
     key = request.GET.get("key", request.COOKIES.get(KEY, ""))

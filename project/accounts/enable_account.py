@@ -74,7 +74,7 @@ def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | N
 
 
 class DisplayedStateForm(forms.Form):
-    """The state that the page displayed. It serves to detect that another person has changed the state since."""
+    """The state that the page displayed. If the present state differs, another person has changed it since."""
 
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
@@ -105,8 +105,8 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
 
 
 def _set_active(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
-    """Enables or disables the account, and writes the change to the admin log as a form would. Disabling an account
-    ends its sessions (session_revocation.py). For the last administrator, adds an error message."""
+    """Enables or disables the account, and writes the change to the admin log, like a form. Disabling an account ends
+    its sessions (session_revocation.py). For the last administrator, adds an error message."""
     before = user.is_active
     values = [{"field": "is_active", "old": before, "new": not before}]
     with transaction.atomic():

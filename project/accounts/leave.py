@@ -25,8 +25,8 @@ def enter_leave(
 ) -> list[Model]:
     """Stores a leave from `first` to `last`, both included, and notifies the deputy. Locks the account.
 
-    Returns the person's items that the deputy can't see or act on. These items are left to the team. Raises
-    NotAllowedError for the reasons of `why_not_away`.
+    Returns the person's items that the deputy can't see or act on. They are left to the team. Raises the errors of
+    `why_not_away`.
     """
     with transaction.atomic():
         row = User.objects.select_for_update(no_key=True).get(pk=user.pk)

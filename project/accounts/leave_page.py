@@ -56,7 +56,7 @@ class HandOverForm(forms.Form):
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
-    """GET shows the account's leave and a form. POST does the action in `act`: it stores a leave, ends a leave or hands
+    """GET shows the account's leave and a form. POST does what `act` says: it stores a leave, ends a leave or hands
     over all work. The response to an invalid form has status 409."""
     person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()

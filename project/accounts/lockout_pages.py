@@ -31,7 +31,7 @@ class FailedLoginAdmin(ReadOnlyAdmin):
     """The list of failed log-ins.
 
     Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again. It also ends
-    the address's lock for all users and the slowing down of the account's log-ins.
+    the lock of the address for all users, and no longer slows down the account's log-ins.
     """
 
     list_per_page = 100
@@ -47,8 +47,7 @@ class FailedLoginAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).annotate(address_locked=Exists(locked))
 
     def has_unlock_permission(self, request) -> bool:
-        """Returns True if the user may delete these rows and see all attributions, because the rows include all
-        accounts."""
+        """Returns True if the user may delete these rows and sees all attributions. The rows are about all accounts."""
         return request.user.has_perm("project.delete_failedlogin") and is_unlimited(request.user)
 
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])

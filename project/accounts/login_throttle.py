@@ -53,8 +53,8 @@ def guessing_addresses(now: datetime.datetime) -> QuerySet:
 
 
 def forget_failures(username: str, address: str | None) -> None:
-    """Ends the locks and the slowing down that failures of this name and address caused. Leaves django-axes' own
-    lock."""
+    """Forgets the failures of this name and address, so that our two rules no longer apply to them. django-axes' own
+    lock remains."""
     AccessFailureLog.objects.filter(Q(username=username) | Q(ip_address=address)).delete()
 
 
@@ -94,7 +94,7 @@ class LoginGuard(AxesDatabaseHandler):
             AccessFailureLog.objects.filter(attempt_time__lte=request.axes_attempt_time - NAME_PERIOD).delete()
 
     def reset_attempts(self, *, ip_address=None, username=None, ip_or_username=False):
-        """Deletes also the failures that our two rules count. The `axes_reset…` commands call this method."""
+        """Also deletes the failures that our two rules count. The `axes_reset…` commands call this method."""
         given = {"ip_address": ip_address, "username": username}
         which = [Q(**{name: value}) for name, value in given.items() if value]
         rows = AccessFailureLog.objects.all()

@@ -32,7 +32,8 @@ def note_logout(request: HttpRequest, user, **signal) -> None:
 
 @receiver(user_login_failed)
 def note_failure(credentials: dict, request: HttpRequest | None = None, **signal) -> None:
-    """Records a failed log-in. A locked account is recorded once per lock, because later passwords are not verified."""
+    """Records a failed log-in. Failures of a locked account are recorded once per lock, because its passwords are not
+    verified."""
     if request is None:
         return
     name = one_line(login_name(request, credentials))[:150]
@@ -46,14 +47,14 @@ def note_failure(credentials: dict, request: HttpRequest | None = None, **signal
 
 
 def note_provisioning_error(request: HttpRequest, error: ProvisioningError) -> None:
-    """Records a company log-in of a person who has no role here, or whose account is disabled."""
+    """Records a company log-in of a person without a role here, or with a disabled account."""
     note_from(request, TrailEntry.Code.LOGIN_REFUSED, by=COMPANY, about=one_line(error.person), why=error.code)
 
 
 def note_company_failure(request: HttpRequest, why: str) -> None:
     """Records a company log-in that failed. `why` is a key of trail_words.COMPANY_FAILED. Nothing else is stored.
 
-    No lock limits these log-ins, so at most AXES_FAILURE_LIMIT rows for each address and `why` are written per
+    No lock limits these log-ins. So for each address and `why`, at most AXES_FAILURE_LIMIT rows are written per
     AXES_COOLOFF_TIME.
     """
     since = timezone.now() - settings.AXES_COOLOFF_TIME

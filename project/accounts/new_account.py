@@ -14,7 +14,7 @@ class GivesRoles(NamesForm):
     """A form in which `giver` adds roles to an account or removes them."""
 
     def clean_groups(self):
-        """Rejects roles that allow approving others' requests. A superuser may give such roles."""
+        """Rejects new roles that may approve others' requests, unless the giver is a superuser."""
         chosen, held = set(self.cleaned_data["groups"]), set(self.initial.get("groups", ()))
         if self.giver.is_superuser or chosen == held:
             return self.cleaned_data["groups"]

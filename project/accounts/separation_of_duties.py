@@ -34,8 +34,7 @@ def rights_of(groups: Iterable[Group], permissions: Iterable[Permission] = ()) -
 
 
 def why_not_together(parts: Iterable[Set[str]]) -> str | None:
-    """Returns the key of FORBIDDEN_TOGETHER if nobody may hold these rights together. If they are allowed, returns
-    None.
+    """Returns the key of FORBIDDEN_TOGETHER if nobody may hold these rights together, otherwise None.
 
     Each part is the set of rights of one role.
     """

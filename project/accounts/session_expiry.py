@@ -1,7 +1,7 @@
 """Ends sessions of staff after SESSION_IDLE_MINUTES without use and after SESSION_MAX_HOURS (contract 4).
 
-0 means never. The session itself stores two times, its beginning and its last use, as seconds since 1970. So pages need
-no additional query, and a session is written at most once a minute.
+The value 0 switches a limit off. The session itself stores the times of its beginning and its last use, as seconds
+since 1970. So pages need no additional query, and a session is written at most once a minute.
 """
 
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ def _written_every() -> float:
 
 def seconds_left(request: HttpRequest) -> dict[str, int]:
     """Returns the seconds until the session ends. `idle` is the time left without use, `hours` the time left regardless
-    of use. Limits that are off are left out. `period` has the allowed seconds without use.
+    of use. Limits that are off are left out. `period` is the allowed number of seconds without use.
 
     Returns an empty dictionary if nobody is logged in, or if the session middleware has not run.
     """
@@ -125,8 +125,7 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
 
 
 def _unauthorized(response: HttpResponse) -> HttpResponse:
-    """Returns a 401 with the log-in page's URL. This replaces a redirect to that page, because a poll would follow a
-    redirect."""
+    """Returns a 401 with the log-in page's URL, in place of a redirect to that page. A poll would follow a redirect."""
     leads_to = response.headers["Location"]
     if leads_to.split("?")[0] not in map(reverse, LOGIN_PAGES):
         return response

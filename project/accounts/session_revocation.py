@@ -1,8 +1,8 @@
 """Ends the sessions of an account before they expire.
 
-Django finds sessions by key alone, so AccountSession stores the user of each session. All other data are in the session
-itself. The row is added at the log-in. If a session comes from an older version or has a new key, its row is added at
-the next page.
+Django finds sessions by key alone, so a row of AccountSession stores the user of each session. All other data are in
+the session itself. The row is added at the log-in or, for a session of an older version or with a new key, at the next
+page.
 
 If an account loses a right, its sessions end at once. This applies if it is disabled, gets a new password, or loses a
 role, permission or attribution. If the permissions of a role change, no session ends, because each page reads them
@@ -53,7 +53,7 @@ def add_missing_session_row(request: HttpRequest) -> None:
 
 
 def end_revoked_session(request: HttpRequest) -> None:
-    """Empties a session that its own request has deleted. Otherwise Django could not save the session and would return
+    """Empties the request's session if the request has deleted it. Otherwise Django could not save it and would return
     status 400."""
     session = request.session
     if (
@@ -92,8 +92,8 @@ def _is_lost(name: str, before: object, after: object) -> bool:
 @receiver(m2m_changed, sender=User.user_permissions.through)
 @receiver(m2m_changed, sender=User.attributions.through)
 def end_with_a_lost_row(sender, instance, action: str, reverse: bool, pk_set: set[int] | None, **signal) -> None:
-    """Ends sessions after the removal of a role, permission or attribution. The removal of an attribution ends sessions
-    only for a limited account."""
+    """Ends an account's sessions after the removal of a role, permission or attribution. The removal of an attribution
+    counts only for a limited account."""
     if action not in {"post_remove", "pre_clear"}:
         return
     if reverse:

@@ -11,8 +11,7 @@ class SessionStore(db.SessionStore):
     """Records the use of an old key, and keeps the session key when Django signs the session again.
 
     Django would give such a session a new key and delete the old key. Then simultaneous requests would be redirected to
-    the log-in page. The class has the same name as Django's class, because the salt of the signatures contains the
-    name.
+    the log-in page. The class has the same name as Django's, because the name is part of the signatures' salt.
     """
 
     is_renewed = False

@@ -69,8 +69,7 @@ class OpenSession:
 def open_sessions(user: User, *, now: datetime.datetime, own: SessionBase) -> list[OpenSession]:
     """Returns the open sessions, most recently used first.
 
-    `own` is this request's session. The times of this session are read from memory, because it is saved only after the
-    response.
+    `own` is this request's session. Its times are read from memory, because it is saved only after the response.
     """
     rows = AccountSession.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
     found = filter(None, (_open_session(row, now.timestamp(), own) for row in rows))

@@ -97,8 +97,8 @@ class TrailForm(DaysForm):
 
 
 def may_see_trail(user) -> bool:
-    """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors can see only
-    the events of their attributions' orders."""
+    """Returns True if the user may see the audit trail, which covers all attributions. Limited auditors see only the
+    events of orders in their attributions."""
     return user.has_perm(PERMISSION_TO_VIEW) and is_unlimited(user)
 
 
@@ -159,8 +159,8 @@ def _csv_response(request: HttpRequest, form: TrailForm) -> StreamingHttpRespons
 
 
 def _lines(asked: TrailFilter, before: TrailPosition) -> Iterator[str]:
-    """Yields the file in parts of READ_AT_ONCE rows. Each part has its own query, because a single cursor would stay
-    open as long as the browser reads."""
+    """Yields the file in parts of READ_AT_ONCE rows. Each part has its own query. A single cursor would stay open for
+    as long as the browser reads."""
     line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
     yield "\ufeff" + line([str(column) for column in COLUMNS])
     acts: list[Act] = []

@@ -44,7 +44,8 @@ class MenuPage:
 
 @dataclass(frozen=True)
 class MenuLink:
-    """A menu entry for a page that also has another entry or link, such as a filtered list or the home page."""
+    """An additional menu entry for a page that has an entry or link already, such as a filtered list or the home
+    page."""
 
     place: int
     title: str | Promise
@@ -77,7 +78,7 @@ LINKS = [
 
 
 def roles_of(user) -> Set[Role]:
-    """Returns the roles that the user's rights identify. For a superuser, and if no role matches, returns all roles."""
+    """Derives the user's roles from the user's rights. Returns all roles for a superuser, or if no role matches."""
     if user.is_superuser:
         return EVERYBODY
     found = frozenset(role for role, rights in RIGHTS_OF_ROLES.items() if any(map(user.has_perm, rights)))
@@ -100,7 +101,7 @@ def whole_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage])
 def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
     """Returns the entries that the user may open, sorted by `place`.
 
-    A page of the site builds some fifty entries, so the loops call no function of ours for each entry.
+    Each page builds some fifty entries. To save time, the loops call no function of ours for each entry.
     """
     found, prefix = [], get_script_prefix()
     for model, listed in LISTS.items():
@@ -138,8 +139,8 @@ def _address(view: str, site: str) -> str:
 
 @functools.cache
 def _cached_url(view: str, site: str, prefix: str) -> str:
-    """Returns a URL from a cache. Without the cache, `reverse` for a page's 40 entries takes a twentieth of the page's
-    time.
+    """Returns a URL from a cache. Without the cache, `reverse` would take a twentieth of a page's time for its 40
+    entries.
 
     `prefix` is only part of the cache's key, because `reverse` reads the script prefix from the thread.
     """
@@ -147,8 +148,8 @@ def _cached_url(view: str, site: str, prefix: str) -> str:
 
 
 def _mark_current(entries: list[dict], request: HttpRequest) -> None:
-    """Sets `current` in the best entry. The value is `page` if the entry is the page itself. It is `true` if the page
-    belongs to the entry's list.
+    """Sets `current` in the best entry: to `page` if the entry is the page itself, or to `true` if the page belongs to
+    the entry's list.
 
     The best entry is the one with the longest matching URL.
     """

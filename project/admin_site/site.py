@@ -50,7 +50,7 @@ class Parts:
 
 
 class ChoicesView(AutocompleteJsonView):
-    """Uses the `choice_words` method of the ModelAdmin, if there is one, for the labels of autocomplete choices."""
+    """Labels autocomplete choices by the ModelAdmin's method `choice_words`, if it has one."""
 
     def serialize_result(self, obj, to_field_name):
         words = getattr(self.model_admin, "choice_words", str)
@@ -90,8 +90,8 @@ class DeskAdminSite(AdminSite):
         return short_menu(self, request, self.parts.menu_pages)
 
     def i18n_javascript(self, request, extra_context=None):
-        """Returns the translations for scripts. Django's catalogue comes first. Ours adds the texts that Django's
-        lacks."""
+        """Returns the translations for scripts. Django's catalogue comes first. Ours adds the texts that are missing
+        there."""
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def get_urls(self):
@@ -123,8 +123,8 @@ class DeskAdminSite(AdminSite):
             return request_code(request, needed.user)
 
     def logout(self, request, extra_context=None):
-        """Ends the session. If the provider has an end-session URL, the page then opens that URL. No redirect
-        is used, because the content security policy allows no redirect of a form to another site."""
+        """Ends the session. If the provider has an end-session URL, the page then opens that URL. A redirect is not
+        possible, because the content security policy forbids that a form redirects to another site."""
         # This must precede the flush of the session, because the URL contains the session's ID token.
         address = end_session_url(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))

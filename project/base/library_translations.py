@@ -1,4 +1,4 @@
-"""Texts of Django, django-axes and django-q2 whose Chinese translation is missing, or differs from ours.
+"""Texts of Django, django-axes and django-q2 without a Chinese translation, or with another one than ours.
 
 `makemessages` finds the texts here and adds them to our catalogue, which takes precedence.
 """

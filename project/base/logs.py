@@ -50,8 +50,8 @@ def cut(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Returns the text with non-printable characters escaped, so that the author of the text can't forge a log line or
-    hide part of a line."""
+    """Returns the text with non-printable characters escaped. So the author of the text can't forge a log line or hide
+    a part of it."""
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
@@ -71,10 +71,9 @@ def _safe_cached(text: str) -> str:
 class OutageFilter(logging.Filter):
     """Shortens and drops log records of an unavailable database.
 
-    The error's text is logged without a traceback, because no code is at fault. For requests, only the start
-    of the outage is logged. At its end, the number of refused requests is logged. Django's records for a 503 and
-    django-q2's records are dropped, because our code logs the outage. Records of `django.security` lose their traceback
-    too.
+    The error's text is logged without a traceback, because no code is at fault. For requests, only the start of the
+    outage is logged, and at its end the number of refused requests. Django's records for a 503 and django-q2's records
+    are dropped, because our code logs the outage. Records of `django.security` lose their traceback too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -67,7 +67,7 @@ def _content_length(meta: dict) -> int | None:
 
 
 class HostMiddleware(CommonMiddleware):
-    """Rejects a Host header that is not in ALLOWED_HOSTS, as Django does. Probes are excepted.
+    """Rejects a Host header that is not in ALLOWED_HOSTS, as Django does, except for probes.
 
     Probes use a container's address, which is not known in advance. The responses to probes contain no links.
     """
@@ -90,7 +90,7 @@ class PartnerCallMiddleware(Middleware):
 
 
 class UploadSizeMiddleware(Middleware):
-    """Returns status 413 for a page's request whose body is too large, before the body is read. Django does not limit
+    """Returns status 413 if the body of a page's request is too large, before the body is read. Django does not limit
     uploaded files.
 
     The limits are those of deploy/nginx.conf. The general limit is 16 MiB. For an info-security file of up to 20 MiB

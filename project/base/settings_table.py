@@ -48,8 +48,8 @@ def entries(name: str, given: str) -> list[str]:
 
 
 def words(name: str, given: str) -> list[str]:
-    """Returns the words of a comma-separated list. Raises InvalidSettingError for an empty list or entry, because it
-    would silently mean nobody or nothing."""
+    """Returns the words of a comma-separated list. Raises InvalidSettingError for an empty list or entry, which would
+    silently mean nobody or nothing."""
     found = [word.strip() for word in given.split(",")]
     if not all(found):
         raise InvalidSettingError(f"{name} must not be empty, nor hold an empty entry")
@@ -144,7 +144,7 @@ class Grant(NamedTuple):
 
 
 def grants(name: str, given: str) -> tuple[Grant, ...]:
-    """Returns the grants of `group=role:BJ+TJ;group=role`. A group with several roles has a part for each.
+    """Parses `group=role:BJ+TJ;group=role` to grants. A group with several roles has a part for each role.
 
     A group's name may contain `=`, as in a directory (`CN=ibs,OU=cdn`). The last `=` separates group and role.
     """
@@ -196,9 +196,9 @@ def mail_server(name: str, given: str) -> dict:
 class Setting:
     """A row of the table. `read(name, text)` returns the value or raises InvalidSettingError. `default` is a text too.
 
-    Three fields determine what is masked. With `secret`, the whole value is masked. With `credentials`, a URL's user
-    name is masked too, because it may be a token. With `webhooks`, the value is a comma-separated list of `kind+URL`,
-    and everything in a URL except its host is masked.
+    Three fields determine what is masked. `secret`: the whole value is masked. `credentials`: a URL's user name is
+    masked too, because it may be a token. `webhooks`: the value is a comma-separated list of `kind+URL`, and only the
+    host of each URL is shown.
     """
 
     name: str
@@ -318,10 +318,10 @@ LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 class Environment:
     """The environment variables, and the values of the file for variables that are not set.
 
-    `own` are the variables whose value is not also in the file. With systemd's EnvironmentFile, variables and file
-    have the same values. `problems` has the error of each invalid setting, so that all errors are reported together.
-    Values are read literally, so `$` has no meaning. `profile` is the text of PARTNERS_FILE if a parent process has
-    read it. Otherwise `profile` is None.
+    `own` are the variables that the file lacks or sets to another value. With systemd's EnvironmentFile, variables and
+    file have the same values. `problems` has the error of each invalid setting, so that all errors are reported
+    together. Values are read literally, so `$` has no meaning. `profile` is the text of PARTNERS_FILE as read by a
+    parent process, or None.
     """
 
     def __init__(self, file: Path) -> None:

@@ -62,8 +62,8 @@ class Dashboard:
     """The blocks of the dashboard. A block is None if the user may not see it.
 
     `needing` is the number of orders that need staff. `alone` is the number of these orders without an owner. `late`
-    and `tried` have the age in seconds of each partner's oldest due step and oldest retried step, if it is above the
-    alarm limit.
+    has the age in seconds of each partner's oldest due step, and `tried` that of its oldest retried step. Only ages
+    above the alarm limit are included.
     """
 
     now: datetime.datetime
@@ -98,8 +98,8 @@ class Dashboard:
 
     @property
     def answer(self) -> Number | None:
-        """Returns the headline: the work that waits for this user, with its number. If the user may see neither orders
-        nor incidents, returns None."""
+        """Returns the headline: the work that waits for this user, with its number. Returns None if the user may see
+        neither orders nor incidents."""
         if self.kinds is None and self.incidents is None:
             return None
         own = [row for work in self.work if work.for_me for row in work.numbers]
@@ -303,8 +303,8 @@ DASHBOARD_FIGURES = Figures(
 
 
 def dashboard_fingerprint(user_id: int, *, now: datetime.datetime) -> Fingerprint:
-    """Returns the figures whose change reloads the dashboard: changes of orders, open breakers, and a running
-    worker."""
+    """Returns the figures about changes of orders, open breakers and a running worker. If one of them changes, the
+    dashboard reloads."""
     marks = DASHBOARD_FIGURES(user_id)
     seen_at, shut = marks.own
     return Fingerprint(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)

@@ -29,7 +29,7 @@ def orders_per_day(user, *, first: datetime.date) -> list[tuple]:
     The rows are (day, kind, state, number) of orders received since `first`, and (day, "stopped", "", number) of orders
     that an incident has stopped since `first`.
 
-    If several incidents stopped an order on a day, the order is counted once.
+    An order that several incidents stopped on a day is counted once.
     """
     orders = limit(Order.objects.filter(received_at__gte=midnight(first)), user, "attribution")
     orders = orders.annotate(day=_day("received_at", first)).order_by().values_list("day", "kind", "state")
@@ -47,7 +47,7 @@ def _day(field: str, first: datetime.date):
     """Returns an expression for the day of a time. On PostgreSQL the expression gives the midnight at the start of the
     day.
 
-    PostgreSQL computes the midnight from the first midnight, in a tenth of the time of a time zone conversion. That is
+    PostgreSQL computes each midnight from the first one, in a tenth of the time of a time zone conversion. This is
     correct because all days in Asia/Shanghai have 24 hours.
     """
     if connection.vendor != "postgresql":

@@ -1,6 +1,6 @@
 """The dashboard's blocks of open work by owner, sorted by urgency.
 
-The blocks are the user's work, the work of absent people whose deputy the user is, and work without an owner.
+The blocks are the user's work, the work of absent people for whom the user is deputy, and work without an owner.
 """
 
 import datetime
@@ -56,8 +56,8 @@ class WorkItem:
 class Work:
     """A block. `numbers` are the numbers of orders, incidents and differences, with links to their lists.
 
-    `outside` is the number of the owner's rows that the user can't see. `for_me` is True if the work is the user's, or
-    that of a person whose deputy the user is.
+    `outside` is the number of the owner's rows that the user can't see. `for_me` is True if the work is the user's own,
+    or that of a person for whom the user is deputy.
     """
 
     title: str
@@ -72,7 +72,7 @@ def work_of(user, *, now: datetime.datetime, causes: Sequence[Incident], alone: 
     Runs at most two queries.
 
     `causes` are the open incidents without an owner. `alone` is the number of orders that need an owner and have none.
-    If an incident stops an order, the order has no row in that block, because the incident has a row.
+    That block has no row for an order that an incident stops, because it has a row for the incident.
     """
     absent = stands_in_for(user.pk, today := timezone.localdate(now)) if user.has_perm(OWN) else []
     found = list(_rows(user, [user.pk, *absent]))

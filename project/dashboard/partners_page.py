@@ -42,8 +42,8 @@ MEANINGS = {
 
 
 def may_see_partners(user) -> bool:
-    """Returns True if the user may pause partners. Such users are not limited, which is necessary because the page
-    shows orders of all attributions."""
+    """Returns True if the user may pause partners. Such users have no limit. This is necessary, because the page shows
+    orders of all attributions."""
     return may_pause(user)
 
 

@@ -56,8 +56,8 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Returns True if the user may release the desk. Limited users can't release the desk, because they don't see all
-    orders. They don't see the missing orders either."""
+    """Returns True if the user may release the desk. Limited users can't release the desk, because they see neither all
+    orders nor the missing orders."""
     return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 
@@ -90,7 +90,7 @@ def _missing_orders() -> dict:
 
 
 def _lost_trials() -> dict:
-    """Returns the trials that staff entered manually and that the database has lost. No partner sends them again."""
+    """Returns the trials that the database has lost and that staff had entered by hand. No partner sends them again."""
     lost = lost_entries()
     return {"entered": lost.rows[:SHOWN], "entered_number": len(lost.rows), "entered_error": lost.error}
 

@@ -37,8 +37,8 @@ def backup(
 ) -> dict:
     """Creates a backup in a new or empty folder. Works while the desk runs. Returns the manifest. Raises BackupError.
 
-    Only the owner can read the folder, because it contains personal data. With BACKUP_RECIPIENT all files except the
-    manifest are encrypted.
+    Only the owner of the folder can read it, because it contains personal data. With BACKUP_RECIPIENT all files except
+    the manifest are encrypted.
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
@@ -167,7 +167,7 @@ def _value(copy: sqlite3.Connection, sql: str):
 def _copy_postgres(folder: Path) -> dict:
     """Dumps a snapshot of the database with pg_dump. Returns the manifest's entries.
 
-    Raises BackupError if the row counts in the dump differ from those that the database had in this snapshot.
+    Raises BackupError if the dump's row counts differ from those of the snapshot.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -61,8 +61,8 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
 
 
 def session_limits(statements: float) -> str:
-    """Returns the options of a connection with time-outs. At these time-outs the server ends statements that the
-    client has given up. `statements` is the limit in seconds. If `statements` is infinite, there are no time-outs."""
+    """Returns connection options with time-outs, at which the server ends statements that the client has given up.
+    `statements` is the limit in seconds. If it is infinite, there are no time-outs."""
     if math.isinf(statements):
         return f"{NO_JIT} -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
     return (

@@ -11,7 +11,7 @@ CANCELLED = "57014"  # PostgreSQL's code for a statement that exceeded its time-
 
 class CountedErrors(DatabaseErrorWrapper):
     """Counts the driver's errors at the point where Django converts them. IntegrityError is not counted, because
-    constraints are a normal way to decide between simultaneous writes."""
+    constraints normally decide between simultaneous writes."""
 
     def __exit__(self, exc_type, exc_value, traceback):
         if exc_type is None:

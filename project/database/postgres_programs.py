@@ -79,7 +79,8 @@ def _reading(*file: str, **streams: Any) -> AbstractContextManager[subprocess.Po
 
 
 def _copy(source: IO[bytes], target: IO[bytes], reader: IO[bytes]) -> None:
-    """Copies `source` to both streams. Closes `reader` after an error too, because its program would wait forever."""
+    """Copies `source` to both streams. Closes `reader` even after an error. Otherwise its program would wait
+    forever."""
     with reader:
         while part := source.read(CHUNK):
             target.write(part)

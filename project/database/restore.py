@@ -144,7 +144,7 @@ def _restore_attachments(source: Source, done: RestoreResult, on_progress: Calla
 
 
 def _restore_attachment(target: Path, file: IO[bytes], done: RestoreResult) -> None:
-    """Restores an attachment. Keeps an existing file, because that file may have been uploaded after the backup.
+    """Restores an attachment. Keeps an existing file, because it may have been uploaded after the backup.
 
     Missing lines are added to the file of manually entered numbers and to the list of erased orders.
     """
@@ -196,8 +196,8 @@ def _restore_sqlite(source: Source) -> None:
 
 
 def _count(table: str, newest_event: int) -> int:
-    """Returns the number of rows of a table. Events that a process has written since are not counted, for example the
-    event of a detected restore."""
+    """Returns the number of rows of a table. Does not count events that a process has written since, such as the event
+    of a detected restore."""
     only = f" WHERE id <= {newest_event:d}" if table == OrderEvent._meta.db_table else ""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}{only}")

@@ -66,8 +66,8 @@ BY_SLUG = {page.slug: page for page in PAGES}
 
 
 def page_explaining(name: str) -> ManualPage:
-    """Returns the page that explains the desk's page with this URL name. If no page explains it, returns the first
-    page."""
+    """Returns the manual's page that explains the page with this URL name, or the manual's first page if there is
+    none."""
     name = name.removeprefix("admin:")
     explaining = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
     if name == "orders_order_changelist":

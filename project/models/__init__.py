@@ -20,8 +20,8 @@ MAX_CONSECUTIVE_FAILURES = 6
 
 
 class UsedName(models.Model):
-    """A user name that an account has or had. No other account ever gets the same name, because rows refer to accounts
-    by user name."""
+    """A user name that an account has or had. No other account ever gets it, because rows refer to accounts by user
+    name."""
 
     name = models.CharField(_("user name"), max_length=150, primary_key=True)
 
@@ -81,8 +81,8 @@ class User(AbstractUser):
     def save(self, *args, **kwargs):
         """Raises ValidationError if a new account has a user name that was used before, or if a user name is changed.
 
-        Stores the time and the hash of a new password. If Django saves `password` alone, Django has only hashed the
-        same password again. Then nothing is stored.
+        Stores the time and the hash of a new password. If Django saves `password` alone, it has only hashed the same
+        password again, and nothing is stored.
         """
         using = kwargs.get("using") or router.db_for_write(User, instance=self)
         fields = kwargs.get("update_fields")
@@ -150,8 +150,8 @@ class UsedPassword(models.Model):
 class CompanyAccount(models.Model):
     """The link of an account to a person of the company log-in, by `iss` and `sub` of the ID token.
 
-    A row without a subject is a pending link. Until the time in `until`, the first log-in with this verified mail
-    address is linked to the account.
+    A row without a subject is a pending link. The first log-in with this verified mail address, up to the time `until`,
+    is linked to the account.
     """
 
     user = models.OneToOneField(User, models.CASCADE, related_name="company")
@@ -209,7 +209,7 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
     """The authenticator app of an account. `secret` is encrypted with MFA_KEY. `last_step` is the time step (RFC 6238)
     of the last accepted code.
 
-    After wrong codes the next code is accepted only after 1, 2, 4 … 32 seconds. After that the wait does not grow, so
+    After each wrong code, the next code is accepted only after 1, 2, 4 … 32 seconds. The wait does not grow further, so
     that the owner is not locked out.
     """
 

@@ -35,14 +35,15 @@ EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 
 def watch_at_once(*, now: datetime.datetime) -> None:
-    """Runs `watch_alarms` each minute for critical alarms, and for warnings about failures that have lasted already."""
+    """Runs `watch_alarms` each minute, for critical alarms and for warnings about failures that have already lasted a
+    while."""
     watch_alarms(now=now, names=EACH_MINUTE)
 
 
 def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> None:
     """Opens and ends alarms of these names, and sends the mails. A worker calls this function every five minutes.
 
-    An alarm of AT_ONCE is mailed at the first check that finds it. Other alarms are mailed if the next check finds them
+    An alarm of AT_ONCE is mailed at the first check that finds it. Any other alarm is mailed if the next check finds it
     too.
     """
     if not settings.DEFAULT_CONTACT_MAIL:
@@ -91,7 +92,7 @@ def _update_open_alarms(
 def _alarming(found: dict) -> list[Reason]:
     """Returns the reasons that have an alarm, including those of the desk's open incidents.
 
-    If the status could not be read completely, returns the alarms of the parts that could be read.
+    If parts of the status could not be read, returns the alarms of the other parts.
     """
     if not found["queue"]:
         return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]

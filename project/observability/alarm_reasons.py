@@ -1,6 +1,6 @@
-"""The limits beyond which an alarm is raised, and the reasons in `status` (contract section 5).
+"""The limits for alarms, and the reasons in `status` (contract section 5).
 
-The texts of alarms are in alarm_texts.py. The metrics with which Prometheus raises alarms are in
+The texts of alarms are in alarm_texts.py. The rules by which Prometheus raises alarms are in
 deploy/prometheus-rules.yml.
 """
 
@@ -130,8 +130,8 @@ def alarm_reasons(found: dict) -> list[Reason]:
 
 
 def _refused_for_now(found: dict) -> tuple[str, str]:
-    """Returns the alarm and the text about responses 20000. A restored desk gives such responses on purpose, so past
-    responses raise no alarm there."""
+    """Returns the alarm and the text about responses 20000. A restored desk gives such responses on purpose, so they
+    raise no alarm there."""
     row = found["not_stored"]
     if not row or found["restored"]:
         return "", ""
@@ -150,7 +150,7 @@ def reasons_of_away(found: dict, error: Exception) -> list[Reason]:
 
 
 def _suspended_work(row: dict) -> str:
-    """Returns the work that a process does not do because its settings differ."""
+    """Returns a text with the work that a process does not do because its settings differ."""
     if row["works"]:
         return "it takes no step"
     return "it answers BBOSS 20000" if PROFILE in row["settings"] else "it asks the big-data side nothing"

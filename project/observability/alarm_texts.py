@@ -1,7 +1,7 @@
 """The alarms, for Prometheus and for mails: severity, summary, and next step.
 
-deploy/prometheus-rules.yml has the metrics with which each alarm is raised. alarm_reasons.py has the alarm of each
-fault in `status`. docs/operations.md has a row for each alarm, which begins with the next step.
+deploy/prometheus-rules.yml has the metrics that raise each alarm. alarm_reasons.py has the alarm of each fault in
+`status`. docs/operations.md has a row for each alarm, which begins with the next step.
 """
 
 from typing import NamedTuple
@@ -17,8 +17,8 @@ CRITICAL, WARNING = "critical", "warning"
 class Alarm(NamedTuple):
     """An alarm.
 
-    CRITICAL means that orders are unmonitored, not taken in, not sent or not billed now. WARNING means that this will
-    happen to orders, or that it has happened to one order.
+    CRITICAL: orders are now unmonitored, not taken in, not sent or not billed. WARNING: this will happen to orders, or
+    has happened to one order.
 
     `summary` and `next` (the next step) are translated when they are shown.
     """

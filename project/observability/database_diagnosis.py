@@ -35,7 +35,7 @@ WHERE proname = %s AND NOT tgisinternal ORDER BY 2, 1"""
 
 def diagnosed(error: Exception) -> str:
     """Returns the obstacle in English, followed by the first line of the database's message. If the obstacle can't be
-    found, returns only that line. Queries the database outside the transaction that failed."""
+    found, returns only that line. Runs queries, so it must be called outside the failed transaction."""
     driver = error.__cause__ or error
     said = error_line(str(error).partition("\n")[0])  # further lines show our statement
     with suppress(Error):
@@ -65,8 +65,8 @@ def _named(driver: BaseException, said: str) -> str:
 
 
 def lock_holder(*, of_readers: bool = False) -> str:
-    """Returns the session that holds a lock which blocks writers. If there is none, returns the session with the
-    longest writing transaction, or "". With `of_readers`, returns only a session that blocks readers.
+    """Returns the session whose lock blocks writers. If there is none, returns the session with the longest writing
+    transaction, or "". With `of_readers`, returns only a session that blocks readers.
 
     Only the first word of a session's statement is shown. A role without pg_read_all_stats sees only the statements of
     its own sessions.

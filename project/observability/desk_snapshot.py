@@ -51,7 +51,7 @@ class WaitingGroup(NamedTuple):
 
 
 class WaitingCalls(NamedTuple):
-    """The waiting calls of a channel (their number and earliest time), or an open breaker of a partner."""
+    """The number and earliest time of a channel's waiting calls, or an open breaker of a partner."""
 
     what: str
     where: str
@@ -97,8 +97,8 @@ class DeskSnapshot:
 
     @property
     def heartbeat_age(self) -> float | None:
-        """The seconds since the last heartbeat of any cluster. If the cluster's clock was wrong, the seconds until that
-        heartbeat. None if there is no heartbeat.
+        """The seconds since the last heartbeat of any cluster, or until it if a wrong clock has put it into the future.
+        None if there is no heartbeat.
         """
         return min((abs((self.now - row.seen_at).total_seconds()) for row in self.heartbeats), default=None)
 
@@ -141,7 +141,7 @@ class DeskSnapshot:
 
     @cached_property
     def oldest_due(self) -> dict[str, float]:
-        """The seconds for which the oldest due step of each partner has waited. 0 if no step is due."""
+        """The waiting time of each partner's oldest due step in seconds, or 0 if no step is due."""
         since = {partner: self.backlog(partner)[1] for partner in Partner.values}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
@@ -162,8 +162,8 @@ class DeskSnapshot:
 
     @cached_property
     def failed_tasks(self) -> dict | None:
-        """The newest error of our code in delivery, and the number of errors. If there is an error, needs two
-        queries."""
+        """The newest error of our code in delivery, and the number of errors. Needs two queries if there is an
+        error."""
         return failed_tasks(now=self.now)
 
     @cached_property
@@ -202,7 +202,7 @@ class DeskSnapshot:
     def waiting(self) -> list[WaitingGroup]:
         """The items of these `kinds` that wait for staff.
 
-        Each kind has one group. NEEDING also has the group of NOBODYS. Empty kinds have no group.
+        Each kind with items has one group. Items of NEEDING without an owner are in the group NOBODYS instead.
         """
         # If a row of a UNION has two bare NULLs, PostgreSQL takes them for texts.
         never = Cast(Value(None), DateTimeField())

@@ -26,8 +26,8 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Expiry:
-    """`name` is the position of a BBOSS token (which is a secret), the system of a token, or the certificate's
-    setting."""
+    """A credential and its expiry. `name` is the position of a BBOSS token (the token itself is secret), the system of
+    a token of the read API, or the certificate's setting."""
 
     what: str
     name: str
@@ -60,7 +60,8 @@ def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
 
 
 def bboss_tokens() -> Iterator[Expiry]:
-    """Yields our tokens for BBOSS. Leaves out tokens whose day can't be parsed, which `check` reports (desk.002)."""
+    """Yields our tokens for BBOSS. Leaves out tokens with a day that can't be parsed: `check` reports them
+    (desk.002)."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
         if ends := token_expiry(token):
             yield Expiry(BBOSS_TOKEN, str(place), ends)

@@ -98,8 +98,8 @@ def _family(name: str, text: str, labels: Iterable[str], values: Iterable[tuple[
 
 
 def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> Metric:
-    """Returns the number of rows by the values of these columns. For values without rows the number is 0, so that
-    graphs have no gaps."""
+    """Returns the number of rows by the values of these columns. Values without rows have the number 0, so that graphs
+    have no gaps."""
     counts = rows.order_by().values_list(*labels).annotate(number=Count("pk"))
     found = dict.fromkeys(itertools.product(*labels.values()), 0)
     for *values, number in counts:

@@ -30,8 +30,7 @@ DUE_STEPS, MANY_DUE = "due", 200
 
 
 def note_figures(*, now: datetime.datetime) -> None:
-    """Adds a row to the file. If STATE_DIR can't be written, StateFolderBroken reports that, and this function does
-    not."""
+    """Adds a row to the file. Does not report that STATE_DIR can't be written. StateFolderBroken reports it."""
     rows = [row for row in _read() if now.timestamp() - KEPT_SECONDS < row[0] < now.timestamp()]
     line = [now.timestamp(), _figures(now)]
     with contextlib.suppress(OSError):
@@ -125,7 +124,7 @@ def slow_partner(*, now: datetime.datetime) -> dict | None:
 
 
 def _slow(name: str, minutes: int, now: datetime.datetime, only: str = "") -> dict | None:
-    """Returns the first source with slow calls. If no call was slow within the last two minutes, returns None."""
+    """Returns the first source with slow calls, or None if no call was slow within the last two minutes."""
     long, short = increase(minutes, now=now), increase(2, now=now)
     if not long or not short:
         return None
@@ -154,8 +153,8 @@ def partner_refuses(*, now: datetime.datetime) -> dict | None:
 
 
 def queue_growing(*, now: datetime.datetime) -> dict | None:
-    """Returns the channel whose number of due steps has increased within `minutes` and was above 200 at the beginning
-    too. During a pause, returns None."""
+    """Returns a channel with a growing number of due steps: it has increased within `minutes`, and was above 200 at the
+    beginning too. During a pause, returns None."""
     found = increase(15, now=now)
     if found is None or found.seconds < 14 * 60 or pauses_in_force(now=now):
         return None

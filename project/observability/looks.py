@@ -1,6 +1,6 @@
 """A worker's checks of the desk itself, each minute. They find silent failures, and alarms that are mailed at once.
 
-The checks are a separate task, so that no sweep waits for an address that does not respond.
+The checks are a separate task. So no sweep waits for an address that does not respond.
 """
 
 import logging

@@ -48,8 +48,8 @@ def missing_migrations() -> list[str]:
 
 
 def is_read_only() -> bool:
-    """Returns True if PostgreSQL refuses writes, because its operator wants that or the server is a standby. Queries
-    still work then."""
+    """Returns True if PostgreSQL refuses writes: its operator has set this, or the server is a standby. Queries still
+    work then."""
     if connection.vendor != "postgresql":
         return False
     with connection.cursor() as cursor:

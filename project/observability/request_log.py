@@ -31,8 +31,8 @@ ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 of these shows that the
 
 
 class RequestMiddleware(Middleware):
-    """Gives every request an id and returns the id as X-Request-Id. If the request has a harmless id already, that id
-    is kept. Counts and logs the request."""
+    """Gives every request an id, and returns it as X-Request-Id. Keeps an id that the request already has, if it is
+    harmless. Counts and logs the request."""
 
     def __call__(self, request):
         given = request.headers.get("X-Request-Id", "")

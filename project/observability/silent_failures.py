@@ -83,8 +83,8 @@ def state_folder_broken(*, now: datetime.datetime) -> dict | None:
 
 
 def backup_old(*, now: datetime.datetime) -> dict | None:
-    """Returns the `hours` since the last backup. If there is no backup, counts from the creation of the database. If
-    the last backup is recent enough, returns None.
+    """Returns the `hours` since the last backup or, without a backup, since the creation of the database. Returns None
+    if this is recent enough.
     """
     last = last_backup()
     since = Timeline.objects.order_by("pk").values_list("begun_at", flat=True).first()
@@ -119,7 +119,7 @@ def transaction_old(*, now: datetime.datetime) -> dict | None:
 
 def archive_fails(*, now: datetime.datetime) -> dict | None:
     """Returns the last WAL file that archive_command failed to archive, with the times of the last failure and the last
-    success. If the last file was archived, returns None.
+    success. Returns None if the last file was archived.
     """
     rows = _ask(FAILING_ARCHIVER, [])
     if not rows:
@@ -176,8 +176,8 @@ def database_disk(*, now: datetime.datetime) -> dict | None:
 class SilentFailure(NamedTuple):
     """A silent failure.
 
-    `check` returns the parameters of the failure, or None if all is well. If there is no `check`, another part of the
-    worker keeps the incident. If `own`, the failure concerns this machine only.
+    `check` returns the parameters of the failure, or None if all is well. Without `check`, another part of the worker
+    opens and ends the incident. `own`: the failure concerns this machine only.
     """
 
     alarm: str

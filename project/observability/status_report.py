@@ -41,8 +41,8 @@ PUT_BACK_WITHIN = datetime.timedelta(hours=1)
 def desk_status(now: datetime.datetime, *, reads_answers: bool = True) -> dict:
     """Returns the whole state, serialisable as JSON. `reasons` lists the faults. If all is well, it is empty.
 
-    With `reads_answers`, stored answers are classified again, for `read_otherwise`. No alarm depends on that. If a
-    value can't be read because the database is unavailable or lacks migrations, it is None. Times are in Asia/Shanghai.
+    With `reads_answers`, stored answers are classified again, for `read_otherwise`. No alarm depends on this. Values
+    that can't be read are None, if the database is unavailable or lacks migrations. Times are in Asia/Shanghai.
     """
     database = {"vendor": connection.vendor, "reachable": True, "missing_migrations": []}
     found = {
@@ -153,8 +153,8 @@ def _expiring(facts: DeskSnapshot) -> list[dict]:
 
 
 def _restored(facts: DeskSnapshot) -> dict | None:
-    """Returns the time since which the database counts as restored, with the known facts. If it does not count as
-    restored, returns None.
+    """Returns since when the database counts as restored, with the known facts. Returns None if it does not count as
+    restored.
 
     `entered_missing` are the numbers that staff entered by hand and that the database lacks. If the file of these
     numbers can't be read, it is None.
@@ -168,7 +168,7 @@ def _restored(facts: DeskSnapshot) -> dict | None:
 
 
 def queue(now: datetime.datetime) -> dict:
-    """Returns the figures of django-q2's table. Until a task is taken, the lock of the task is the time at which it was
+    """Returns the figures of django-q2's table. As long as a task is not taken, its lock is the time at which it was
     queued.
 
     Pings of dead clusters are not counted. Wake-ups do not count for `oldest_seconds`, because the steps that they
@@ -191,8 +191,8 @@ def schedules(now: datetime.datetime) -> dict:
 def pauses(facts: DeskSnapshot) -> list[dict]:
     """Returns the paused partners.
 
-    If the pause lasts until somebody resumes the partner, `until` is empty. `seconds_to_work_off` is the number of
-    seconds that one worker process needs for the waiting steps at PARTNER_RATE. Without a limit it is None.
+    `until` is empty if the pause lasts until somebody resumes the partner. `seconds_to_work_off` is the time that one
+    worker process needs for the waiting steps at PARTNER_RATE, or None without a rate.
     """
     return [
         {

@@ -98,7 +98,7 @@ def _note_command(argv: list[str], *, done: bool) -> None:
 
 
 def _is_text(word: str) -> bool:
-    """Returns True if an argument is valid UTF-8. Other bytes arrive as unpaired surrogates, which can be neither
+    """Returns True if an argument is valid UTF-8. Other bytes arrive as unpaired surrogates, and these can be neither
     stored nor printed."""
     try:
         word.encode()

@@ -84,7 +84,7 @@ def bulk_acts(context, changelist) -> dict:
 
 @register.simple_tag
 def worker_silence() -> str:
-    """Returns a warning if no worker is alive, for pages whose work waits for a worker. Otherwise returns ""."""
+    """Returns a warning if no worker is alive, otherwise "". For pages with work that waits for a worker."""
     return worker_of(DeskSnapshot(timezone.now())).silence
 
 

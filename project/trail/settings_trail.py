@@ -40,8 +40,8 @@ def _note_changes(machine: str) -> None:
 
 
 def changed_since_start() -> list[str]:
-    """Returns the names of settings that differ from this machine's last start. If no start is recorded, returns
-    none."""
+    """Returns the names of settings that differ from this machine's last start. Returns no names if no start is
+    recorded."""
     machine = socket.gethostname()[:200]
     return sorted(_changed(machine).get("to", ())) if _last(machine) else []
 

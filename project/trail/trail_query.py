@@ -94,8 +94,8 @@ class Act:
 
 
 class Source(NamedTuple):
-    """A table with acts. It has the field with the time of the acts, a query for the rows that are acts, and a function
-    from a row to an act.
+    """A table with acts: the name of its time field, a query for the rows that are acts, and a function that converts a
+    row to an act.
     """
 
     moment: str
@@ -104,7 +104,7 @@ class Source(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """The filters of a kind of acts, by source. None means no rows of that source."""
+    """The filters for a kind of acts, by source. None means that the source has no such rows."""
 
     label: str | Promise
     entries: Q | None = None
@@ -185,8 +185,8 @@ def _before(source: int, rows: QuerySet, position: TrailPosition | None) -> Quer
 
 
 def _parts(asked: TrailFilter) -> Iterator[tuple[int, QuerySet]]:
-    """Yields the queries for a filter, each with its source. If several queries can each use an index, a source has
-    several."""
+    """Yields the queries for a filter, each with its source. A source has several queries if each of them can then use
+    an index."""
     kind = ACT_KINDS[asked.kind] if asked.kind else ANY
     parts = [(ENTRIES, kind.entries, _entries(asked))]
     parts += [(EVENTS, kind.events, part) for part in _events(asked)]

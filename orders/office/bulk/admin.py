@@ -1,4 +1,4 @@
-"""Admin pages of bulk runs: progress, refused rows with the reasons, and the buttons that stop or continue a run."""
+"""Admin pages of bulk runs: their progress, refused rows with reasons, and buttons that stop or continue a run."""
 
 from functools import partial
 from urllib.parse import unquote_plus, urlencode
@@ -86,7 +86,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
         return f"{obj.get_act_display()} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def get_queryset(self, request):
-        """Excludes drafts, since only the confirmation page shows drafts."""
+        """Excludes drafts. Only the confirmation page shows them."""
         return super().get_queryset(request).exclude(state=BulkRun.State.DRAFT)
 
     def own_rows(self, user, rows):
@@ -162,7 +162,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
         return self.steer(request, pk, go_on)
 
     def steer(self, request, pk: int, service):
-        """Calls a service on a run, for its maker and for users who may stop a colleague's run."""
+        """Calls a service on a run. Allowed for the run's maker and for users who may stop a colleague's run."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         run, by = get_object_or_404(self.get_queryset(request), pk=pk), staff_actor(request.user)
@@ -179,8 +179,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, ReadOnlyAdmin):
 def _parts(row: BulkRun) -> ChipParts:
     """Returns the label of a run's state.
 
-    A run that waits for a second person counts as not begun. A run that has waited since its last part counts as
-    running.
+    A run that waits for a second person is shown as not begun. A run between two parts is shown as running.
     """
     if is_asked_for(row):
         return parts_of(AskedAct.State.OPEN)
@@ -274,7 +273,8 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin):
         return f"{obj.run.get_act_display()} · #{obj.target}"
 
     def get_queryset(self, request):
-        """Returns the items of all users' runs whose rows the user may see. Excludes the items of drafts."""
+        """Returns the items with rows that the user may see, from the runs of all users. Excludes the items of
+        drafts."""
         rows, user = super().get_queryset(request).exclude(run__state=BulkRun.State.DRAFT), request.user
         kinds = [act for act in BULK_ACTS.values() if act.may_see(user)]
         if is_unlimited(user):

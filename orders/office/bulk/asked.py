@@ -72,6 +72,6 @@ class AskedRun:
 
 
 def preview_run(run: BulkRun) -> list[str]:
-    """Returns a preview in the current language: the number of the run's first rows for each expected result."""
+    """Returns a preview in the current language. It counts the run's first rows by their expected result."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
     return [f"{number:,} × {kind}" for kind, number in count_kinds(BULK_ACTS[run.act].judge_ids(first, asked_of(run)))]

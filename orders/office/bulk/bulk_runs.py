@@ -1,10 +1,9 @@
-"""The life of a bulk run (one action on many rows). A run is drafted, confirmed, and carried out by workers in parts.
-It can be stopped and continued.
+"""Services of bulk runs (one action on many rows). A run is drafted, confirmed, and carried out by workers in parts. It
+can be stopped and continued.
 
 A run is a job (`orders/office/jobs.py`). Runs take turns: a worker works on one run for a few seconds. A row is marked
-as done in the transaction of its action. If a process is killed, the next process finds the row done or not begun,
-never half done. One UPDATE of the run counts the row, renews the lease, and shows whether the run was stopped or taken
-over.
+as done in the transaction of its action. So after a kill, the next process finds each row either done or not begun. One
+UPDATE of the run counts the row, renews the lease, and shows whether the run was stopped or taken over.
 """
 
 import datetime
@@ -126,8 +125,8 @@ def confirm_draft(
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
-    """Returns True if no second person is needed, since the person's rows of today are within the limit. The rows of
-    the draft count, and the rows of confirmed runs do not."""
+    """Returns True if the person's rows of today are within the limit, so that no second person is needed. Counts the
+    rows of the draft, but not the rows of confirmed runs."""
     most = rows_alone()
     if most is None or draft is None or maker_id is None:
         return True
@@ -197,7 +196,7 @@ def carry_out(
     """Carries out as many rows of a claimed run as fit into `seconds`. Then the run goes back to the queue or ends.
 
     `act` gets the id of a row and calls a service. If it raises an OrderError or has a bug, the row is marked as
-    failed. If the database keeps failing, the run goes back to the queue. If even this fails, the error is raised.
+    failed. If the database keeps failing, the run goes back to the queue. If this fails too, the error is raised.
     """
     until = time.monotonic() + seconds
     try:
@@ -219,7 +218,7 @@ def carry_out(
 
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
-    """Carries out one row, with retries on database errors. Returns False if the row should be tried in a later
+    """Carries out one row, with retries on database errors. Returns False if the row must be tried again in a later
     turn."""
     for delay in (*WAITS["row_of_bulk_run"], None):
         try:
@@ -321,7 +320,7 @@ def resume_runs(*, now: datetime.datetime) -> None:
 
 
 def stop_runs(*, by: str, now: datetime.datetime) -> None:
-    """Stops all runs of a restored database, since the database has lost what the runs did after the backup."""
+    """Stops all runs of a restored database, since it does not know which rows were done after the backup."""
     with transaction.atomic():
         unfinished = BulkRun.objects.filter(state__in=BulkRun.UNFINISHED)
         for pk in unfinished.order_by("pk").values_list("pk", flat=True):

@@ -12,9 +12,9 @@ class BulkRun(Job):
     """One action on many rows. It is a draft until its maker confirms it. Then workers carry it out, part by part.
 
     `query` is the filter as in the list's URL. `words` is the description of the filter: pairs of title and value.
-    `details` holds the action's parameters besides the reason, and how far the people concerned were notified (`told`).
-    `turn` counts the claims, and each process knows the turn of its own claim. `attempts` counts the claims that tried
-    the next row. `error` is the reason why the run was stopped.
+    `details` holds the action's parameters besides the reason, and the progress of notifications (`told`). `turn`
+    counts the claims. A process that knows an older turn has lost the run. `attempts` counts the claims that tried the
+    next row. `error` is the reason why the run was stopped.
 
     A draft with `finished_at` can't be confirmed any more.
     """

@@ -19,7 +19,7 @@ MAX_ORDERS = 10_000  # only the first orders that the run has carried out are re
 
 @dataclass(frozen=True)
 class ResentOrder:
-    """An order that is not fixed yet, since `step` failed again because of `cause`. Both are empty while the step is in
+    """An order that is not fixed yet. `step` failed again because of `cause`. Both are empty while the step is in
     progress."""
 
     order: Order
@@ -30,8 +30,8 @@ class ResentOrder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The numbers of orders that are fixed, failed again, or are in progress. If `looked_at` is set, only so many
-    orders were counted."""
+    """The numbers of orders that are fixed, have failed again, or are in progress. If `looked_at` is set, only this
+    number of orders was looked at."""
 
     fixed: int
     failed: int

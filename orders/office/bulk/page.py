@@ -36,7 +36,7 @@ OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")
 
 
 def resend_pages(orders) -> list[URLPattern]:
-    """Returns the URLs for resending many orders, which are older than the URLs of bulk runs. `orders`: the ModelAdmin
+    """Returns the URLs for resending many orders. They are older than the URLs of bulk runs. `orders`: the ModelAdmin
     of orders."""
     wrap, many = orders.admin_site.admin_view, partial(answer_new_run, site=orders.admin_site, key="resend")
     return [
@@ -99,8 +99,7 @@ def _draft_of(request: HttpRequest, act: Bulk, selected: Selected) -> BulkRun | 
 
 
 def _no_rows(selected: Selected) -> dict:
-    """Returns the page's context without a draft. `too_many`: the number of selected rows, if this number exceeds
-    MAX_ROWS."""
+    """Returns the page's context without a draft. `too_many`: the number of selected rows, if it exceeds MAX_ROWS."""
     too_many = selected.rows.count() if len(selected.ids) > MAX_ROWS else 0
     return {"count": 0, "acts": False, "too_many": too_many, "most": MAX_ROWS, "narrow": selected.filter_query}
 
@@ -112,8 +111,8 @@ def _address(request: HttpRequest) -> str:
 
 
 def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) -> dict:
-    """Returns the form's initial values. If the failed rows of another run are tried again, the initial values are the
-    values of that run. The reason of that run is included only for the user who wrote it."""
+    """Returns the form's initial values. If the failed rows of another run are tried again, these are the values of
+    that run. Its reason is included only for the user who wrote it."""
     run = selected.again
     before = {"reason": run.reason if is_made_by(run, request.user) else "", **run.details} if run else {}
     return before | {DRAFT: draft.pk if draft else None}

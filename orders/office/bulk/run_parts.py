@@ -65,6 +65,6 @@ def stop(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def _queue_next(at_once: bool) -> None:
-    """Queues the next run, even if this run was stopped meanwhile, since waiting runs must not depend on this run."""
+    """Queues the next run. Also does so if this run was stopped meanwhile, since waiting runs must not depend on it."""
     if not at_once:
         queue_next(BulkRun, before=timezone.now())

@@ -71,8 +71,7 @@ class Selected:
 
     @cached_property
     def params(self) -> list[tuple[str, str]]:
-        """Returns the list's filter parameters. If the sorting makes the list leave rows out, the sorting is
-        included."""
+        """Returns the list's filter parameters. Includes the sorting only if it makes the list leave rows out."""
         if self._left_out:
             return self._given
         return [(name, value) for name, value in self._given if name != ORDER_VAR]
@@ -141,7 +140,7 @@ class Selected:
 
 
 class HandledFilter(SimpleListFilter):
-    """Keeps the rows of a list that a bulk run carried out. Only links offer this filter."""
+    """Keeps the rows of a list that a bulk run carried out. The filter is set only by links."""
 
     title, parameter_name = gettext_lazy("bulk run"), "run"
 

@@ -1,8 +1,8 @@
 """Contents of a person's mails: counts, and the oldest few items with links. They contain order numbers, never
 customers.
 
-If an item's owner is absent and no deputy can act on the item, it counts as an item without an owner. Otherwise nobody
-would be notified.
+An item counts as one without an owner if its owner is absent and no deputy can act on it. Otherwise nobody would be
+notified.
 """
 
 import datetime
@@ -75,7 +75,7 @@ def digest_facts(
 
 
 def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[int, list[str]]:
-    """Returns the number of orders and incidents in whose notes the user was mentioned without a mail since the
+    """Returns the number of orders and incidents with notes that mention the user and were not mailed, since the
     previous digest. Also returns the oldest few of them. Events are read after GRACE, when their transactions have
     ended."""
     events = OrderEvent.objects.filter(IsInTrail("actor"), at__gt=since - GRACE, at__lte=now - GRACE, kind=LEFT)
@@ -91,8 +91,8 @@ def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[i
 
 
 def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:
-    """Returns the number of items of people whose deputy the user is today, and the oldest few items. Only items that
-    the user may see count."""
+    """Returns the number of items of the people for whom the user is today's deputy, and the oldest few items. Counts
+    only items that the user may see."""
     number, lines = 0, []
     for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
         count, some = _part(user, functools.partial(is_of, account=person.pk), now)
@@ -130,8 +130,8 @@ def turned_red(
 ) -> tuple[Q, Q]:
     """Returns two conditions for orders without an owner who can act.
 
-    The first condition is for orders that failed in this period. The second condition is for orders that passed twice
-    their limit in this period. Each condition has its own index.
+    The first is for orders that failed in this period. The second is for orders that exceeded twice their limit in this
+    period. Each has an index of its own.
     """
     failed = Q(state=Order.State.FAILED, state_since__gt=since, state_since__lte=until)
     late = became_late(limits, since=since, until=until, times=VERY_LATE)
@@ -141,14 +141,14 @@ def turned_red(
 
 def opened_red(absent: Absent, *, since: datetime.datetime, until: datetime.datetime) -> Q:
     """Returns the condition for incidents without an owner that opened or woke in this period. Incidents of held orders
-    are excluded, since these orders wait, and their limit determines when they are late."""
+    are excluded, since the limit of these orders determines when they are late."""
     opened = Q(first_at__gt=since, first_at__lte=until) | Q(woke_at__gt=since, woke_at__lte=until)
     red = Q(state__in=UNRESOLVED) & ~Q(code__in=HELD_CODES) & ~Q(partner="files")
     return red & opened & (~counts(Incident) | absent.alone_with(Incident))
 
 
 def _part(user, condition: Callable[[type[Model]], Q], now: datetime.datetime) -> tuple[int, list[str]]:
-    """Returns the number of orders, incidents and differences that meet a condition, and a line for the oldest few of
+    """Returns the numbers of orders, incidents and differences that meet a condition, and lines about the oldest few of
     each."""
     number, lines = 0, []
     for model in OLDEST:

@@ -21,7 +21,7 @@ class Digest(models.Model):
 
 
 class RedWatch(models.Model):
-    """The time up to which a person was notified of red items, and when the last mail was written."""
+    """The time up to which a person was notified of red items, and the time of the last mail."""
 
     account = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
     told_until = models.DateTimeField()

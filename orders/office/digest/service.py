@@ -39,7 +39,7 @@ KEPT = datetime.timedelta(days=30)
 
 def readers() -> QuerySet:
     """Returns the accounts that get these mails. Such an account may log in and see orders, has a mail address, and has
-    chosen the mails. If an account has made no choice, it gets the mails if its role acts on orders."""
+    chosen the mails. Without a choice, an account gets the mails if its role acts on orders."""
     accounts = get_user_model().objects
     acting = accounts.with_perm(ACTS, backend=ACCOUNTS, include_superusers=False).values("pk")
     found = accounts.with_perm(SEES, backend=ACCOUNTS).filter(is_staff=True).exclude(email="")
@@ -77,7 +77,7 @@ def write_red(*, now: datetime.datetime) -> int:
     """Mails people about items without an owner that became red since their last notification. Returns the number of
     mails.
 
-    New or returning readers are notified only of later items. Items that are released by their owner later are in the
+    New or returning readers are notified only of later items. An item that its owner releases later appears in the
     digest.
     """
     if read_restore_state().restored:
@@ -145,9 +145,9 @@ def letters_of(user) -> list[str] | None:
 
 
 def nothing_more(row) -> str:
-    """Returns an empty text as the last lines of such a mail. Raises MailError if the person may no longer get the mail
-    or has switched it off, if the person's attributions or address have changed, or if the mail is a digest and noon
-    has passed."""
+    """Returns an empty text, since such a mail has no additional last lines. Raises MailError if the person may no
+    longer get the mail or has switched it off, if the person's attributions or address have changed, or if the mail is
+    a digest and noon has passed."""
     user = readers().filter(pk=row.account_id).prefetch_related("attributions").first()
     if user is not None and [user.email.lower()] == [mail.lower() for mail in row.recipients]:
         same = row.about.get("letters", []) == letters_of(user)  # null: limited to none

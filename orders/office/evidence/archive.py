@@ -25,7 +25,7 @@ def number_in(query: str) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the archive: its bytes, or a file descriptor that is closed after reading."""
+    """A file of the archive. It has bytes, or a file descriptor that is closed after reading."""
 
     name: str
     content: bytes | int

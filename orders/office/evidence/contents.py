@@ -1,7 +1,7 @@
 """The files of an order's evidence archive (contract 5, `evidence`).
 
-Each part needs the permission to see its kind. If personal data are not requested, they are masked and info-security
-files are left out. Tokens and signatures are always masked.
+Each part is included only if the user may see its kind of data. If personal data are not requested, they are masked and
+info-security files are left out. Tokens and signatures are always masked.
 """
 
 import datetime
@@ -124,7 +124,7 @@ PARTS: list[tuple[str, tuple[str, ...], Callable[[Order], Any]]] = [
 
 
 def _bytes(value: Any, personal: bool) -> bytes:
-    """Returns readable JSON. A text that contains JSON is replaced by that JSON."""
+    """Returns readable JSON. A text that contains JSON is written as JSON itself."""
     plain = [_plain(one) for one in value] if not isinstance(value, dict) else _plain(value)
     shown = plain if personal else mask_members(plain)
     names = "|".join(map(re.escape, [*SECRETS, *settings.PARTNERS.bboss.secret_names]))

@@ -1,9 +1,8 @@
 """A customer's proof on one page. It shows what was ordered, served and billed, for an order and the orders of the same
 trial.
 
-The facts come from our books alone. If the big-data side accepted a record, the record counts from its start on. A
-record in doubt, with an unknown state or an open difference, is shown as being in question. The page has no personal
-data.
+The facts come from our books alone. A record that the big-data side accepted counts from its start on. A record with an
+unknown state or an open difference is shown as being in question. The page has no personal data.
 """
 
 import datetime
@@ -59,8 +58,8 @@ class Course(TextChoices):
 
 @dataclass(frozen=True)
 class Period:
-    """Records of an order that are alike. `ends` is None without an agreed end. Both times are None if the period never
-    began."""
+    """The records of an order with the same type, times and course. `ends` is None if no end is agreed. Both times are
+    None if the period never began."""
 
     number: str
     info_type: BillingRecord.Type
@@ -80,7 +79,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to domains of an order, for a line of the days."""
+    """An event that concerns domains of an order. It is a line in `days` of the proof."""
 
     at: datetime.datetime
     number: str
@@ -90,8 +89,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Proof:
-    """`orders`: the orders, each with `finished` and with `named`, the number of its domains. `days`: the events by
-    local day. `cut`: there is more than the page lists."""
+    """A customer's proof. `orders`: the orders, each with `finished` and `named` (the number of its domains). `days`:
+    the events by local day. `cut`: the page does not list everything."""
 
     orders: list[Order]
     periods: list[Period]
@@ -100,8 +99,8 @@ class Proof:
 
     @property
     def current(self) -> list[Period]:
-        """The periods of today, one for each type and course. A period has the earliest start, and the end if the end
-        is the same for all."""
+        """The periods of today, one for each type and course. A period has the earliest start of its records. It has an
+        end only if this is the same for all."""
         alike = defaultdict(list)
         for one in self.periods:
             if one.course in {Course.IN_FORCE, Course.IN_QUESTION}:
@@ -117,8 +116,8 @@ class Proof:
 
 
 def proof_of(order: Order, orders: QuerySet[Order], *, now: datetime.datetime) -> Proof:
-    """Returns the proof for an order and the orders of the same trial. `orders` are the orders that the user may see,
-    and only these are included. Makes five queries."""
+    """Returns the proof for an order and the orders of the same trial. `orders` are the orders that the user may see.
+    Only these are included. Makes five queries."""
     family = family_of(order, orders)
     ids = [member.order.pk for member in family.members]
     line = list(Order.objects.filter(pk__in=ids).select_related("service_type").annotate(named=Count("domains")))

@@ -35,7 +35,7 @@ class AskedExport:
         return reverse("admin:orders_export_change", args=[self.row.target])
 
     def preview_effects(self, *, now: datetime.datetime) -> EffectsPreview:
-        """Does not return the filter, since the filter may contain names. The export's own page shows the filter to
+        """Returns the effects without the filter, since it may contain names. The export's own page shows the filter to
         users who may read it."""
         if self.export is None:
             return EffectsPreview(why_not=NotAllowedError("ask_over").words())

@@ -2,7 +2,7 @@
 5).
 
 An export is a job (`orders/office/jobs.py`). If its process dies, another process starts from the beginning. Rows are
-written to a temporary file, which is renamed when it is complete.
+written to a temporary file. The file is renamed when it is complete.
 """
 
 import contextlib
@@ -88,11 +88,11 @@ def begin_export(
 ) -> Export:
     """Creates an export. The caller must have checked the permissions.
 
-    With `export_personal` of FOUR_EYES, personal data that were requested on a page wait for `judge_export`. `written`
-    is the number of rows that a command has already written to its own file. With `written`, the export ends at once.
-    `schedule` begins the export automatically, for a `slot`. `via`: the machine and account of a command. Raises
-    NotAllowedError if personal data are requested without a reason. Without `written` and `schedule`, also raises
-    NotAllowedError as `check_export_quota` does. Callers with `written` or `schedule` have checked the disk.
+    If FOUR_EYES has `export_personal`, an export of personal data from a page waits for `judge_export`. `written` is
+    the number of rows that a command has already written to its own file. The export then ends at once. `schedule`
+    begins the export automatically, for a `slot`. `via`: the machine and account of a command. Raises NotAllowedError
+    if personal data are requested without a reason. Without `written` and `schedule`, also raises the errors of
+    `check_export_quota`. Callers with `written` or `schedule` must have checked the disk.
     """
     if personal:
         check_reason(reason, "an export of personal data")
@@ -134,7 +134,7 @@ def begin_export(
 
 @transaction.atomic
 def note_written(*, by: str, written: int, order: Order | None = None, subject: str, **about) -> Export:
-    """Records an export whose file a command has already written with all permissions. `about` is for `begin_export`.
+    """Records an export after a command has written its file with all permissions. `about` is for `begin_export`.
 
     If a second person must approve personal data, this export is an emergency. It is reported to those who may approve,
     with the order or the `subject`. Raises NotAllowedError.
@@ -147,8 +147,8 @@ def note_written(*, by: str, written: int, order: Order | None = None, subject: 
 
 
 def ask_for_account(account, **about) -> AskedAct | None:
-    """Begins an export for an account and with its limits, on behalf of a command. `about` is for `begin_export`.
-    Returns the request for a second person. Raises NotAllowedError."""
+    """Begins an export for a command, with the limits of an account. `about` is for `begin_export`. Returns the request
+    for a second person. Raises NotAllowedError."""
     return asked_for(begin_export(by=staff_actor(account), scope=attributions_of(account), **about))
 
 
@@ -169,7 +169,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
     refusal needs a reason. `judge`: the second person's account.
 
     Raises NotAllowedError if the export was already decided, the two accounts may be one person, a refusal has no
-    reason, or the disk is nearly full. If the disk is nearly full, the export keeps waiting.
+    reason, or the disk is nearly full. In the last case the export keeps waiting.
     """
     if not agree:
         check_reason(reason, "a refusal")
@@ -204,8 +204,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
 
 
 def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
-    """Stops an export for its maker. A worker that writes the export notices this within seconds. Raises
-    NotAllowedError."""
+    """Stops an export for its maker. The worker that writes it notices this within seconds. Raises NotAllowedError."""
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
     over = {"state": Export.State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
@@ -217,7 +216,7 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
 
 def asked_for(row: Export) -> AskedAct | None:
-    """Returns the open request for a second person, or None if there is none, as for exports of version 1.7."""
+    """Returns the open request for a second person, or None if there is none. Exports of version 1.7 have none."""
     return open_acts().filter(act=EXPORT, target=row.pk).first()
 
 
@@ -251,7 +250,7 @@ def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
 
 
 def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
-    """Stores the scope and columns with which the rows are read, since they may have changed after the request."""
+    """Stores the scope and columns that are used now, since they may have changed after the request."""
     own(row).update(scope=kept_scope(scope), columns=list(columns))
 
 
@@ -311,8 +310,8 @@ def waiting_before(row: Export) -> int:
 def remove_old_files(*, now: datetime.datetime) -> int:
     """Removes expired files. Returns the number of removed files. The rows are kept.
 
-    Also removes files that dead processes left: incomplete files, and complete files that no row names. Such a complete
-    file remains if the process or the database fails after the file is written and before its row is updated.
+    Also removes files left by dead processes: incomplete files, and complete files that no row names. A complete file
+    is left if the process or the database fails before the row is updated.
     """
     old = list(Export.objects.filter(expires_at__lt=now).exclude(file=""))
     for row in old:
@@ -343,7 +342,7 @@ def kept_scope(scope: Iterable[str] | None) -> list[str] | None:
 
 
 def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[Sequence[Cell]]:
-    """Yields the rows, and meanwhile renews the lease and stores the progress. Raises LeftError if `stop` returns
+    """Yields the rows. In between, renews the lease and stores the progress. Raises LeftError if `stop` returns
     True."""
     number, renewed = 0, time.monotonic()
     renew(row, total=table.total)

@@ -65,9 +65,8 @@ class ExportedList:
         return list(dict.fromkeys([*shown, *people]))
 
     def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
-        """Returns the columns to export for a selection. If the selection is empty, returns the default columns. If
-        `personal` is set and the selection has no column with personal data, all columns with personal data are
-        added."""
+        """Returns the columns to export for a selection, or the default columns if it is empty. With `personal`, all
+        columns with personal data are added if the selection has none of them."""
         people = [name for name, column in self.columns.items() if column.personal]
         more = people if personal and not set(people).intersection(names) else []
         return [*names, *more] if names else self.usual_columns(personal=personal)
@@ -96,8 +95,8 @@ class ExportedList:
         return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
-        """Returns the facts about the file: list, filter, attributions, who exported the file and when, and whether the
-        file is masked."""
+        """Returns the facts about the file: list, filter, attributions, actor and time of the export, and whether
+        personal data is masked."""
         scope = attributions_of(self.user)
         places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")

@@ -24,11 +24,11 @@ class Export(Job):
     """A staff list written to a file. The row is kept forever. The file in EXPORT_DIR is kept only until `expires_at`.
 
     `query` is the list's filter as in its URL. `scope` holds the letters of the attributions to which the maker was
-    limited, or null. `judged_by` (account `judge_id`) approved or refused an export of personal data, if the site
-    requires a second person.
+    limited, or null. `judged_by` (account `judge_id`) is the second person who approved or refused an export of
+    personal data, if the site requires one.
 
     `schedule` created the export for a `slot`. Without a slot, the schedule's owner started the export. `missed` counts
-    later slots without an export, since no worker ran or the disk was nearly full.
+    later slots that passed without an export, because no worker ran or the disk was nearly full.
     """
 
     class State(models.TextChoices):

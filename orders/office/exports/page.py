@@ -1,4 +1,4 @@
-"""The export page of a list: its form, and the file, which is written in the request or by a worker."""
+"""The export page of a list: its form, and its file. The file is written in the request or by a worker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -129,8 +129,8 @@ def answer_export(
 ) -> HttpResponseBase:
     """Begins an export with the arguments `asked`. Returns the file, or a redirect to the export's page.
 
-    `read` returns the file's content if the file is written in this request. None leaves the file to a worker. The
-    export's page shows who must approve the export, the worker's progress, or why there is no file.
+    `read` returns the file's content, which is written in this request. If `read` is None, a worker writes the file.
+    The export's page shows who must approve the export, the worker's progress, or the reason for a missing file.
     """
     by = staff_actor(request.user)
     row = begin_export(by=by, scope=attributions_of(request.user), now=timezone.now(), reason=reason, **asked)

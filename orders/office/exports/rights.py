@@ -19,7 +19,8 @@ STOP_SCHEDULES = "orders.stop_scheduledexport"
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
-    """Keeps the exports that the user made or received. Each part has its own index. An OR would read all exports."""
+    """Keeps the exports that the user made or received. Each part uses its own index. An OR of both would read all
+    exports."""
     exports = Export.objects.order_by().values("pk")
     with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
     found = exports.filter(with_id).union(exports.filter(without), all=True)
@@ -30,14 +31,13 @@ def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
 
 
 def may_read(user, row: Export) -> bool:
-    """Returns True if the user may see the exported list and filter (which may name orders and people). Without this,
-    the user sees only that an export exists."""
+    """Returns True if the user may see the exported list and filter, which may name orders and people. Other users see
+    only that the export exists."""
     return is_made_by(row, user) or sees_all(user, SEE_EXPORTS) or may_download(user, row)
 
 
 def may_download(user, row: Export) -> bool:
-    """Returns True if the user may see the file's content: the list, its attributions and, if the file has any,
-    personal data."""
+    """Returns True if the user may see the file's content: the list, its attributions, and any personal data."""
     known = row.list_name in exported_lists() or row.list_name == EVIDENCE
     return known and user.has_perms(_rights(row)) and _covers(user, row)
 

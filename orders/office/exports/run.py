@@ -78,8 +78,8 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
 
 
 def maker_of(row: Export):
-    """Returns the account that started the export. For a scheduled export whose schedule still exists, this is the
-    owner's account, even if it was renamed. Raises ExportError if the account may no longer log in."""
+    """Returns the account that started the export. If the export's schedule still exists, this is the account of its
+    owner, even if it was renamed. Raises ExportError if the account may no longer log in."""
     owners = get_user_model().objects.filter(pk__in=ScheduledExport.objects.filter(pk=row.schedule_id).values("owner"))
     found = owners.first() or account_of(row.by, row.maker_id, row.created_at)
     if found is None or not (found.is_active and found.is_staff):
@@ -163,8 +163,8 @@ def _format_of(path: Path) -> str:
 
 
 def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[ExportedList, list[str]]:
-    """Returns the list and its columns. Raises ExportError for an unknown column, since nobody would notice a misspelt
-    name in the file."""
+    """Returns the list and its columns. Raises ExportError for an unknown column, since nobody would notice from the
+    file that a name was misspelt."""
     found = ExportedList(name, query, account)
     columns = found.usual_columns(personal=personal)
     found.check(columns_in(query) or columns, personal=personal)

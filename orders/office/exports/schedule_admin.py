@@ -66,11 +66,11 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin):
     ]
 
     def has_module_permission(self, request):
-        """Returns True for auditors and for users who may export, whose menu has the page."""
+        """Returns True for auditors and for users who may export. Their menu has the page."""
         return super().has_view_permission(request) or request.user.has_perm(PERMISSION)
 
     def has_view_permission(self, request, obj=None):
-        """Also returns True for owners who may no longer export, since mails link to this page, and these owners may
+        """Also returns True for owners who may no longer export. Mails link to this page, and such owners may still
         switch the schedule off or delete it."""
         if self.has_module_permission(request):
             return True

@@ -39,8 +39,8 @@ def advice(code: str) -> str | Promise:
 
 
 def lock_schedule(row: Export) -> ScheduledExport | None:
-    """Returns the locked schedule that created the export, or None. A schedule is locked before its exports, even when
-    the schedule is deleted."""
+    """Returns the locked schedule that created the export, or None. A schedule is always locked before its exports,
+    also to delete it."""
     if row.schedule_id is None:
         return None
     found = ScheduledExport.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
@@ -51,8 +51,8 @@ def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *
     """Records the end of an export, in the same transaction. The recipients are notified of a file. They are not
     notified of a failure.
 
-    Only failed slots are counted, since the page shows the result of a manual run. Only the owner is notified of a
-    manual run's file.
+    A failed manual run is not counted, since its page shows the result. Only the owner is notified of a manual run's
+    file.
     """
     if error is None:
         ScheduledExport.objects.filter(pk=schedule.pk).update(failures=0)
@@ -65,7 +65,7 @@ def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *
 
 
 def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.datetime) -> None:
-    """Switches the schedule off and notifies its owner, or the recipients if no mail reaches the owner."""
+    """Switches the schedule off and notifies its owner. If no mail reaches the owner, notifies the recipients."""
     schedule.next_run_at, schedule.off_at = None, now
     schedule.off_why = {"code": error.code, **error.params}
     add_event(

@@ -1,4 +1,4 @@
-"""Services of scheduled exports: owners create, change, switch and run them, and the sweep begins them at their slots.
+"""Services of scheduled exports. Owners create, change, switch and run them. The sweep begins them at their slots.
 
 A slot is claimed in the transaction that creates its export: `next_run_at` advances to the next slot, and a constraint
 prevents a second export of the slot. So no slot is lost or runs twice. After several slots without a worker or disk
@@ -46,8 +46,8 @@ def save_schedule(
     by: str,
     now: datetime.datetime,
 ) -> ScheduledExport:
-    """Creates or changes a schedule. `recipients` are ids of accounts. If the times do not change, a slot that is due
-    stays due. Raises NotAllowedError."""
+    """Creates or changes a schedule. `recipients` are ids of accounts. A due slot stays due unless the times change.
+    Raises NotAllowedError."""
     if personal:
         check_reason(reason, "an export of personal data")
         if is_asked(EXPORT):
@@ -117,7 +117,7 @@ def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
 
 def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
     """Begins an export outside of the slots. Raises NotAllowedError if the schedule was deleted or has an unfinished
-    export, and as `check_export_quota` does."""
+    export. Also raises the errors of `check_export_quota`."""
     check_export_quota(owner.pk)
     with transaction.atomic():
         row = _locked(pk, owner)
@@ -135,7 +135,7 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
     one export does not stop the others.
 
     While the disk is nearly full, nothing is begun, and the slots stay due. Personal quotas do not apply, since nobody
-    is there to wait for an export or stop one.
+    waits for the export or could stop another one.
     """
     rows = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + MAX_AHEAD))
     due = list(rows.order_by("next_run_at").values_list("pk", "next_run_at")[:MAX_AT_ONCE])

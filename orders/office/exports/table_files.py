@@ -143,7 +143,8 @@ def write_csv(
 
 
 def remove_left(paths: Iterable[Path], *, before: float = math.inf) -> None:
-    """Removes files, and folders of sheets, left by dead processes, if last modified before this time."""
+    """Removes the files and folders of sheets that dead processes have left. `before`: removes only those last modified
+    before this time."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed the file meanwhile
             if path.stat().st_mtime < before:

@@ -28,8 +28,8 @@ PER_PAGE, WATCHES_SHOWN = 50, 200
 
 
 def inbox_page(request: HttpRequest, site) -> HttpResponse:
-    """GET shows the unread messages. With `part=all`, GET also shows the read messages. POST marks the messages up to
-    the id `read` as read, takes back the reminder `back`, or begins or ends watching."""
+    """GET shows the unread messages. With `part=all` it also shows the read messages. POST marks the messages up to the
+    id `read` as read, cancels the reminder `back`, or begins or ends watching."""
     now = timezone.now()
     if request.method == "POST":
         return _act(request, site, now)
@@ -45,8 +45,8 @@ def inbox_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _watches(request: HttpRequest, site) -> list[dict]:
-    """Returns the orders and customers that the user watches, newest first. Each has its name, if the user may see the
-    order or customer, and the address of its page."""
+    """Returns the orders and customers that the user watches, newest first. Each has the address of its page, and its
+    name if the user may see it."""
     rows = Watch.objects.filter(account=request.user).order_by("-pk")[:WATCHES_SHOWN]
     kept = [(row.pk, *(("order", row.order_id) if row.order_id else ("customer", row.enterprise_id))) for row in rows]
     names = _names(((model, pk) for _watch, model, pk in kept), request, site)
@@ -110,8 +110,8 @@ def open_message(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _query_of_many(data: dict, reader) -> str:
-    """Returns the list's filter for the rows that an event counts. These are the rows of the event's bulk run or,
-    without a bulk run, the rows of the new owner."""
+    """Returns the list's filter for the rows that an event counts: the rows of its bulk run or, without a bulk run, the
+    rows of the new owner."""
     owner = data.get("owner_id", NOBODY)
     return urlencode({"run": data["run"]} if "run" in data else {"owner": ME if owner == reader.pk else owner})
 
@@ -127,8 +127,8 @@ def _describe(rows: Iterable[Message], request: HttpRequest, site) -> None:
 
 
 def _names(keys: Iterable[tuple[str, object]], request: HttpRequest, site) -> dict[tuple[str, object], str]:
-    """Returns the names of the rows that the user may see, by model and id. For MANY of a model that the user may see,
-    the name is empty. Makes one query for each model."""
+    """Returns the names of the rows that the user may see, by model and id. The key MANY of a visible model has an
+    empty name. Makes one query for each model."""
     ids, names = defaultdict(set), {}
     for model, pk in keys:
         ids[model].add(pk)

@@ -151,7 +151,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin):
         return redirect("admin:orders_savedview_change", view.pk)
 
     def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
-        """Shares the view with the role whose id is posted. Without an id, stops sharing, which needs no permission."""
+        """Shares the view with the role of the posted id. Without an id, stops sharing. This needs no permission."""
         given = request.POST.get("role", "")
         if given and not request.user.has_perm(SHARE):
             raise PermissionDenied
@@ -206,8 +206,8 @@ def _given(request: HttpRequest, name: str) -> dict:
 
 
 def _as_seen(request: HttpRequest, name: str, query: str) -> str:
-    """If the filter has no attributions, adds the attributions of a limited user. Otherwise colleagues who open the
-    view could see rows that the view's owner does not see. Raises ExportError."""
+    """If the filter has no attributions, adds the attributions of a limited user. Otherwise a colleague who opens the
+    view could see rows that its owner does not see. Raises ExportError."""
     model_admin = admin_of(name)
     conditions = read_query(model_admin, query)
     letters = sorted(attributions_of(request.user) or ())

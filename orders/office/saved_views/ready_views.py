@@ -1,4 +1,5 @@
-"""Built-in views of lists, for every reader. They are code, so that they change together with the filters they use."""
+"""Built-in views of lists, for every reader. They are part of the code, so that they change together with their
+filters."""
 
 from dataclasses import dataclass
 

@@ -78,7 +78,7 @@ def ready_tabs(name: str) -> list[Tab]:
 
 
 def tabs_of(name: str, user) -> list[Tab]:
-    """Returns the views of a list: built-in views, then the user's own views, then the views that colleagues share.
+    """Returns the views of a list: first the built-in views, then the user's own, then those that colleagues share.
     Makes one query."""
     ready = ready_tabs(name)
     if not user.has_perm(SEE):

@@ -61,7 +61,8 @@ def _choices(letters: frozenset[str] | None, services: list[tuple[str, str]]) ->
 def _form(
     book: Workbook, columns: Sequence[Column | None], top: int, choices: dict[str, list[tuple[str, str]]]
 ) -> None:
-    """Adds formats and choices to the first sheet, whose header is the row `top`. Then writes the second sheet."""
+    """Adds formats and choices to the first sheet, which has its header in the row `top`. Then writes the second
+    sheet."""
     sheet = book.active
     sheet.title = _("Trials")
     for place, column in enumerate(columns):
@@ -106,9 +107,9 @@ def write_annotated(
     """Returns a copy with each wrong cell in red, its fault in a comment, and all faults of a row in a separate column.
 
     The copy can be corrected and uploaded. Rows and columns keep their positions, the layout is the same as in the
-    template, and the column of faults is not read. Valid cells become text. Wrong cells keep their type, since as text
-    they would look valid. Only a formula becomes text, which is not evaluated. `letters` and `services`: as in
-    `write_template`.
+    template, and the column of faults is not read. Valid cells become text. Wrong cells keep their type, since they
+    would look valid as text. Only formulas become text too, so that they are not evaluated. `letters` and `services`:
+    as in `write_template`.
     """
     book = Workbook()
     marked, lines = defaultdict(list), {row.row: row.faults for row in report.rows}

@@ -85,8 +85,7 @@ def capitalized(text: str) -> str:
 
 @dataclass
 class Rules:
-    """BBOSS's rules for a trial. `integrations` is a higher layer, so it sets its functions here when the app
-    starts."""
+    """BBOSS's rules for a trial. `integrations` is a higher layer, so it sets these functions when the app starts."""
 
     members: Callable[[], list[TrialMember]] | None = None
     read: Callable[[dict], tuple[OrderContent | None, list[MemberFault]]] | None = None

@@ -81,7 +81,7 @@ class RowResult:
 
 @dataclass
 class Report:
-    """The result of a workbook. `faults` are faults of its header. If there are such faults, no row was checked.
+    """The result of a workbook. `faults` are faults of its header. If there are any, no row was checked.
 
     `warnings` are cells that are valid but look doubtful. The user confirms all warnings together by sending `mark`.
     `contents`: {row: the part of the row's content that a page shows}.
@@ -134,16 +134,15 @@ def import_trials(
     dry_run: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Enters the trials in one transaction. If the report has a fault, or warnings that `confirmed` does not confirm,
-    no trial is entered. Trials that are stored already with the same content change nothing. `dry_run` rolls everything
-    back.
+    """Enters the trials in one transaction. Enters none if the report has a fault, or warnings that `confirmed` does
+    not confirm. Trials that are already stored with the same content change nothing. `dry_run` rolls everything back.
 
     `letters` are the attributions of a limited user, or None if the user may see all. Each trial gets the event
-    `entered` with its actor. `file` is the workbook's name, for the event of the import. It is empty for a single
-    trial. `on_progress` gets the number of finished rows.
+    `entered` with its actor. `file` is the workbook's name for the import's event, and empty for a single trial.
+    `on_progress` gets the number of finished rows.
 
-    Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers can't be saved to the list
-    in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers outside the attributions within an hour.
+    Raises NotAllowedError and enters nothing if the database is restored, if the list of numbers in ATTACHMENT_DIR
+    can't be written, or after more than MOST_FOREIGN numbers outside the attributions within an hour.
     """
     if is_restored():
         raise NotAllowedError("entry_restored")
@@ -186,7 +185,7 @@ def import_trials(
 
 
 def _tried(by: str, now: datetime.datetime) -> set[str]:
-    """Returns the numbers outside their attributions that the person has typed within an hour."""
+    """Returns the numbers that the person has typed within an hour and that are outside the person's attributions."""
     rows = OrderEvent.objects.filter(IsInTrail("actor"), actor=by, at__gt=now - HOUR, kind=TRIED)
     return {number for data in rows.values_list("data", flat=True) for number in data["numbers"].split(", ")}
 
@@ -213,8 +212,8 @@ def _name_same_numbers(entries: list[Entry]) -> None:
 
 
 class Scope:
-    """A limited user's attributions. Trials of other attributions are refused before any look-up, so that answers
-    reveal no orders."""
+    """A limited user's attributions. Trials of other attributions are refused before any query of orders, so that no
+    answer reveals an order."""
 
     def __init__(self, letters: frozenset[str]):
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
@@ -227,7 +226,7 @@ class Scope:
 def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scope | None) -> RowResult:
     """Checks an entry by BBOSS's rules, and enters it if nothing is wrong. Adds faults to the entry.
 
-    `choices` are checked here too, since `enter_order` stops at its first fault, and all faults are to be shown.
+    `choices` are checked here too. All faults must be shown, but `enter_order` stops at its first fault.
     """
     number, customer = entry.content.get(NUMBER, ""), entry.content.get(CUSTOMER_NAME, "")
     result = RowResult(entry.row, number[:64], customer[:255], faults=entry.faults)
@@ -271,8 +270,8 @@ def _compare_days(entry: Entry) -> None:
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> set[str]:
     """Sets `held` and `attribution` from the stored orders. Returns the numbers of orders outside the person's
-    attributions. Each of these entries gets a fault that says only that the number can't be used, whatever the content
-    of the order."""
+    attributions. Their entries get a fault which says only that the number can't be used, whatever the order's
+    content."""
     entries, foreign = {entry.row: entry for entry in sheet.entries}, set()
     taken = {entry.row for entry in sheet.entries if any(fault.code == TAKEN for fault in entry.faults)}
     rows = {row.number: row for row in report.rows if row.verdict != WRONG or row.row in taken}
@@ -291,7 +290,7 @@ def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] |
 
 
 def typed_faults(content: dict) -> Iterator[tuple[str, str]]:
-    """Yields (member, code) for values that BBOSS may send but a person may not type."""
+    """Yields (member, code) for each value that BBOSS may send but a person may not type."""
     for member, text in content.items():
         if member == DOMAINS or not text:
             continue

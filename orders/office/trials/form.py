@@ -105,8 +105,8 @@ def _field(column: Column, choices: list[tuple[str, str]] | None) -> forms.Field
 
 @dataclass(frozen=True)
 class LookedUp:
-    """The result of a look-up. If there is only one match, `facts` is {member: text} of this match, for the form.
-    Otherwise `choices` has (enterprise id, name) of each match, and `more` is True if there are further matches."""
+    """The result of a look-up. If there is one match, `facts` has its values for the form, {member: text}. Otherwise
+    `choices` has (enterprise id, name) of each match, and `more` is True if there are further matches."""
 
     facts: dict[str, str] = field(default_factory=dict)
     choices: list[tuple[str, str]] = field(default_factory=list)
@@ -116,7 +116,7 @@ class LookedUp:
 def look_up(user, typed: Mapping[str, str]) -> LookedUp:
     """Finds customers by the typed enterprise id or, without an id, by the typed name.
 
-    A customer that the user may not see gives the same result as one that does not exist.
+    The result for a customer that the user may not see is the same as for one that does not exist.
     """
     term = (typed.get(CUSTOMER, "") or typed.get(CUSTOMER_NAME, "")).strip()
     if why_not(term):

@@ -11,7 +11,7 @@ class TrialUpload(models.Model):
     """An uploaded workbook. Only its maker may see its content. `report` holds the result of each row.
 
     The file is kept until it is imported or its maker uploads another file. It is kept for at most a day, since it
-    contains personal data. For an unreadable file, a row without file and report is stored, so that the upload is
+    contains personal data. An unreadable file is stored as a row without file and report, so that the upload is
     counted.
     """
 

@@ -91,8 +91,8 @@ def answer_template(orders, request: HttpRequest):
 
 
 def answer_review(orders, request: HttpRequest, pk: int):
-    """GET: the result of each row. POST: checks all rows again and enters all rows or none. With `correct`, POST only
-    replaces the wrong cells by the texts of the form."""
+    """GET: the result of each row. POST: checks all rows again, and enters either all or none. POST with `correct`:
+    only replaces the wrong cells by the texts of the form."""
     upload = _own_upload(request, pk)
     if request.method == "POST":
         about = {"upload": upload, "by": staff_actor(request.user), "letters": attributions_of(request.user)}
@@ -157,8 +157,8 @@ def answer_annotated(orders, request: HttpRequest, pk: int):
 def answer_enter(orders, request: HttpRequest):
     """The form for one trial. Errors are shown next to their fields, warnings to confirm at the top.
 
-    A POST with `customer` enters nothing. It fills in the customer with this id or, without an id, the customer that
-    matches the form.
+    A POST with `customer` enters nothing. It fills in the customer with this id. If the id is empty, it fills in the
+    customer that matches the form.
     """
     letters = attributions_of(request.user)
     posted = request.method == "POST"
@@ -194,8 +194,8 @@ def answer_enter(orders, request: HttpRequest):
 
 
 def _taken(entry: Entry) -> str:
-    """Returns the pasted texts, each with the host that was taken from it. The result is empty if only host names were
-    typed."""
+    """Returns the pasted texts, each with the host that was taken from it. Host names that were typed as such are not
+    included."""
     pairs = [f"{text[:MAX_PASTED]} → {host}" for text, host in entry.hosts.items()][:DOMAINS_SHOWN]
     more = len(entry.hosts) - len(pairs)
     rest = [_("%(n)s more") % {"n": more}] if more else []

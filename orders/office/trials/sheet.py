@@ -98,8 +98,8 @@ class Entry:
         self.faults.append(self.fault(member, code, **params))
 
     def fault(self, member: str, code: str, **params: Any) -> Fault:
-        """Returns a fault of the member's cell. If the sheet has no column for the member, returns a fault of the cell
-        of the enterprise id, since the member is derived from that id."""
+        """Returns a fault of the member's cell. If the sheet has no column for the member, returns a fault of the
+        enterprise id's cell: the member is derived from that id."""
         return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:
@@ -142,8 +142,8 @@ class TrialSheet:
 def read_entries(sheet: Sheet) -> TrialSheet:
     """Returns the trials below the header, which is the first row with data.
 
-    Raises WorkbookError if there are no data except our own remarks. Also raises WorkbookError if all trials together
-    have more domains than one order may have, since all trials are entered in one transaction.
+    Raises WorkbookError if there are no data except our own remarks. Also raises it if all trials together have more
+    domains than one order may have, since they are entered in one transaction.
     """
     (top, header), *rows = sheet.rows
     columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
@@ -183,7 +183,7 @@ def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column |
 
 
 def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], words: dict[str, dict]) -> Entry:
-    """`words`: {member: {name: code}} of members that may be typed by name."""
+    """Returns the entry of a row. `words`: the members that may be typed by name, {member: {name: code}}."""
     named = [(column, cell_name(place, number)) for place, column in enumerate(columns) if column]
     where = {column.member: name for column, name in named}
     found = {column.member: cell for column, cell in zip(columns, cells, strict=False) if column}
@@ -205,7 +205,8 @@ def column_of(header: str) -> Column | None:
 
 
 def is_remarks(header: str) -> bool:
-    """Returns True for the header of the remarks column in an annotated copy. Faults of the header may follow it."""
+    """Returns True for the header of the remarks column in an annotated copy. The text may end with faults of the
+    header."""
     with override("zh-hans"):
         return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
 
@@ -213,8 +214,8 @@ def is_remarks(header: str) -> bool:
 def _read_domains(text: str) -> tuple[list[str], dict[str, str]]:
     """Returns the domains in a text, and {pasted text: host} for the domains that were pasted as URLs or the like.
 
-    A URL adds its host only if the host is not typed elsewhere in the text, and no earlier URL added it. Names that are
-    typed twice stay in the result, and are a fault.
+    A URL adds its host, unless the host is typed elsewhere in the text or an earlier URL added it. Names that are typed
+    twice stay in the result, since they are a fault.
     """
     typed = [(part, _host_in(part)) for part in BETWEEN_DOMAINS.split(text) if part]
     names, there = [], {domain_key(host) for part, host in typed if part == host}
@@ -226,8 +227,7 @@ def _read_domains(text: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _host_in(text: str) -> str:
-    """Returns the host in a URL or the like. If a text is a host name, or contains no host, it is returned
-    unchanged."""
+    """Returns the host in a URL or the like. Other texts, such as host names, are returned unchanged."""
     meant = domain_meant(text) if domain_fault(text) else text
     return text if domain_fault(meant) else meant
 

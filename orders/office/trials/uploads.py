@@ -33,9 +33,9 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and stores it with its report. The new upload replaces the maker's unconfirmed upload.
 
-    Raises WorkbookError if the file can't be read. In this case only the file's name is stored, and the upload counts
-    for MAX_A_DAY. Raises NotAllowedError if the database is restored, too many workbooks are being checked, MAX_A_DAY
-    is reached, or the disk is nearly full. In this case nothing is stored.
+    Raises WorkbookError if the file can't be read. Then only the file's name is stored, and the upload counts for
+    MAX_A_DAY. Raises NotAllowedError if the database is restored, too many workbooks are being checked, MAX_A_DAY is
+    reached, or the disk is nearly full. Then nothing is stored.
     """
     check_free_space()
     row = TrialUpload(made_by_id=maker_id, made_at=now, file_name=file_name[:255], data=b"", trials=0, report={})
@@ -83,8 +83,8 @@ def sheet_of(upload: TrialUpload) -> Sheet:
 
 
 def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, letters: frozenset[str] | None) -> None:
-    """Replaces the text of wrong cells, `{"C5": text}`, and checks the workbook again. Valid cells do not change. Wrong
-    cells with the same text do not change either, since a number that Excel rounded stays wrong as text.
+    """Replaces the text of wrong cells, `{"C5": text}`, and checks the workbook again. Valid cells do not change, and
+    neither do wrong cells with the same text: a number that Excel rounded would look valid as text.
 
     Raises WorkbookError. Raises NotAllowedError if the workbook was already imported, the database is restored, or too
     many workbooks are being checked.

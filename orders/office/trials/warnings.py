@@ -20,9 +20,9 @@ CODES = {BillingRecord.Type.COMMERCIAL: "warn_billed", BillingRecord.Type.TRIAL:
 
 
 def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now: datetime.datetime) -> list[Fault]:
-    """Returns the warnings about these trials, which are stored already. The warnings are about domains that other
-    orders bill or have on trial, and about names that differ from their customers' names. `letters`: the attributions
-    of a limited user, or None for all."""
+    """Returns the warnings about these trials, which are stored already. They concern domains that other orders bill or
+    have on trial, and names that differ from the customer's known name. `letters`: the attributions of a limited user,
+    or None for all."""
     entries = list(entries)
     visible = Order.objects.all() if letters is None else Order.objects.filter(attribution__in=letters)
     numbers = {entry.content[NUMBER] for entry in entries}

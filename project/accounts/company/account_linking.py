@@ -34,8 +34,8 @@ def why_link_refused(user: User, *, subject: str, mail: str, by_mail: bool) -> s
 
 @transaction.atomic
 def link_account(user: User, *, subject: str, mail: str, by: User, now: datetime.datetime) -> None:
-    """Links the account to the person with this `sub`. If `mail` is given instead, the account waits for the first
-    person who logs in with this verified mail address.
+    """Links the account to the person with this `sub`. If `mail` is given instead, the first person who logs in with
+    this verified mail address is linked.
 
     If both are missing, removes the link.
     """

@@ -71,7 +71,8 @@ def provision_account(claims: dict) -> User:
 
 
 def grants_of(claim: object) -> list[Grant]:
-    """Returns the grants of a claim's groups whose roles exist. The claim is a list of names, or one name."""
+    """Returns the grants of a claim's groups, without grants of unknown roles. The claim is a group's name, or a list
+    of names."""
     groups = set(filter(lambda name: isinstance(name, str), claim if isinstance(claim, list) else [claim]))
     found = [grant for grant in settings.OIDC_ROLES if grant.group in groups]
     there = set(Group.objects.filter(name__in={grant.role for grant in found}).values_list("name", flat=True))
@@ -121,7 +122,8 @@ def why_not_linkable(user: User) -> Promise | None:
 
 
 def _new_account(claims: dict, *, now: datetime.datetime) -> User:
-    """Creates the account. Raises SuspiciousOperation if a simultaneous log-in has created one for this person."""
+    """Creates the account. Raises SuspiciousOperation if a simultaneous log-in has created an account for this
+    person."""
     user = User(email=verified_mail(claims), display_name=_name_of(claims), is_staff=True)
     user.given_by = {COMPANY: now.isoformat()}
     user.set_unusable_password()
@@ -141,7 +143,7 @@ def _new_account(claims: dict, *, now: datetime.datetime) -> User:
 
 
 def free_names(*wanted: object) -> Iterable[str]:
-    """Yields user names that were never used in any letter case. The plain name comes first, then the name with
+    """Yields user names that were never used, in any letter case. The plain names come first, then the names with
     numbers."""
     texts = (unicodedata.normalize("NFKC", text) for text in wanted if isinstance(text, str))
     name = next(filter(None, (FORBIDDEN_CHARACTERS.sub("", text)[:LONGEST_NAME] for text in texts)), "person")

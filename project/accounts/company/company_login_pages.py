@@ -117,7 +117,7 @@ def _pending_logins(request: HttpRequest) -> dict:
 
 
 def _set_states_cookie(answer: HttpResponse, kept: dict) -> None:
-    """Sets the cookie with the newest MOST_STATES states. If a `next` does not fit, drops it."""
+    """Sets the cookie with the newest MOST_STATES states. Drops a `next` that is too long."""
     states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
     leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
     value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)

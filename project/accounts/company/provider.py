@@ -138,8 +138,8 @@ def _fetch_description() -> dict:
 def key_of(token: str) -> tuple[jwt.PyJWK, str]:
     """Returns the provider's key for a token's signature, together with the algorithm.
 
-    If the token names an unknown key, the keys are fetched again, at most once in RETRY_AFTER_SECONDS. If there is no
-    such key, raises jwt's errors. If the keys can't be fetched, raises ProviderError.
+    For an unknown key, the keys are fetched again, at most once in RETRY_AFTER_SECONDS. Raises jwt's errors if there is
+    no such key, and ProviderError if the keys can't be fetched.
     """
     header = jwt.get_unverified_header(token)
     algorithm, number = header.get("alg"), header.get("kid")
@@ -173,8 +173,8 @@ def _matching_keys(algorithm: str, number: str | None) -> list[dict]:
 
 
 def scopes() -> str:
-    """Returns the requested scopes. For the groups claim, some providers require an extra scope. It is listed in
-    their metadata."""
+    """Returns the requested scopes. Some providers require an extra scope for the groups claim. Their metadata list
+    it."""
     supported = description().get("scopes_supported")
     more = [settings.OIDC_CLAIM] if isinstance(supported, list) and settings.OIDC_CLAIM in supported else []
     return " ".join(["openid", "profile", "email", *more])

@@ -66,8 +66,8 @@ def user_of_link(key: str) -> tuple[User, str] | None:
 
 
 def link_ending(row: Mail) -> str:
-    """Returns the link that is appended to the mail when the mail is sent. If the account is disabled or has another
-    address by then, raises MailError."""
+    """Returns the link that is appended to the mail when the mail is sent. Raises MailError if the account is disabled
+    or has another address by then."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
     if user is None:
         raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=CAUSE_SAYS_ALL)
@@ -96,7 +96,7 @@ def send_reset_link(name: str, *, address: str, now: datetime.datetime) -> bool:
     and returns False.
 
     The account is locked before the requests are counted, so that simultaneous requests can't exceed the maximum. For
-    other names a mail is written and rolled back, because the response time must not reveal which accounts exist.
+    any other name a mail is written and rolled back, so that the response time does not reveal which accounts exist.
     """
     users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
     user = users.filter(username=name, is_staff=True).first()

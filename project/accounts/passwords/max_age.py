@@ -1,4 +1,4 @@
-"""Redirects users whose password is older than PASSWORD_MAX_DAYS (contract 4) to the page that changes it."""
+"""Redirects users to the page that changes the password, if theirs is older than PASSWORD_MAX_DAYS (contract 4)."""
 
 import datetime
 
@@ -29,8 +29,8 @@ def is_too_old(request: HttpRequest) -> bool:
 
 
 class PasswordAgeMiddleware(Middleware):
-    """Redirects users whose password is too old to the page that changes it. Runs after the middleware that ends
-    sessions, because after the end of a session there is no user."""
+    """Redirects users to the page that changes the password, if theirs is too old. Runs after the middleware that ends
+    sessions, because an ended session has no user."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, ALLOWED_PAGES):

@@ -49,8 +49,8 @@ def _digits(text: str) -> str:
 
 
 def _phone(user: User) -> str:
-    """Returns the last PHONE_COMPARED digits of the phone number. If it has fewer than SHORTEST_PHONE digits, returns
-    "-", which the digits of a password never contain."""
+    """Returns the last PHONE_COMPARED digits of the phone number. Returns "-" if it has fewer than SHORTEST_PHONE
+    digits. The digits of a password never contain "-"."""
     digits = _digits(_plain(user.phone))
     return digits[-PHONE_COMPARED:] if len(digits) >= SHORTEST_PHONE else "-"
 

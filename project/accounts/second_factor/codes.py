@@ -51,7 +51,7 @@ def _reads(key: str, secret: str) -> bool:
 
 def secret_in(kept: MutableMapping, name: str) -> str:
     """Returns the encrypted secret of an app that is being set up. The secret is stored in `kept` under this name. If
-    there is no secret that our keys can decrypt, creates and stores a secret."""
+    `kept` has no secret that our keys can decrypt, creates and stores one."""
     try:
         fernet().decrypt(kept.get(name, ""))
     except InvalidToken:
@@ -73,8 +73,8 @@ def app_address(secret: str, user: User, host: str) -> str:
 
 
 def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
-    """Returns the time step of this code, or None if the code is wrong. A step is valid if it is the current step or a
-    neighbour of the current step, and is after `after`."""
+    """Returns the time step of this code, or None if the code is wrong. Only the current step and its two neighbours
+    are valid, and only if they are greater than `after`."""
     if not APP_CODE.fullmatch(code):
         return None
     try:
@@ -95,7 +95,7 @@ def normalized_code(code: str) -> str:
 
 
 def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
-    """Returns the seconds until the next code is accepted after wrong codes. Returns 0 if a code is accepted now."""
+    """Returns the seconds to wait for the next try after wrong codes, or 0 if a code is accepted now."""
     allowed, why = app.verify_is_allowed()
     return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
 

@@ -39,7 +39,7 @@ class FactorNeededError(Exception):
 
 
 def lacks_factor(request: HttpRequest) -> bool:
-    """Returns True if this session needs a second factor and has none, or if the account has another app by now.
+    """Returns True if this session needs a second factor and has none, or if the account has changed its app since.
 
     A query runs only if the account needs a second factor or the session has one. The company log-in has its own
     second factor.
@@ -61,7 +61,8 @@ def request_code(request: HttpRequest, user: User) -> HttpResponse:
 
 
 def _pending_user(request: HttpRequest) -> User | None:
-    """Returns the user whose password was verified within VALID_FOR and has not changed since, or None."""
+    """Returns the user who has given the password within VALID_FOR, or None. The password must not have changed
+    since."""
     kept = request.session.get(PENDING)
     if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < VALID_FOR.total_seconds():
         return None
@@ -123,6 +124,7 @@ def _page(request: HttpRequest, form: CodeForm | AppForm, *, site, **more) -> Ht
 
 
 def show_recovery_codes(request: HttpRequest, codes: list[str], leads_to: str, *, site) -> HttpResponse:
-    """Returns the only page that shows the recovery codes. It is the response to a POST, which browsers don't cache."""
+    """Returns the page with the recovery codes. No other page shows them. It is the response to a POST, which browsers
+    don't cache."""
     context = {**site.each_context(request), "title": _("Recovery codes"), "codes": codes, "leads_to": leads_to}
     return TemplateResponse(request, "admin/second_factor/recovery_codes.html", context)

@@ -18,7 +18,7 @@ SECRET = "second_factor_secret"  # session key of the encrypted secret of an app
 
 @never_cache
 def own_page(request: HttpRequest, site) -> HttpResponse:
-    """If there is no app, or if `anew` is in the query string, GET shows a new app's secret and POST sets up that app.
+    """Without an app, or with `anew` in the query string, GET shows a new app's secret, and POST sets up this app.
     Otherwise POST creates new recovery codes."""
     app = AuthenticatorApp.objects.filter(user=request.user).first()
     context = {**site.each_context(request), "title": _("Second factor"), "app": app}

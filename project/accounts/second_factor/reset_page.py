@@ -17,8 +17,8 @@ from project.accounts.second_factor.codes import reset_second_factor
 def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
     """GET shows a confirmation form. POST resets the second factor.
 
-    The administrator becomes a giver of the account (contract 3.11), and so can't approve its requests for a while.
-    Users can't reset their own second factor here. Their own page requires a code.
+    The administrator becomes a giver of the account (contract 3.11) and can't approve its requests for a while. Users
+    can't reset their own second factor here. Their own page requires a code.
     """
     user = colleague(request, pk, model_admin)
     if request.method == "POST":

@@ -136,8 +136,8 @@ def _check_time(until: float) -> None:
 class Cursor(base.ServerBindingCursor):
     """Never prepares a statement with LIKE, so the server plans it for its values.
 
-    The server may keep one plan of a prepared statement for all values. For LIKE this plan reads the whole table, since
-    only the value shows whether an index fits.
+    The server may keep one plan of a prepared statement for all values. For LIKE such a plan reads the whole table,
+    since it depends on the value whether an index fits.
     """
 
     def execute(self, query, params=None, *, prepare=None, binary=None):
@@ -154,7 +154,7 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Replaces a connection that was closed at its deadline, once the transaction of the statement has ended."""
+    """Replaces a connection that was closed at its deadline, as soon as the statement's transaction has ended."""
 
     Database = _Driver()
 
@@ -184,7 +184,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return found
 
     def _newer(self, found: psycopg.Connection, conn_params: dict) -> psycopg.Connection:
-        """Returns a connection to another server that is not behind. If there is none, returns the given connection."""
+        """Returns a connection to another server that is not behind, or `found` if there is none."""
         hosts = conn_params["host"].split(",")
         ports = str(conn_params.get("port", "")).split(",")
         for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):

@@ -1,4 +1,4 @@
-"""Django's backend for SQLite, whose waits for locks end at the deadline."""
+"""Django's backend for SQLite. Waits for locks end at the deadline."""
 
 from django.db.backends.sqlite3 import base
 from django.utils.functional import cached_property

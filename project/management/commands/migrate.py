@@ -4,9 +4,9 @@ While a schema change waits for the lock of a table, every later statement on th
 statements of BBOSS's orders. So a wait ends after LOCK_WAIT. Then the migration is rolled back, and earlier migrations
 stay applied. The migration is repeated after PAUSE, for at most PATIENCE in total.
 
-The rows in `django_migrations` are checked first. Databases of versions before FROM_VERSION are refused, because
-squashed migrations have replaced their migrations (docs/mechanisms/versions.md). Databases of versions before 1.0.0
-can't be migrated at all, because 1.0.0 restarted the migrations.
+The rows in `django_migrations` are checked first. Databases of versions before FROM_VERSION are refused, because their
+migrations were squashed (docs/mechanisms/versions.md). Databases of versions before 1.0.0 can't be migrated at all,
+because 1.0.0 restarted the migrations.
 """
 
 import contextlib
@@ -87,7 +87,7 @@ ADD_THE_ROWS = "add what is missing again (app, name, applied), or take the tabl
 def why_not(connection) -> str:
     """Returns an error text if the rows in django_migrations don't allow `migrate`. Otherwise returns an empty text.
 
-    Rows count as missing if a later migration has a row. After an interrupted first run no later migration has a row,
+    A row counts as missing if a later migration has one. After an interrupted first run no later migration has a row,
     so the run may continue.
     """
     applied = applied_migrations(connection)
@@ -135,8 +135,8 @@ def migration_lock(connection, write: Callable[[str], object]) -> Iterator[None]
     """Holds a lock, so that only one `migrate` runs on the database. Waits until the lock is free, because two runs
     would apply the same migration, and one of them would fail.
 
-    The lock ends with its process. It is polled every second, because a session that waits within a statement would
-    block CREATE INDEX CONCURRENTLY. Behind a pooler sessions are shared, so there is no lock.
+    The lock ends with its process. It is polled every second, because a session waiting within a statement would block
+    CREATE INDEX CONCURRENTLY. Behind a pooler sessions are shared, so there is no lock.
     """
     lock = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
     with contextlib.ExitStack() as held:

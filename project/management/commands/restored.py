@@ -47,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def erase_again(self, by: str, now: datetime.datetime) -> None:
-        """Erases the orders whose personal data were erased after the backup (contract 3.14)."""
+        """Erases personal data once more, for the orders that were erased after the backup (contract 3.14)."""
         try:
             again = erase_again(by=by, now=now)
         except OSError as error:
