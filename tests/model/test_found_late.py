@@ -7,6 +7,7 @@ must be the same as in the play without the late call.
 import pytest
 
 from orders.models import AffectedOrder
+from tests.model.truth import Books, not_beside_each_other
 
 DAY = 86400
 DELETED = ("late",), ("refuse",)  # the fates of the first call and of its repeat
@@ -261,3 +262,17 @@ def test_of_several_that_are_opened_again_only_one_gets_the_claim(desk):
     desk.activation("A2", "T0", "b").deliver("bigdata").deliver("bpm", fates=("refuse",)).wait(0).deliver("bigdata")
     desk.deliver()
     desk.resend(failed=True, reopen=True, partner="").check()
+
+
+# --- the checker's own rule
+
+
+def test_only_a_record_that_runs_on_is_billed_beside_the_activation(desk):
+    """A cancelled record that is made live manually has ended: its `cancelTime` is the time of the cancel. It bills
+    beside the activation's record only with a later `cancelTime`."""
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", "a").deliver().wait(3600)
+    desk.meddle("T0", "a", "live")
+    assert not list(not_beside_each_other(Books.read(desk.wire.partners.store)))
+    desk.meddle("T0", "a", "end", to=30)
+    assert len(list(not_beside_each_other(Books.read(desk.wire.partners.store)))) == 1

@@ -37,6 +37,7 @@ from orders.rules.steps import STEPS, Phase
 from orders.rules.trial_shape import fold, is_same
 from orders.trials.trial_state_reads import SERVICE_NOW, entries_of, read_shape
 from tests.model.acts import WrongError
+from tests.model.meant import read_rows
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong
 
@@ -403,19 +404,21 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
 
 
 def not_beside_each_other(books: Books) -> Iterator[str]:
-    """Yields trials with a live record although the claim's holder is billed and its `start` has come. Named orders
-    are excused."""
+    """Yields trials with a record that runs on although the claim's holder is billed and its `start` has come. Named
+    orders are excused."""
+    now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
+    live = defaultdict(list)
+    for row in read_rows(books.theirs.values()):
+        if row.live:
+            live[row.job].append(row)
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
-        live = defaultdict(list)
-        for (job, _, domain), row in books.theirs.items():
-            if _status(row) == "live":
-                live[job].append((domain, row["createTime"]))
-        now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
-        begun = [domain for domain, created in live[first.number] if created <= now]
+        begun = [row.domain for row in live[first.number] if row.created <= now]
+        # A live record whose end has passed bills nothing. The desk doesn't cancel it.
+        beside = [(row.domain, row.created) for row in live[trial.number] if row.runs(now)]
         named = books.excused(trial) or books.is_open(first) or books.in_doubt(first)
-        if first.undo_since is None and begun and live[trial.number] and not named:
-            yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
+        if first.undo_since is None and begun and beside and not named:
+            yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {beside}"
 
 
 def one_process(books: Books) -> Iterator[str]:
