@@ -108,15 +108,15 @@ def _rows(user, ids: list[int]) -> QuerySet:
 def _rows_of_model(model, user, condition: Q, *, whose: F | Value) -> QuerySet:
     """Returns the query for the MAX_COUNTED most urgent rows of a model that match the condition."""
     text, more, began = COLUMNS[model]
-    own = model._base_manager.filter(condition).order_by()
-    own = own.annotate(since=Coalesce("owner_since", began), urgency=_urgency(model), whose=whose)
+    known = model._base_manager.order_by()
+    known = known.annotate(since=Coalesce("owner_since", began), urgency=_urgency(model), whose=whose)
     # LIMIT is in a subquery, because SQLite allows none in the parts of a union.
-    first = own.order_by("urgency", "since", "pk").values("pk")[:MAX_COUNTED]
+    first = known.filter(condition).order_by("urgency", "since", "pk").values("pk")[:MAX_COUNTED]
     if user.limited:
         seen: Case | Value = Case(When(seen_by(model, user), then=1), default=0, output_field=IntegerField())
     else:
         seen = Value(1)
-    rows = own.filter(pk__in=first).annotate(what=Value(model._meta.model_name), seen=seen)
+    rows = known.filter(pk__in=first).annotate(what=Value(model._meta.model_name), seen=seen)
     return rows.values_list("what", "pk", "whose", text, more, "since", "urgency", "seen")
 
 
