@@ -1,4 +1,4 @@
-"""Creates copies of this checkout, in which a test makes changes like a maintainer."""
+"""Creates copies of this checkout. A test changes such a copy as a maintainer would."""
 
 import shutil
 import subprocess
@@ -35,7 +35,10 @@ def _copy(file: Path, copy: Path) -> None:
 
 
 def change(checkout: Path, name: str, old: str, new: str) -> None:
-    """Replaces a text that must occur exactly once. Otherwise the change would have no effect and prove nothing."""
+    """Replaces a text that must occur exactly once. Raises AssertionError otherwise.
+
+    Without this check, a change might have no effect, and the test would prove nothing.
+    """
     file = checkout / name
     text = file.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times: the test that changes it is behind it"

@@ -100,7 +100,7 @@ class PostgresCluster:
                 return [postmaster, *descendants(postmaster)]
         return []
 
-    # --- what one does with it
+    # --- actions
 
     def start(self) -> None:
         options = [f"-c {name}={value}" for name, value in SETTINGS.items()]
@@ -111,7 +111,7 @@ class PostgresCluster:
         self._control("stop", "-m", how)
 
     def restart(self) -> None:
-        """Restarts like after a crash: stops without a checkpoint, and recovers at the start."""
+        """Restarts the server as after a crash: stops it without a checkpoint, so that it recovers at the start."""
         self.stop("immediate")
         self.start()
 
@@ -144,7 +144,7 @@ class PostgresCluster:
         self.sql(f"ALTER SYSTEM RESET {name}" if value is None else f"ALTER SYSTEM SET {name} = '{value}'")
         self.sql("SELECT pg_reload_conf()")
 
-    # --- within
+    # --- internal
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self.pids():

@@ -15,8 +15,10 @@ from pathlib import Path
 
 
 class Commands:
-    """Use `Commands(environment, root)`, then `run("show", "X")` any number of times, then `close()`. The commands
-    have the variables of `environment`."""
+    """Runs commands with the environment variables of `environment`.
+
+    Use `Commands(environment, root)`, then `run("show", "X")` any number of times, then `close()`.
+    """
 
     def __init__(self, environment: Mapping[str, str], root: Path) -> None:
         self.process = subprocess.Popen(
@@ -36,7 +38,7 @@ class Commands:
         return subprocess.CompletedProcess(words, code, stdout, stderr)
 
     def close(self) -> None:
-        self.process.communicate()  # closes the input, at whose end the process ends
+        self.process.communicate()  # closes the input, so that the process ends
 
 
 def main() -> None:
@@ -52,7 +54,7 @@ def main() -> None:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             child = os.fork()
             if child == 0:
-                for file, number in ((open(os.devnull), 0), (out, 1), (err, 2)):  # noqa: SIM115  until it ends
+                for file, number in ((open(os.devnull), 0), (out, 1), (err, 2)):  # noqa: SIM115  the child's
                     os.dup2(file.fileno(), number)
                 sys.argv = ["manage.py", *json.loads(line)]
                 return run(sys.argv)
