@@ -31,7 +31,8 @@ def copy_checkout(folder: Path, *, without: Sequence[str] = ()) -> Path:
 
 def _copy(file: Path, copy: Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(file, copy)  # copy2 keeps the file's time, by which Python knows that a compiled file is up to date
+    # copy2 keeps the file's time. By this time, Python checks whether a compiled file is up to date.
+    shutil.copy2(file, copy)
 
 
 def change(checkout: Path, name: str, old: str, new: str) -> None:

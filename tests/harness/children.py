@@ -1,4 +1,7 @@
-"""Manages child processes by name: starts each with its own log, waits for it, stops or kills it. None is left."""
+"""Manages child processes by name: starts each with its own log, waits for it, stops or kills it.
+
+At the end, no child process is left.
+"""
 
 import contextlib
 import os

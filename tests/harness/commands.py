@@ -1,6 +1,7 @@
 """Runs commands of manage.py. Each command runs in a process forked from a process that has loaded everything.
 
-Loading takes most of a command's time. Tests of a command's result can use this, tests of its start can't.
+This is quick, because loading takes most of a command's time. Tests of a command's result can use this module. Tests
+of a command's start can't.
 """
 
 import gc
@@ -54,7 +55,7 @@ def main() -> None:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             child = os.fork()
             if child == 0:
-                for file, number in ((open(os.devnull), 0), (out, 1), (err, 2)):  # noqa: SIM115  the child's
+                for file, number in ((open(os.devnull), 0), (out, 1), (err, 2)):  # noqa: SIM115  kept open
                     os.dup2(file.fileno(), number)
                 sys.argv = ["manage.py", *json.loads(line)]
                 return run(sys.argv)

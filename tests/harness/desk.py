@@ -41,11 +41,11 @@ SECRETS = {
 
 
 class ProcessDesk(Children):
-    """Use `with ProcessDesk(folder, postgres="", clock="...") as desk:`. `postgres` is a server's URL, or empty for
-    SQLite.
+    """A desk of real processes: `with ProcessDesk(folder, postgres="", clock="...") as desk:`.
 
-    `through` is the URL that the desk's processes use instead of the server's URL, such as that of a relay or a
-    pooler. `root` is the checkout whose code they run. A test may change `root` between two processes.
+    `postgres` is a server's URL, or empty for SQLite. `through` is the URL that the desk's processes use instead of
+    the server's URL, such as that of a relay or a pooler. `root` is the checkout whose code they run. A test may
+    change `root` between two processes.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class ProcessDesk(Children):
 
         On other servers, fills a new database for the desk's role.
         """
-        if "DATABASE_POOLER" in self.settings:  # settings made by a dump would stay in the pooler's connections
+        if "DATABASE_POOLER" in self.settings:  # loading a dump would leave settings in the pooler's connections
             self.make_database()
             self.manage("migrate", "-v0")
         elif self.postgres and self.postgres == self.through == os.environ.get("DESK_TEST_DATABASE_URL"):
@@ -183,7 +183,7 @@ class ProcessDesk(Children):
     # --- the clock
 
     def at(self, text: str) -> None:
-        """Sets the processes' clock to an ISO time with zone, or with `+SECONDS` ahead of the real time."""
+        """Sets the clock of the processes. `text` is an ISO time with a zone, or `+SECONDS` ahead of the real time."""
         part = self.clock_file.with_suffix(".part")
         part.write_text(text)
         part.rename(self.clock_file)
