@@ -42,7 +42,7 @@ def _columns(cursor, name):
 
 
 def repeated(found):
-    """Returns {index: another index} if the index has the first columns of the other index.
+    """Returns {index: another index} if all columns of the index are the first columns of the other index.
 
     Unique indexes are left out, because they do more than find rows.
     """
@@ -65,7 +65,7 @@ def test_no_index_is_the_beginning_of_another(model):
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no operator classes")
 @pytest.mark.parametrize("model", [model for model in MODELS if model._meta.app_label == "orders"])
 def test_no_text_that_an_order_writes_has_two_indexes(model):
-    """A text column of a table that orders fill has only one index. An index for LIKE 'x%' finds equal texts too.
+    """Text columns of the tables of orders have only one index each. An index for LIKE 'x%' finds equal texts too.
 
     Reference data, which has few rows, may have both.
     """

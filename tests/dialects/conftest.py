@@ -143,10 +143,10 @@ class DialectDesk(Desk):
     def heed_incidents(self):
         """Plays a person until no order is stopped.
 
-        The person asks the partner the incident's question. If the partner did act, the person adds the line that the
-        incident suggests, which reads the answer as a success, to the profile file. Otherwise the words of the answer
-        say what is wrong. In this case the person writes the lines that the partner's people name into the file. In
-        both cases the call is sent again. `self.heeded` has `suggested` or `asked` for each round.
+        The person asks the partner the incident's question. If the partner did act, the person adds a line to the
+        profile file. The incident suggests this line, which reads the answer as a success. Otherwise the words of the
+        answer say what is wrong. In this case the person writes the lines that the partner's people name into the
+        file. In both cases the call is sent again. `self.heeded` has `suggested` or `asked` for each round.
         """
         for _ in range(12):
             self.check_no_harm()

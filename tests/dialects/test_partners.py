@@ -90,7 +90,10 @@ def test_without_it_nothing_is_harmed_and_the_lines_of_the_incident_make_it_go_o
 
 @pytest.mark.parametrize("partner", ["bigdata", "bpm"])
 def test_a_header_that_nobody_told_of_is_waited_for(desk_of, partner):
-    """Calls wait until somebody adds a required header to the profile, however long this takes."""
+    """A partner requires a header, and its calls wait until somebody adds the header to the desk's profile.
+
+    This may take any time.
+    """
     lines = f'[{partner}]\nheaders = {{ X-Token = "${{BPM_TOKEN}}" }}'
     desk = desk_of(lines)
     one = desk.cases[0]

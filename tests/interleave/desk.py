@@ -55,7 +55,7 @@ class Clock:
 
 
 def _beside_drains(name: str, kind: str):
-    """Returns the model's act of this name. While drains run, ignores its errors of this kind.
+    """Returns the model's act of this name. While drains run, the returned act ignores errors of this kind.
 
     The act compares the database before and after. Drains may change the database in between.
     """

@@ -37,7 +37,7 @@ class Restoring:
 
     @act
     def restore(self):
-        """Restores the last copy and restarts all processes. STATE_DIR keeps its mark."""
+        """Restores the last copy and restarts all processes. STATE_DIR keeps the mark of the newest event."""
         self.dies_at = 0  # no process of the desk restores the database, so none can be killed
         if self.kept is None:
             return "there is no copy"

@@ -66,7 +66,7 @@ def _second(moment: datetime.datetime | None) -> datetime.datetime | None:
 
 
 def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
-    """Returns by a record's name: its states at the partner according to the open differences."""
+    """Returns {name of a record: its states at the partner according to the open differences}."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in Difference.objects.filter(order=owner, state="open"):
         found.setdefault((row.product_id, domain_key(row.domain)), set()).add(row.detail.get("theirs", ""))

@@ -11,7 +11,7 @@ from tests.conftest import shanghai
 def test_opened_order_cancels_what_a_later_change_added(desk):
     """A reopened activation also cancels the trial record that a change added in the meantime.
 
-    This is point 1 of the person's list.
+    This is point 1 of "Books that stay right".
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
@@ -22,8 +22,8 @@ def test_opened_order_cancels_what_a_later_change_added(desk):
 def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
     """A change removed a before an activation was reopened and withdrawn.
 
-    The withdrawal restores the trial's present domains only, so a must not be billed again (point 1 of the person's
-    list).
+    The withdrawal restores the trial's present domains only, so a must not be billed again. This is point 1 of "Books
+    that stay right".
     """
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
@@ -33,7 +33,10 @@ def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
 
 
 def test_filter_does_not_open_what_was_compensated(desk):
-    """A resend by a filter must not open orders that were compensated months ago (point 1 of the person's list)."""
+    """A resend by a filter must not open orders that were compensated months ago.
+
+    This is point 1 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.resend(failed=True)
@@ -44,7 +47,7 @@ def test_filter_does_not_open_what_was_compensated(desk):
 def test_forced_repeat_that_is_refused_changes_nothing(desk):
     """A forced repeat of an accepted step is refused. The earlier acceptance still counts.
 
-    These are points 2 and 4 of the person's list.
+    These are points 2 and 4 of "Books that stay right".
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
@@ -54,7 +57,7 @@ def test_forced_repeat_that_is_refused_changes_nothing(desk):
 def test_forced_repeat_starts_no_second_process(desk):
     """A forced repeat of a BPM start has the same key and bytes, so that BPM starts no second process.
 
-    This is point 4 of the person's list.
+    This is point 4 of "Books that stay right".
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
@@ -64,7 +67,7 @@ def test_forced_repeat_starts_no_second_process(desk):
 def test_lost_then_refused_twice_is_undone_all_the_same(desk):
     """The answer to a change is lost, its repeats are refused twice, and the change is withdrawn.
 
-    The domain of the change must not stay live (point 2 of the person's list).
+    The domain of the change must not stay live (point 2 of "Books that stay right").
     """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver(fates=("lost",)).next_moment().deliver(fates=("refuse",))
@@ -75,7 +78,7 @@ def test_lost_then_refused_twice_is_undone_all_the_same(desk):
 def test_replaced_dispatch_is_never_sent(desk):
     """A reconciliation plans a deletion, which is due when the order is opened again. The deletion must not be sent.
 
-    This is point 3 of the person's list.
+    This is point 3 of "Books that stay right".
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
@@ -87,7 +90,7 @@ def test_replaced_dispatch_is_never_sent(desk):
 def test_last_change_is_told_by_a_number(desk):
     """The clock is set back between two changes. The older change must not override the newer one.
 
-    This is point 6 of the person's list.
+    This is point 6 of "Books that stay right".
     """
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
@@ -99,7 +102,7 @@ def test_last_change_is_told_by_a_number(desk):
 def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
     """A permanently refused step must not block later steps, even if its order is withdrawn.
 
-    This is point 8 of the person's list.
+    This is point 8 of "Books that stay right".
     """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver(fates=("refuse",))
@@ -111,7 +114,7 @@ def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
 def test_closed_trial_has_a_way_out(desk):
     """Staff can let an activation go on that is held because its trial is closed (`trial_closed`).
 
-    This is point 8 of the person's list.
+    This is point 8 of "Books that stay right".
     """
     desk.trial("T0", "a", end=0).deliver()
     desk.wait(86400).sweep()
@@ -125,7 +128,7 @@ def test_closed_trial_has_a_way_out(desk):
 def test_missing_domains_have_a_way_out(desk):
     """Staff can name the domains of an activation that is held because it has none (`domains_missing`).
 
-    This is point 8 of the person's list.
+    This is point 8 of "Books that stay right".
     """
     desk.activation("A0", "T0")
     desk.activation("A1", "T0")
@@ -139,7 +142,7 @@ def test_missing_domains_have_a_way_out(desk):
 def test_late_reject_deletes_nothing(desk):
     """BPM rejects an activation that has been billed for days. Its record, which the customer owes, is not deleted.
 
-    Staff choose what happens (point 9 of the person's list).
+    Staff choose what happens (point 9 of "Books that stay right").
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
@@ -150,7 +153,7 @@ def test_late_reject_deletes_nothing(desk):
 def test_late_withdrawal_cancels_as_staff_choose(desk):
     """An activation that has been billed for days is withdrawn. It stays billed until staff choose `cancel`.
 
-    This is point 9 of the person's list.
+    This is point 9 of "Books that stay right".
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
@@ -163,7 +166,7 @@ def test_late_withdrawal_cancels_as_staff_choose(desk):
 def test_acted_before_is_never_did_nothing(desk):
     """The partner answers a create by 409, and the look-up shows the intended records.
 
-    The step is done with the partner's times (point 7 of the person's list).
+    The step is done with the partner's times (point 7 of "Books that stay right").
     """
     desk.trial("T0", "a").deliver(fates=("before",)).check()
     assert desk.state("T0") == "trialing"
@@ -172,7 +175,7 @@ def test_acted_before_is_never_did_nothing(desk):
 def test_acted_before_with_nothing_there_stops(desk):
     """The partner answers a create by 409, and the look-up shows no record.
 
-    Nothing is sent or compensated. Staff resend the step under a new key (point 7 of the person's list).
+    Nothing is sent or compensated. Staff resend the step under a new key (point 7 of "Books that stay right").
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "409")).check()
@@ -457,7 +460,10 @@ def test_take_asks_for_the_records_of_the_trial_too(desk):
 
 
 def test_restored_records_are_not_taken_before_their_step_has_come(desk):
-    """An order is planned again behind a given-up step, after a restore. It was held although it has live records."""
+    """An order is planned again behind a given-up step, after a restore.
+
+    An error of the desk held this order, although it had live records.
+    """
     desk.trial("T0", "ab", end=1)
     desk.wait(39600).deliver()
     desk.change("C0", "T0", "bc")

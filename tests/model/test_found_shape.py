@@ -64,7 +64,7 @@ def test_a_domain_that_a_later_change_brought_back_has_the_trials_end_again(desk
 def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
     """A change adds b and sets a later end, which the partner refuses for a. Then staff give the change up.
 
-    The end of b, which is the later one, is set to the trial's end too (play A5).
+    Then b gets the trial's own end, which a has (play A5).
     """
     desk.trial("T0", "a", end=3).deliver()
     desk.refuses("live", "a")
@@ -163,7 +163,9 @@ def test_a_trial_runs_on_once_its_refused_shortening_is_given_up(desk):
 
 @pytest.mark.parametrize(("old", "new", "last"), [(3, 5, 6), (5, 2, 3)])
 def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, new, last):
-    """The answer to a moved end is lost, and staff give the change up. Both look-ups show the new end, so it counts.
+    """The answer to a moved end is lost, and staff give the change up. The new end counts.
+
+    The reason is that both look-ups show the new end.
 
     The change is an extension (play A11) or a shortening (play A12).
     """
@@ -345,9 +347,9 @@ def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_
 
 
 def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
-    """A change is withdrawn, but the cancel of its b is refused and given up. Staff accept that b stays live.
+    """A change is withdrawn, but the cancel of its domain b is given up. Staff accept that b stays live.
 
-    The trial still gets a back (play B13).
+    The trial's domain a is restored all the same (play B13).
     """
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("cancel", "b")
@@ -358,9 +360,9 @@ def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trial
 
 
 def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
-    """A change is withdrawn, and the result of the cancel of its b is unknown. Staff accept that b stays live.
+    """A change is withdrawn, and nobody knows whether its domain b was cancelled. Staff accept that b stays live.
 
-    The trial still gets a back (play B13).
+    The trial's domain a is restored all the same (play B13).
     """
     desk.setting(retries=[])
     desk.change("C0", "T0", "b").deliver()
@@ -420,7 +422,7 @@ def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(d
 
 
 def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
-    """The page offers to resend a given-up deletion, and does not refuse this act. The resend helps (play C5)."""
+    """The page offers to resend a given-up deletion. The desk allows the resend, which deletes the record (play C5)."""
     _given_up_deletion(desk)
     offered = desk.offered("A0")
     assert "resend" in offered
@@ -561,9 +563,9 @@ def test_an_activation_cancels_what_a_strict_partner_knows(desk):
 
 
 def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk, trialing):
-    """After a restore, a change's creation finds its record cancelled. The activation that cancelled it comes again.
+    """After a restore, a change's creation finds its record cancelled, and an incident names the change.
 
-    This ends the incident of the change (play D4).
+    BBOSS sends the activation that had cancelled the record again. This ends the incident (play D4).
     """
     desk.copy()
     desk.change("C0", "T0", "ab").deliver()
@@ -717,9 +719,10 @@ def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, acti
 
 
 def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
-    """The cancels of a change are given up, so the change says nothing about their domains a and x.
+    """The cancels of a change are given up, so the change does not decide about their domains a and x.
 
-    So the trial's own message still contains a. When the change that added x is withdrawn, x is cancelled (play E7).
+    Domain a stays on trial, because the trial's own message contains a. When the change that added x is withdrawn, x is
+    cancelled (play E7).
     """
     desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
@@ -1017,7 +1020,7 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
 
 
 def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
-    """An activation that is held for its files has sent nothing. So it is not named as built upon a withdrawn change.
+    """An activation that is held for its files has sent nothing. So it is not built upon a withdrawn change.
 
     Found by the interleavings (tests/interleave): its replaced check never ended, and an incident named the
     activation.

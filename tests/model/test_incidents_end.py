@@ -104,7 +104,7 @@ def test_a_refused_moves_old_day_comes_for_an_order_without_a_cancel(desk):
 def test_a_call_that_was_in_the_air_while_its_order_was_undone(desk):
     """An order is undone while one of its calls is under way. The call's answer closes its step.
 
-    This also ends the incident of the step's call before.
+    This also ends the incident of the step's previous call.
     """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver(fates=("refuse",)).deliver()

@@ -300,7 +300,7 @@ def test_a_trial_that_was_given_up_says_nothing_about_what_was_not_made():
 
 
 def test_what_stands_behind_does_not_make_it_say_more():
-    """A change that adds b is refused and given up. The change behind it does not make it count (play B12)."""
+    """A change that adds b is refused and given up. The next change does not make it count again (play B12)."""
     base, behind = trial("a"), say(2, end=30)
     found = left_of(say(1, "ab"), fold([base]), live("a"), NOW)
     assert {shape(base, one, behind) for one in found} == {("a", "1", day(30))}

@@ -1,4 +1,4 @@
-"""The rules that a desk at rest must fulfil (contract 3.9, 14).
+"""The rules that a desk at rest must fulfil (contract 3.9, 14). At rest, nothing is due.
 
 The checks read only rows of the desk and of the partners. Each function yields errors, or raises WrongError. Other
 tests may call `all_wrong(store)`, which needs a database at rest and the sandbox's store.
@@ -339,8 +339,8 @@ def what_stopped(books: Books) -> list[Dispatch]:
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
     """Returns the failed steps that an order waits for.
 
-    These are its own steps, the steps in its trial's lane, and the steps of other orders whose undo step waits in that
-    lane.
+    These are its own steps, and the steps in its trial's lane (the line of billing steps). If an undo step of another
+    order waits in that lane, that order's steps are included too.
     """
     lane = order.trial_id or order.pk
     behind = {row.order_id for row in books.dispatches if row.lane == lane and row.state == D.WAITING and row.undo}

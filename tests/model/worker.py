@@ -39,7 +39,7 @@ NOW = Slot("now", DateTimeField())
 ALL = ("bigdata", "bpm", "mail", "files")
 MOST_ROUNDS = 60
 DUE = Prepared(lambda: Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=NOW).values_list("pk")[:1])
-SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # as `open_partners`
+SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # like `open_partners`
 WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list("pk")[:1])
 UNSETTLED = Prepared(
     lambda: Order.objects.filter(held_because__in=["trial_unknown", "trial_closed"]).values_list("pk")[:1]

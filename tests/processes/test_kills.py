@@ -1,4 +1,4 @@
-"""Tests kills and stops of processes that every run of the suite tests. test_more_kills.py has the others."""
+"""Tests the kills and stops of processes that belong to every run of the suite. test_more_kills.py has the others."""
 
 import os
 import signal

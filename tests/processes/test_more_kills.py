@@ -38,7 +38,7 @@ def numbers(request, shared_desk):
 def test_any_part_of_an_idle_cluster_may_die(desk, numbers, parts):
     """After any part of an idle cluster was killed, the desk works again within two minutes.
 
-    Either django-q2 or the watchdog repairs the cluster. One watchdog experiences all kills of a list. Workers and a
+    Either django-q2 or the watchdog repairs the cluster. The same watchdog sees all kills of a list. Workers and a
     monitor are the last of a list, because the parts of a cluster that has replaced them can't be told apart by their
     age any more.
     """
@@ -207,7 +207,8 @@ def test_many_orders_at_once_and_a_crowd_of_wake_ups(desk, numbers):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda part: post_all(desk, pairs(first + 25 * part, first + 25 * part + 24)), range(4)))
     until_active(desk, first, first + 99, seconds=180)
-    free = "SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up' AND lock < CURRENT_TIMESTAMP"  # not a dead one's
+    # Wake-ups that a dead worker has locked are not counted.
+    free = "SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up' AND lock < CURRENT_TIMESTAMP"
     desk.until(lambda: desk.rows(free)[0][0] <= 2)
     check_calls(desk)
 

@@ -200,7 +200,7 @@ def look_again_now(desk) -> None:
 
 
 def test_approvals_and_subsequent_activations_of_one_trial_at_once(desk):
-    """Approvals and subsequent activations of one trial come at the same time. They use the same locks.
+    """Approvals and subsequent activations of one trial come at the same time. They share the trial's line of steps.
 
     Nobody waits forever, and each activation is billed once.
     """
