@@ -91,7 +91,7 @@ class Wire:
         self.settle()
         return 0
 
-    # --- their books
+    # --- the partners' records
 
     def records(self, job_id: str | None = None) -> list[dict]:
         """Returns the partners' billing records, in the form of integrations.sandbox.store."""

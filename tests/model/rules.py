@@ -53,7 +53,7 @@ BEHIND_A_LATE_CALL = st.sampled_from(
         ("repeat", ""),
         ("repeat", "cancel"),
     ]
-)  # the first call, and the acts that follow
+)  # the late call, and the act that follows
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
 )
@@ -68,7 +68,7 @@ FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=Fal
 DOUBTFUL = st.sampled_from(
     [("odd",), ("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",)]
     + [("lost", "refuse")]
-)  # the fates of a call and of its repeat
+)  # outcomes (keys of FATES) of a call and of its repeat
 BEHIND_DOUBT = st.sampled_from(
     ["read", "read", "read", "", "resend", "take_start", "send_anew", "callback", "remark", "compensate", "withdraw"]
     + ["resume", "opened"]

@@ -23,7 +23,7 @@ def active(desk):
 def goes_late(desk, *before: str):
     """Makes the next billing call late: it gets no answer, its repeat is refused, and it acts after 400 seconds.
 
-    `before` has the outcomes (keys of FATES) of the calls before the late one.
+    `before` has the outcomes (keys of `partner.FATES`) of the calls before the late one.
     """
     desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
 

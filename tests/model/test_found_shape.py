@@ -422,7 +422,7 @@ def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(d
 
 
 def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
-    """The page offers to resend a given-up deletion. The desk allows the resend, which deletes the record (play C5)."""
+    """The page offers to resend a given-up deletion. The desk allows this, and the record is deleted (play C5)."""
     _given_up_deletion(desk)
     offered = desk.offered("A0")
     assert "resend" in offered
@@ -721,8 +721,8 @@ def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, acti
 def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
     """The cancels of a change are given up, so the change does not decide about their domains a and x.
 
-    Domain a stays on trial, because the trial's own message contains a. When the change that added x is withdrawn, x is
-    cancelled (play E7).
+    Domain a stays on trial, because the trial's own message contains a. When the change that added x is withdrawn, x
+    is cancelled (play E7).
     """
     desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
@@ -1051,8 +1051,8 @@ def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back
 def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_deletion(desk):
     """The restore of a withdrawn change waits behind an activation's failed deletion. `stuck` names both orders.
 
-    Found by the interleavings (tests/interleave): the restore waits in the trial's lane, but the failed step in front
-    of it is not in that lane.
+    Found by the interleavings (tests/interleave): the restore waits in the trial's lane, which is the line of its
+    billing steps. The failed step in front of the restore is not in that lane.
     """
     desk.trial("T0", "ab", end=1).deliver()
     desk.change("C0", "T0", end=0).deliver()

@@ -116,7 +116,7 @@ class Worker:
     def call(self, *fates: str):
         """Makes the claimed calls, and records nothing yet.
 
-        `fates` are the outcomes (keys of FATES) of the first calls.
+        `fates` are the outcomes (keys of `partner.FATES`) of the first calls.
         """
         self._call([flight for flight in self.air if flight.outcome is None], fates)
 
@@ -136,7 +136,7 @@ class Worker:
     def deliver(self, *partners: str, fates: tuple[str, ...] = (), room: int = 50):
         """Delivers everything that is due for these partners, or for all partners if none is given.
 
-        `fates` are the outcomes (keys of FATES) of the first calls.
+        `fates` are the outcomes (keys of `partner.FATES`) of the first calls.
         """
         for _ in range(MOST_ROUNDS):
             flights = self._claim(partners, room)
@@ -250,9 +250,9 @@ class Worker:
         return [Flight(item) for item in work]
 
     def _call(self, flights: list[Flight], fates: tuple[str, ...]) -> tuple[str, ...]:
-        """Makes the calls. `fates` are the outcomes (keys of FATES) of the first calls. Returns the unused ones.
+        """Makes the calls. `fates` are the outcomes (keys of `partner.FATES`) of the first calls.
 
-        Partners and mail server use the same list.
+        Returns the unused outcomes. Partners and mail server use the same list.
         """
         self.wire.fates.clear()
         self.mail_fates.clear()
