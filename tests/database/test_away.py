@@ -1,4 +1,4 @@
-"""The errors that mean that the database is away, and what staff and the log see of them."""
+"""Tests which errors mean that the database is unavailable, and what staff and the log show then."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from project.base.logs import LineFormatter, OutageFilter
 
 
 class Driver(Exception):
-    """An error of the driver, with its code."""
+    """An error of the database driver, with its code."""
 
     def __init__(self, **codes):
         super().__init__("it says so")
@@ -20,7 +20,7 @@ class Driver(Exception):
 
 
 def wrapped(kind: type[DatabaseError], **codes) -> DatabaseError:
-    """The error as Django raises it."""
+    """Returns an error as Django raises it, with the driver's error as its cause."""
     error = kind("the database says so")
     error.__cause__ = Driver(**codes)
     return error
@@ -59,7 +59,7 @@ def test_what_follows_from_it_is_not_the_codes_fault_either():
 
 
 def logged(error: Exception, name: str = "desk", **more) -> str | None:
-    """The log line of this error; None if there is none."""
+    """Returns the log line of this error, or None if there is none."""
     try:
         raise error
     except Exception:

@@ -1,4 +1,4 @@
-"""One clock decides what is due: the database's, whatever the machine's says (contract 3.9, 10)."""
+"""One clock decides what is due: the database's clock, whatever the machine's clock shows (contract 3.9, 10)."""
 
 import datetime
 import types
@@ -29,7 +29,7 @@ SOON = datetime.timedelta(seconds=5)
 
 @pytest.fixture(autouse=True)
 def unmeasured(settings, monkeypatch):
-    """As a process that has just begun; the check is on."""
+    """Removes the measured values, as in a process that has just begun. Turns on the check of the clock."""
     settings.CLOCK_SKEW_SECONDS = 60
     for name, value in (("offset", None), ("at", float("-inf")), ("is_wrong", False)):
         monkeypatch.setattr(_Measured, name, value)
@@ -37,7 +37,7 @@ def unmeasured(settings, monkeypatch):
 
 @pytest.fixture
 def steady(monkeypatch):
-    """The steady clock, for `steady.shift(seconds)`."""
+    """Replaces the steady clock. `steady.shift(seconds)` moves it."""
     found = types.SimpleNamespace(time=1000.0)
     found.shift = lambda seconds: setattr(found, "time", found.time + seconds)
     monkeypatch.setattr(database_clock, "steady", lambda: found.time)
@@ -46,13 +46,16 @@ def steady(monkeypatch):
 
 @pytest.fixture
 def really(monkeypatch):
-    """`really()`: the true time, though the machine's clock is put elsewhere."""
+    """Returns a function for the true time. The function is right even if the test sets the machine's clock."""
     moment, since = datetime.datetime.now(datetime.UTC), database_clock.steady()
     return lambda: moment + datetime.timedelta(seconds=database_clock.steady() - since)
 
 
 class Server:
-    """Answers with its time. `takes`: the seconds that go by before it reads its clock, and after."""
+    """Answers with its time, like a database.
+
+    `takes` has the seconds that pass before and after it reads its clock.
+    """
 
     def __init__(self, steady, at: float, takes=(0.0, 0.0)):
         self.steady, self.at, self.takes = steady, at - steady.time, takes
@@ -73,7 +76,7 @@ def test_ours_stands_in_djangos_place():
 def test_a_machine_of_a_wrong_clock_reads_the_databases_time(steady, hours):
     right = 1_800_000_000.0
     with time_machine.travel(right + hours * 3600, tick=False):
-        assert timezone.now().timestamp() == right + hours * 3600  # nothing is known yet
+        assert timezone.now().timestamp() == right + hours * 3600  # nothing is measured yet
         assert measure(Server(steady, right)) == hours * 3600
         assert timezone.now().timestamp() == right
         steady.shift(7.5)
@@ -92,7 +95,10 @@ def test_a_step_of_the_clock_is_not_seen_at_all(steady):
 
 @pytest.mark.parametrize(("off", "kept"), [(0.0, 0.0), (0.3, 0.0), (-0.2, 0.0), (0.7, 0.4), (-0.9, -0.4)])
 def test_what_a_slow_answer_does_not_refute_is_kept(steady, off, kept):
-    """Clocks that agree: the answer took 0.8 s. Times jump by no more than is proven, and mostly not at all."""
+    """An answer that takes 0.8 s changes the measured offset only if it proves another offset.
+
+    Times jump by no more than is proven, and mostly not at all.
+    """
     with time_machine.travel(1_800_000_000.0, tick=False):
         measure(Server(steady, 1_800_000_000.0))
         offset = _Measured.offset
@@ -142,10 +148,10 @@ def test_a_process_measures_every_ten_seconds_and_in_no_broken_transaction(stead
         transaction.set_rollback(True)
     assert len(asked) == 4
     steady.shift(MEASURE_EVERY + 1)
-    connection.close_at = None  # or one that many tests have used would be closed
+    connection.close_at = None  # otherwise a much-used connection would be closed
     connection.close_if_unusable_or_obsolete()
     connection.connection.answered_at = float("-inf")
-    Heartbeat.objects.count()  # where Django asks whether it is alive
+    Heartbeat.objects.count()  # Django checks here whether the connection is alive
     assert len(asked) == 5
 
 
@@ -153,7 +159,10 @@ def test_a_process_measures_every_ten_seconds_and_in_no_broken_transaction(stead
 @WRONG
 @pytest.mark.django_db
 def test_a_worker_of_a_wrong_clock_writes_and_compares_the_databases_time(really, monkeypatch, hours):
-    """Two processes: this one's clock is right, the other's is off by hours."""
+    """A worker whose clock is off by hours writes and compares the database's time.
+
+    This process has the right clock.
+    """
     monkeypatch.setattr("django_q.scheduler.close_old_django_connections", lambda: None)
     due = make.BpmDispatchFactory(state="due", next_try_at=really() - SOON, created_at=really())
     later = make.BpmDispatchFactory(state="due", next_try_at=really() + 60 * SOON, created_at=really())
@@ -161,7 +170,7 @@ def test_a_worker_of_a_wrong_clock_writes_and_compares_the_databases_time(really
     Schedule.objects.update(next_run=really() - SOON)
     with time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)):
         _Measured.offset, _Measured.at = None, float("-inf")
-        Heartbeat.objects.count()  # any statement; the first one measures
+        Heartbeat.objects.count()  # the first statement measures the difference
         now = timezone.now()
         assert abs(now - really()) < SOON
         [work] = claim(

@@ -1,4 +1,4 @@
-"""The engine for PostgreSQL: whatever hangs ends at its deadline, and the connection is not used again."""
+"""Tests the engine for PostgreSQL: a call that hangs ends at its deadline, and its connection is not used again."""
 
 import contextlib
 import multiprocessing
@@ -25,11 +25,11 @@ SOON = 0.5
 
 @pytest.fixture(autouse=True)
 def server(postgres, django_db_blocker):  # noqa: F811
-    """(host, port, user) of a PostgreSQL; each test begins as if it had always answered."""
+    """Yields the address of a PostgreSQL server. Each test begins as if the server had always answered."""
     if not postgres:
         pytest.skip("of PostgreSQL alone")
     gate.shut = False
-    with django_db_blocker.unblock():  # connections of our own, to the server's common database
+    with django_db_blocker.unblock():  # the tests open connections to the database `postgres`
         yield urlsplit(postgres)
     gate.shut = False
 
@@ -42,7 +42,10 @@ def relay(server):
 
 @pytest.fixture
 def connect(server):
-    """`connect(port, query)`: a connection of Django's with our engine."""
+    """Returns a function that makes a Django connection with the desk's engine.
+
+    `address` is the host with the port, and `query` is the query part of the URL.
+    """
     made = []
 
     def make(address: str, query: str = ""):
@@ -72,7 +75,7 @@ def ask(connection, statement: str = "SELECT 1"):
 
 @contextlib.contextmanager
 def ends(seconds: float, *, at_once: bool = False):
-    """Checks that it fails like a database that is away, at its deadline and not much later."""
+    """Asserts that the block fails as with an unavailable database, at its deadline and not much later."""
     began = time.monotonic()
     with database_deadline(seconds), pytest.raises(OperationalError) as raised:
         yield
@@ -87,7 +90,7 @@ def test_a_statement(through, relay):
     with ends(SOON):
         ask(through)
     relay.thaw()
-    assert ask(through) == 1  # on a new connection: nobody reads what still comes on the old one
+    assert ask(through) == 1  # on a new connection, so nobody reads late bytes of the old one
     assert relay.taken == 2
 
 
@@ -100,7 +103,7 @@ def test_a_commit(through, relay):
 
 
 def transaction_of(connection) -> contextlib.AbstractContextManager:
-    """`atomic` for a connection that is not in settings."""
+    """Returns a context like `atomic`, for a connection that is not in the settings."""
 
     @contextlib.contextmanager
     def block():
@@ -123,7 +126,7 @@ def test_a_deadline_that_has_passed_lets_no_statement_start(through, relay):
         cursor.execute("CREATE TEMP TABLE seen (n int)")
     with ends(0, at_once=True):
         ask(through, "INSERT INTO seen VALUES (1) RETURNING n")
-    assert ask(through, "SELECT count(*) FROM seen") == 0  # the same connection: nothing was sent
+    assert ask(through, "SELECT count(*) FROM seen") == 0  # the connection still works, and nothing was sent
 
 
 def test_the_earlier_of_two_deadlines_counts(through, relay):
@@ -143,7 +146,7 @@ def test_a_statement_may_have_less_than_all(through, relay):
 
 
 def test_a_copy_and_a_pipeline(through, relay):
-    """The driver's other ways to wait."""
+    """The driver's other ways to wait end at the deadline too: COPY and pipelines."""
     through.ensure_connection()
     driver = through.connection
     relay.freeze()
@@ -187,7 +190,7 @@ def test_the_second_host_is_found_within_a_request_though_the_first_is_frozen(co
 
 
 def test_a_unix_socket(connect, server, tmp_path):
-    """The same over a socket of this machine."""
+    """Connecting over a Unix socket ends at the deadline too."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / ".s.PGSQL.5432"))
     listener.listen()
@@ -196,7 +199,10 @@ def test_a_unix_socket(connect, server, tmp_path):
 
 
 class TLSRelay(Relay):
-    """Speaks TLS with the client, as PostgreSQL does: it answers the plain request with S and then shakes hands."""
+    """Speaks TLS with the client, as PostgreSQL does.
+
+    It answers the plain request with S, and then does the TLS handshake.
+    """
 
     def __init__(self, *target, certificate):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -236,7 +242,10 @@ def test_djangos_own_pool(connect, relay):
 
 
 def test_a_forked_process_keeps_its_limit(relay, server):
-    """gunicorn and django-q fork; we have no thread that would stay behind."""
+    """A forked process keeps the limit of its parent. gunicorn and django-q fork.
+
+    A fork copies no threads, but the limit does not need a thread.
+    """
     url = f"postgres://{server.username or 'root'}@127.0.0.1:{relay.port}/postgres"
     limit_statements(SOON)
     try:
@@ -269,7 +278,10 @@ def test_a_connection_that_lay_idle_while_the_server_froze_is_given_up_soon(thro
 
 @pytest.mark.parametrize("pause", [0, 1.5])
 def test_a_connection_that_the_server_closed_is_replaced(connect, server, pause):
-    """Within a second after an answer by a look at its socket, later by a question."""
+    """A connection that the server closed is replaced.
+
+    Within a second after an answer, the state of the socket shows that it was closed. Later, a query shows it.
+    """
     ours = connect(f"{server.hostname}:{server.port}")
     ours.health_check_enabled = True
     pid = ask(ours, "SELECT pg_backend_pid()")
@@ -290,7 +302,10 @@ def test_a_fresh_connection_is_not_asked_whether_it_is_alive(connect, server, mo
 
 
 def test_the_end_of_a_request_raises_nothing_and_tries_nothing(through, relay):
-    """Django checks each connection at the start and end of a request."""
+    """The end of a request raises nothing and opens no connection, although the server is frozen.
+
+    Django checks each connection at the start and at the end of a request.
+    """
     ask(through)
     relay.freeze()
     with ends(SOON):
@@ -301,7 +316,7 @@ def test_the_end_of_a_request_raises_nothing_and_tries_nothing(through, relay):
 
 
 def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
-    """The server ends it, and the next caller finds no lock."""
+    """The server rolls back a transaction during which it froze, and the next caller finds no lock."""
     with psycopg.connect(host=server.hostname, port=server.port, user=server.username, dbname="postgres") as direct:
         direct.execute("CREATE TABLE IF NOT EXISTS desk_deadline (n int)")
         direct.commit()
@@ -310,7 +325,7 @@ def test_a_transaction_in_which_it_froze_is_rolled_back(relay, server, through):
         relay.freeze()
         with ends(SOON):
             ask(through)
-        relay.cut()  # the kernel tells the server this once the client's socket is closed and packets flow again
+        relay.cut()  # packets flow again, so the server learns that the client's socket is closed
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:

@@ -1,4 +1,7 @@
-"""A frozen PostgreSQL takes what is sent and answers nothing. Real web and worker processes behind a relay."""
+"""A frozen PostgreSQL accepts what is sent and answers nothing.
+
+Real web and worker processes use it through a relay.
+"""
 
 import contextlib
 import functools
@@ -21,7 +24,7 @@ from tests.processes.orders import activation, check_calls, post_all, trial, unt
 
 
 class RelayedDesk(ProcessDesk):
-    """Web and worker reach the database through `relay`; the test looks at it directly."""
+    """A desk whose web and worker reach the database through `relay`. The test reads the database directly."""
 
     def __enter__(self):
         server = urlsplit(self.postgres)
@@ -61,7 +64,7 @@ def worker(desk):
 
 @pytest.fixture
 def frozen(desk):
-    """`with frozen():` the database answers nothing inside the block."""
+    """Returns a function for `with frozen():`. Inside this block, the database answers nothing."""
 
     @contextlib.contextmanager
     def freeze():
@@ -122,7 +125,10 @@ def test_everybody_is_answered_in_time_and_all_is_well_again(desk, worker, froze
 
 @pytest.mark.kills
 def test_under_load_all_callers_are_answered_in_time_and_nothing_is_lost_or_doubled(desk, worker, frozen):
-    """Forty callers at once, many more than the web process has threads."""
+    """Forty callers post at the same time, many more than the web process has threads. Then the database freezes.
+
+    All callers are answered in time, and nothing is lost or doubled.
+    """
     answers: list[tuple[dict, requests.Response, float]] = []
     stop = threading.Event()
     numbers = iter(range(100, 100_000))
@@ -146,7 +152,7 @@ def test_under_load_all_callers_are_answered_in_time_and_nothing_is_lost_or_doub
     stop.set()
     for caller in callers:
         caller.join()
-    assert max(took for _, _, took in answers) < 12  # 10, and some more for forty callers on a busy machine
+    assert max(took for _, _, took in answers) < 12  # 10 s, and a little more for forty callers on a busy machine
     taken = [content for content, answer, _ in answers if answer.status_code == 200 and accepted(answer.json())]
     refused = [content for content, answer, _ in answers if is_refused(answer)]
     assert len(taken) + len(refused) == len(answers)
@@ -175,7 +181,7 @@ def test_sigterm_ends_the_worker_though_the_database_is_frozen(desk, worker, fro
 
 @pytest.mark.kills
 def test_a_worker_that_delivers_goes_on_by_itself(desk, worker, frozen):
-    """Frozen while calls are under way, for longer than leases last."""
+    """The database freezes while a worker makes calls, for longer than leases last. The worker continues by itself."""
     desk.fault(path="/bigdata/productInfos", kind="slow", count=10, seconds=1)
     post_all(desk, [make(n) for n in range(10, 20) for make in (trial, activation)])
     clusters = desk.replacements()
@@ -188,7 +194,10 @@ def test_a_worker_that_delivers_goes_on_by_itself(desk, worker, frozen):
 
 
 def test_a_statement_that_was_given_up_ends_on_the_server_too(desk):
-    """The server ends a wait for a lock that is too long; whoever waited holds nothing."""
+    """The server ends a statement that waits too long for a lock.
+
+    Afterwards the statement has no lock on the server.
+    """
     with psycopg.connect(desk.database_url) as holder:
         holder.execute("LOCK TABLE orders_order IN ACCESS EXCLUSIVE MODE")
         answer, took = timed(lambda: post(desk, trial(30)))

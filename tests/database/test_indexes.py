@@ -1,4 +1,4 @@
-"""No index of ours repeats another one: each write has to keep all of them up to date."""
+"""Tests that no index of ours repeats another index, because each write must keep all indexes up to date."""
 
 import os
 from collections import Counter, namedtuple
@@ -12,7 +12,7 @@ from orders.db.indexes import TRIGRAMS, add_trigrams, install
 pytestmark = pytest.mark.django_db
 OURS = ("orders", "approvals", "notifications", "integrations", "project")
 Index = namedtuple("Index", "name columns unique")
-# Without those of conditions and of expressions. A column of PostgreSQL's comes with its operator class.
+# Indexes with conditions or expressions are left out. PostgreSQL's columns come with their operator classes.
 POSTGRESQL = """
     SELECT class.relname, index.indisunique, array_agg(col.attname || ' ' || opclass.opcname ORDER BY part.place)
     FROM pg_index index
@@ -42,7 +42,10 @@ def _columns(cursor, name):
 
 
 def repeated(found):
-    """The indexes whose columns are the first ones of another. A unique one is there for more than finding rows."""
+    """Returns {index: another index} if all columns of the index are the first columns of the other index.
+
+    Unique indexes are left out, because they do more than find rows.
+    """
     return {
         one.name: other.name
         for one in found
@@ -62,7 +65,10 @@ def test_no_index_is_the_beginning_of_another(model):
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no operator classes")
 @pytest.mark.parametrize("model", [model for model in MODELS if model._meta.app_label == "orders"])
 def test_no_text_that_an_order_writes_has_two_indexes(model):
-    """One for LIKE 'x%' finds equal texts too. Reference data, which has few rows, may have both."""
+    """Text columns of the tables of orders have only one index each. An index for LIKE 'x%' finds equal texts too.
+
+    Reference data, which has few rows, may have both.
+    """
     found = [index for index in indexes(model._meta.db_table) if not index.unique]
     columns = Counter(tuple(part.split()[0] for part in index.columns) for index in found)
     assert [names for names, count in columns.items() if count > 1] == []
@@ -94,7 +100,10 @@ def test_a_later_migration_makes_what_is_missing_and_what_an_earlier_try_left_un
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no extensions")
 @pytest.mark.django_db(transaction=True)
 def test_a_role_that_may_not_make_the_extension_goes_on_without_it(capsys):
-    """As one that does not own its database. Once it may, the index is made."""
+    """A role that may not create the extension continues without it, such as a role that does not own its database.
+
+    Once the role may create the extension, the indexes are created.
+    """
     role, index = f"desk_{os.getpid()}", "SELECT count(*) FROM pg_class WHERE relname = ANY(%s)"
     with connection.cursor() as cursor:
         cursor.execute(f"DROP EXTENSION pg_trgm CASCADE; CREATE ROLE {role}; SET ROLE {role}")

@@ -1,4 +1,4 @@
-"""Each range of days, new sort and ready-made view finds its rows by an index, on both databases."""
+"""Ranges of days, new sort orders and ready-made views of lists find their rows by an index, on both databases."""
 
 import datetime
 import itertools
@@ -36,7 +36,7 @@ BIG = {
     "orders_trailentry",
     "django_admin_log",
 }
-SMALL = {"dispatch_stuck", "order_undo_asked", "one_open_trouble_per_incident_and_order"}  # indexes of a few rows
+SMALL = {"dispatch_stuck", "order_undo_asked", "one_open_trouble_per_incident_and_order"}  # they have few rows
 COUNTED_BY_HEAD = re.compile(r' UNION |"orders_message"')
 ENDS_SOON = re.compile(r'FROM "(\w+)" ORDER BY "\1"\."id" DESC LIMIT \d+$|LIMIT 2000$')
 RANGE = "2026-11-01..2026-11-25"
@@ -53,8 +53,11 @@ TIMES = {
 
 
 def read_whole(statement, values=()):
-    """The big tables that the plan reads from one end to the other. The list itself may be read in an index's order,
-    what is asked besides (under an alias) may not."""
+    """Returns the big tables that the plan reads from one end to the other.
+
+    The table of the list itself may be read in the order of an index. The tables of subqueries, which have an alias,
+    may not.
+    """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")
@@ -75,7 +78,10 @@ def read_whole(statement, values=()):
 
 
 def with_own_aliases(statement):
-    """The statement with another alias for each table: SQLite's plan names aliases, and subqueries share theirs."""
+    """Returns the statement with a different alias for each table.
+
+    SQLite's plan names aliases, and subqueries would otherwise share them.
+    """
     numbers, statement = itertools.count(), f"({statement})"
     while part := re.search(r"\(([^()]*)\)", statement):
         text = part[1]
@@ -108,7 +114,7 @@ def plan(statement, values):
 
 
 def queries_of(client, url):
-    """The page's queries, each with its values."""
+    """Returns the queries of a page, each with its values."""
 
     def page():
         assert client.get(url).status_code == 200
@@ -129,10 +135,11 @@ def queries_while(act):
 
 
 def asked(client, url, *, counts=False):
-    """The page's queries with their values, or only that which counts its rows, not what its head counts.
+    """Returns the SELECT queries of a page with their values, without queries that read a table's newest rows.
 
-    Those that read the newest rows of a table end soon. Values stay apart: SQLite knows fewer plans for a statement
-    than for one with the values in it.
+    Those end soon. With `counts`, returns only the query that counts the rows of the list, and not those that count
+    for the page's head. Values stay separate, because SQLite knows fewer plans for a statement with placeholders than
+    for one with the values in it.
     """
     found = [(sql, values) for sql, values in queries_of(client, url) if sql.startswith("SELECT")]
     return [
@@ -150,7 +157,10 @@ def not_found_by_an_index(queries):
 
 @pytest.fixture(autouse=True)
 def counted_anew(monkeypatch):
-    """Counts the orders that need somebody anew. Otherwise a process keeps the number for a while."""
+    """Empties the cache for the number of orders that need somebody.
+
+    Otherwise a process keeps this number for a while.
+    """
     monkeypatch.setattr(page_fingerprint, "_counted", {})
 
 
@@ -164,7 +174,10 @@ def rows():
 
 @pytest.mark.parametrize("name, days", list(itertools.product(TIMES, [RANGE, "2026-11-01..", "..2026-11-25"])))
 def test_ranges_of_days(admin_client, name, days):
-    """The rows of an open range may be read from the newest on: the first fifty are soon there."""
+    """Ranges of days are found by an index. An open range may be read from the newest row on.
+
+    The first fifty rows of an open range are found soon.
+    """
     opts = admin_of(name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     for parameter in TIMES[name]:
@@ -184,7 +197,10 @@ def test_ranges_of_days(admin_client, name, days):
     ],
 )
 def test_old_days_are_read_in_the_order_of_their_index(admin_client, name, parameter, index):
-    """By id, PostgreSQL would read from the newest row down to the old ones."""
+    """Old days are read in the order of the index on their time.
+
+    By id, PostgreSQL would read from the newest row down to the old ones.
+    """
     opts = admin_of(name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     rows = admin_client.get(f"{url}?{parameter}=2021-01-01..2021-01-31").context["cl"].queryset
@@ -210,13 +226,16 @@ def test_ready_views(admin_client, view):
 
 @pytest.mark.parametrize("query", ["overtime=yes", "overtime=very", "overtime=yes&attribution__letters__exact=BJ"])
 def test_what_is_late_is_found_by_its_index(admin_client, query):
-    """However many are late, nothing else is read."""
+    """Late orders are found by their index. However many orders are late, nothing else is read."""
     assert not_found_by_an_index(asked(admin_client, f"{ORDERS}?{query}")) == {}
 
 
 @pytest.mark.parametrize("letters", [None, ["BJ"]], ids=["all", "limited"])
 def test_a_persons_mails_about_what_is_late_read_no_table(letters):
-    """Each part is counted by an index, and what is named of it is cut off at a few."""
+    """The queries for a person's mails about late orders read no whole table.
+
+    Each part is counted by an index, and the query for the orders that it names is limited to a few.
+    """
     user, limits, now = make.UserFactory(letters=letters), time_limits(), timezone.now()
     user.groups.set(Group.objects.filter(name="工程师"))
     since = now - datetime.timedelta(minutes=15)
@@ -225,7 +244,7 @@ def test_a_persons_mails_about_what_is_late_read_no_table(letters):
     queries += queries_while(lambda: digest_facts(user, absent=absent, limits=limits, since=now, now=now))
     queries += queries_while(lambda: red_facts(user, absent=absent, limits=limits, since=since, until=now, now=now))
     late = [one for one in queries if '"orders_order"."number"' in one[0] and '"state_since"' in one[0]]
-    assert len(late) >= 3  # mine, nobody's, late
+    assert len(late) >= 3  # my orders, nobody's orders, late orders
     assert [sql for sql, _values in late if not re.search(r"LIMIT 5$", sql)] == []
     assert not_found_by_an_index(queries) == {}
 
@@ -238,7 +257,10 @@ def test_how_many_are_in_their_state_for_long(admin_client, query):
 
 @pytest.mark.parametrize("query", ["service_type__code__exact=1", "service_type__isnull=True"])
 def test_orders_of_a_service_are_counted_by_its_index(admin_client, query):
-    """A change may have moved a trial's: the shape is not asked for each order."""
+    """Orders of a service are counted by an index on orders, without a query of each order's shape.
+
+    A change may have given a trial another service.
+    """
     [(sql, values)] = asked(admin_client, f"{ORDERS}?{query}", counts=True)
     assert read_whole(sql, values) == set()
     assert "order_service" in plan(sql, values)
@@ -296,7 +318,7 @@ def test_one_without_an_index_is_noticed(admin_client):
 
 
 def test_a_day_s_calls_are_found_by_their_index(admin_client):
-    """However many there are, only those of the day are read."""
+    """The calls of a day are found by an index. However many calls there are, only those of the day are read."""
     found = queries_of(admin_client, reverse("admin:calls") + "?day=2021-01-01")
     [steps] = [one for one in found if "orders_attempt" in one[0]]
     [answers] = [one for one in found if "orders_inboundmessage" in one[0]]
@@ -307,7 +329,10 @@ def test_a_day_s_calls_are_found_by_their_index(admin_client):
 
 @pytest.mark.parametrize("query", ["", "until=2026-11-25", "before=1764000000000000-1-5", "kind=rest", "user=admin"])
 def test_the_trail_is_read_in_the_order_of_its_indexes(admin_client, query):
-    """However old it is: no row is read that is newer than the page, and none but people's of all events."""
+    """The trail is read in the order of its indexes, however old the page is.
+
+    No row is read that is newer than the page. Of all events, only the events of people are read.
+    """
     queries = asked(admin_client, f"{reverse('admin:trail')}?{query}")
     found = {
         table: [one for one in queries if f'FROM "{table}"' in one[0] and "LIMIT 101" in one[0]] for table in TRAIL
@@ -321,8 +346,11 @@ def test_the_trail_is_read_in_the_order_of_its_indexes(admin_client, query):
 
 
 def test_a_person_s_events_in_the_trail_are_read_in_the_order_of_their_index(admin_client):
-    """This includes the actions of their commands, which may be the majority where engineers share an account of the
-    machine."""
+    """The trail of a person is read in the order of an index on actors.
+
+    This includes the actions of the person's commands. They may be the majority if engineers share an account of the
+    machine.
+    """
     queries = asked(admin_client, f"{reverse('admin:trail')}?user=admin")
     of_actors = [one for one in queries if '"orders_orderevent"."actor" = %s' in one[0]]
     assert [values[0] for _sql, values in of_actors] == ["staff:admin", "command:admin"]

@@ -1,4 +1,4 @@
-"""Django's database settings, from DATABASE_URL and DATABASE_POOLER."""
+"""Tests Django's database settings, which are made from DATABASE_URL and DATABASE_POOLER."""
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -95,7 +95,7 @@ def test_of_several_hosts_the_second_is_reached_within_a_request():
 
 
 def test_all_of_it_is_what_libpq_knows():
-    """A misspelt name would stop every connection."""
+    """libpq knows all options of the connection. A misspelt name would stop every connection."""
     found = options("postgres://u@h1,h2/ibs?target_session_attrs=read-write")
     ours = {name: value for name, value in found.items() if name not in {"server_side_binding", "prepare_threshold"}}
     assert conninfo_to_dict(make_conninfo(**ours, options=session_limits(8)))["tcp_user_timeout"] == "20000"
@@ -122,7 +122,7 @@ def test_a_port_that_is_no_number_is_named(url):
 
 
 def test_server_side_limits_follow_the_clients():
-    """The server ends what the client gave up. It gives up a wait for a lock before BBOSS's request ends."""
+    """The server ends what the client has given up. It ends a wait for a lock before BBOSS's request ends."""
     assert session_limits(20.0) == (
         "-c jit=off -c statement_timeout=20000 -c lock_timeout=6000 -c idle_in_transaction_session_timeout=60000"
     )

@@ -1,6 +1,6 @@
 """Each query of the search, of a customer's page and of the read API finds its rows by an index, on both databases.
 
-But for any part of a text: only PostgreSQL has an index for it.
+Searches for any part of a text are an exception, because only PostgreSQL has an index for them.
 """
 
 import re
@@ -34,7 +34,7 @@ GROWING = {
 }
 TEXTS = {"orders_ordertext", "orders_domaintext", "orders_customer"}
 ANY_PART = re.compile(r'"(number|text|texts)" LIKE \'%')
-ALIAS = re.compile(r"[T-W]\d+")  # of a table in a subquery; SQLite's plan names it so
+ALIAS = re.compile(r"[T-W]\d+")  # a table's alias in a subquery, as SQLite's plan shows it
 TERMS = [
     "100A230920170126001",
     "126001",
@@ -48,7 +48,7 @@ TERMS = [
 
 
 def scanned(statement: str) -> set[str]:
-    """The growing tables that the statement's plan reads from one end to the other."""
+    """Returns the growing tables that the plan of the statement reads from one end to the other."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL enable_seqscan = off")  # a few rows are read faster without an index
@@ -79,7 +79,7 @@ def order():
 
 
 def asked(client, url: str, **headers: str) -> list[str]:
-    """The queries of a page."""
+    """Returns the SELECT queries of a page."""
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url, headers=headers).status_code in (200, 302)
     return [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
@@ -121,7 +121,11 @@ def test_no_query_of_the_read_api_reads_a_growing_table(client, order, letters):
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans each statement for its values")
 def test_no_plan_is_kept_for_a_search(client, order):
-    """A plan for any value can't use an index for a beginning. PostgreSQL would take it at a repeated statement."""
+    """PostgreSQL keeps no plan for the queries of a search.
+
+    A plan for any value can't use an index for the beginning of a text. PostgreSQL would use such a plan for a
+    repeated statement.
+    """
     client.force_login(make.UserFactory(is_superuser=True))
     for _ in range(12):
         for term in TERMS:

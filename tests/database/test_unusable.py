@@ -1,4 +1,4 @@
-"""A database that answers but takes no writes: full, read only, locked. BBOSS is asked to send again."""
+"""A database answers but accepts no writes: it is full, read only or locked. BBOSS is asked to send again."""
 
 import contextlib
 import json
@@ -87,7 +87,7 @@ def test_nothing_is_stored_and_nothing_is_lost(client, vendor, trouble, caplog):
 
 @contextlib.contextmanager
 def raises(table: str, said: str, code: str, when: str = "true"):
-    """A trigger that raises at some rows of a table, as PostgreSQL raises at a disk without room."""
+    """Creates a trigger that raises an error for some rows of a table, as PostgreSQL does if its disk has no room."""
     run(
         "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF {when} THEN RAISE EXCEPTION '{said}' USING ERRCODE = '{code}'; END IF; RETURN NEW; END $$"
@@ -110,7 +110,7 @@ def sqlite_trigger():
 
 @contextlib.contextmanager
 def constraint(condition: str, table: str = "orders_order"):
-    """NOT VALID: rows that are there don't count."""
+    """Creates a constraint for new rows. With NOT VALID, the existing rows are not checked."""
     run(f"ALTER TABLE {table} ADD CONSTRAINT none_of_these CHECK ({condition}) NOT VALID")
     try:
         yield
@@ -163,7 +163,7 @@ def locked_table():
 
 @contextlib.contextmanager
 def locked_in_share_mode():
-    """As CREATE INDEX locks: who reads goes on."""
+    """Locks the orders' table as CREATE INDEX does. Reading is still possible."""
     with psycopg.connect(**connection.get_connection_params() | PSQL) as other:
         other.execute("LOCK TABLE orders_order IN SHARE MODE")
         yield
@@ -241,7 +241,10 @@ STOPS = {
 
 @pytest.mark.parametrize("stop", STOPS)
 def test_what_keeps_orders_out_is_told(client, monkeypatch, capsys, stop):
-    """`/readyz` asks in time and names it, and `status` says the same."""
+    """`/readyz` tries in time to store an order, and names the reason for a failure.
+
+    `status` names the same reason.
+    """
     vendor, trouble, why = STOPS[stop]
     if connection.vendor != vendor:
         pytest.skip(f"a trouble of {vendor}")
@@ -252,7 +255,7 @@ def test_what_keeps_orders_out_is_told(client, monkeypatch, capsys, stop):
         assert answer.status_code == 503
         (reason,) = answer.json()["reasons"]
         assert re.match(f"no order can be stored: {why}", reason)
-        monkeypatch.setattr(readiness.write_try, "tried_at", float("-inf"))  # another process
+        monkeypatch.setattr(readiness.write_try, "tried_at", float("-inf"))  # like another process
         with pytest.raises(CommandError):
             call_command("status", "--json")
         assert json.loads(capsys.readouterr().out)["reasons"][0] == reason
@@ -261,7 +264,7 @@ def test_what_keeps_orders_out_is_told(client, monkeypatch, capsys, stop):
 
 
 def test_a_lock_that_stops_the_look_itself_is_named(client, capsys):
-    """No order writes that table."""
+    """`status` names a lock that stops `status` itself. The lock is on a table that no order writes."""
     if connection.vendor != POSTGRESQL:
         pytest.skip("SQLite locks no table")
     with psycopg.connect(**connection.get_connection_params() | PSQL) as other:
@@ -273,7 +276,7 @@ def test_a_lock_that_stops_the_look_itself_is_named(client, capsys):
 
 
 def test_status_counts_the_answers_20000_of_ten_minutes(client, clock, monkeypatch, capsys):
-    """Also once storing is possible again."""
+    """`status` counts the answers 20000 of the last ten minutes, even after storing is possible again."""
 
     def said() -> tuple[dict | None, list[str]]:
         with contextlib.suppress(CommandError):

@@ -1,7 +1,8 @@
-"""Partners who each speak in a way of their own, and a desk whose profile knows it or not (contract 7).
+"""Partners whose interfaces differ from the default, and a desk whose profile may know this (contract 7).
 
-BBOSS's messages and BPM's callbacks are made by the partners' profile and posted to the desk's addresses; the desk's
-calls go over real HTTP to the sandbox, which speaks by the same profile. No call is trusted before it is proven.
+Such an interface is called a dialect. BBOSS's messages and BPM's callbacks are made by the partners' profile and
+posted to the desk's addresses. The desk's calls go over real HTTP to the sandbox, which uses the same profile. No call
+is trusted before it is proven.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ USAGE = "fetch_usage"
 
 
 class DialectDesk(Desk):
-    """A desk with a profile's file, and partners who speak by `theirs`."""
+    """A desk with a profile file. `theirs` is the profile that the partners use."""
 
     def __init__(self, client, clock, sandbox, settings, file, cases):
         super().__init__(client, clock, sandbox)
@@ -39,7 +40,7 @@ class DialectDesk(Desk):
         self.heed = lambda: None
 
     def know(self, text: str):
-        """Puts lines into the profile's file, in place of all others, and takes it."""
+        """Replaces all lines of the profile file by this text, and loads the file."""
         self.file.write_text(text, encoding="utf-8")
         self.settings.PARTNERS = load_profile(self.file)
 
@@ -50,7 +51,7 @@ class DialectDesk(Desk):
         return body_of(signed_envelope(content, now=timezone.now(), overrides=overrides, how=how), how)
 
     def send(self, content: dict | str, **overrides):
-        """BBOSS posts; the response."""
+        """Posts a message as BBOSS. Returns the response."""
         body, kind = self.message(content, **overrides)
         return self.client.generic("POST", (*self.theirs.bboss.paths, BBOSS)[0], body, CONTENT_TYPE=kind)
 
@@ -69,8 +70,11 @@ class DialectDesk(Desk):
     # --- the three cases
 
     def play_cases(self, change=lambda content: content, heed=lambda: None, told=lambda callback: callback()):
-        """All three, from the first trial to the third's start day. `change`: what BBOSS says otherwise in a content;
-        `heed`: what people do whenever the desk has done what it can; `told`: what BPM does with its callback."""
+        """Plays all three cases, from the first trial to the start day of the third case.
+
+        `change` changes the content of each message. `heed` is what people do whenever the desk has done what it can.
+        `told` posts BPM's callback.
+        """
         self.heed = heed
         one, two, three = self.cases
         for contact in two["contacts"]:
@@ -100,7 +104,10 @@ class DialectDesk(Desk):
         self.heed()
 
     def check_books(self):
-        """Each record and each process is what the cases expect, here and there; nothing is in doubt or in trouble."""
+        """Asserts that each record and each process is as the cases expect, on the desk and at the partners.
+
+        Nothing may be in doubt or in an open incident.
+        """
         records = {(row["jobId"], row["domain"]): row for row in self.sandbox.state()["records"]}
         for case in self.cases:
             for name in ("billing", "billing_after_approval", "billing_at_start"):
@@ -119,11 +126,11 @@ class DialectDesk(Desk):
         self.check_no_harm()
 
     def compare(self) -> int:
-        """The exit code of a comparison of all orders: with a file where nobody can be asked."""
+        """Returns the exit code of a comparison of all orders. If the partner has no look-up, compares with a file."""
         return code_of("reconcile", *([] if self.theirs.bigdata.query.path else self.seen_there()), by="test")
 
     def check_no_harm(self):
-        """Nothing was deleted or undone, nothing was started twice."""
+        """Asserts that nothing was deleted or undone, and that no process was started twice."""
         assert self.sent(DELETE) == []
         assert not OrderEvent.objects.filter(kind__startswith="undo").exists()
         state = self.sandbox.state()
@@ -134,9 +141,13 @@ class DialectDesk(Desk):
     # --- what people do
 
     def heed_incidents(self):
-        """Plays a person until no order stands still: asks the partner the incident's question, and if the partner did
-        act, adds its line for a success to the file. Else the words of the answer say what is wrong: then the lines
-        that the partner's people name are put in, and the call goes out anew. `self.heeded` notes which."""
+        """Plays a person until no order is stopped.
+
+        The person asks the partner the incident's question. If the partner did act, the person adds a line to the
+        profile file. The incident suggests this line, which reads the answer as a success. Otherwise the words of the
+        answer say what is wrong. In this case the person writes the lines that the partner's people name into the
+        file. In both cases the call is sent again. `self.heeded` has `suggested` or `asked` for each round.
+        """
         for _ in range(12):
             self.check_no_harm()
             stopped = [row.order.number for row in AffectedOrder.objects.unresolved().order_by("pk")]
@@ -157,12 +168,15 @@ class DialectDesk(Desk):
         raise AssertionError(f"it does not go on: {self.file.read_text()}")
 
     def seen_there(self) -> tuple[str, ...]:
-        """Returns what a person finds at the big-data side, once no call is too young, as a command's arguments."""
+        """Returns what a person finds at the big-data side, as arguments of a command.
+
+        Moves the clock first, so that no call is too young.
+        """
         self.clock.shift(700)
         return seen(write_records(self.file.with_name("held.csv"), self.sandbox.partners.store.records()))
 
     def look(self, number: str):
-        """A person looks there as long as a question waits for that."""
+        """Plays a person who looks at the big-data side as long as an open incident demands that."""
         for _ in range(4):
             if "look_up" not in self.troubles(number):
                 return
@@ -171,7 +185,10 @@ class DialectDesk(Desk):
         raise AssertionError("there is always one more to look at")
 
     def line_of(self, number: str) -> str:
-        """The line of its incident that reads the answer as a success, if the partner did act."""
+        """Returns the line of the order's incident that reads the answer as a success, if the partner did act.
+
+        Otherwise returns "".
+        """
         acted = {row["jobId"] for row in self.sandbox.state()["records"]}
         if self.order(number).kind == "activation" and self.step(number, "create_billing").state == "done":
             acted = {row["code"] for row in self.sandbox.state()["processes"]}
@@ -184,7 +201,7 @@ class DialectDesk(Desk):
 
 
 def whole_text(store) -> list[str]:
-    """Each call that the partners got, oldest first: its address and the body as it came."""
+    """Returns each call that the partners received, oldest first: the address and the body as it arrived."""
     return [f"{row['path']} {row['body']}" for row in store._all("SELECT path, body FROM calls ORDER BY id")]
 
 
@@ -207,7 +224,10 @@ def _is_billing(batches) -> bool:
 
 @pytest.fixture
 def desk_of(client, clock, db, settings, tmp_path, case):
-    """`desk_of(theirs, ours="")`: a desk whose partners speak by the lines of `theirs`; its own file has `ours`."""
+    """Returns `desk_of(theirs, ours="")`, a function that makes a desk.
+
+    The partners use the profile lines `theirs`. The desk's profile file has the lines `ours`.
+    """
     settings.ATTACHMENT_DIR, settings.PARTNER_ANSWERS = tmp_path / "files", "prove"
     settings.ATTACHMENT_DIR.mkdir()
     proven_calls.known.clear()

@@ -1,4 +1,7 @@
-"""BBOSS in a dialect: signature, token, types, names, domains, times, charsets and forms (contract 7.1)."""
+"""BBOSS uses a dialect, an interface that differs from the default (contract 7.1).
+
+Differences are in signature, token, types, names, domains, times, charsets and forms.
+"""
 
 import io
 import json
@@ -23,7 +26,10 @@ SIGNS = {
 
 
 def as_numbers(content: dict) -> dict:
-    """Numbers and null for texts, nothing for what is empty, one object for a list of one."""
+    """Returns the content with other JSON types: numbers for texts, null for empty texts, an object for a list of one.
+
+    A missing CpID becomes an empty text.
+    """
     found = {name: None if value == "" else value for name, value in content.items()}
     found |= {name: int(found[name]) for name in ("BusinessType", "DataFlow", "BackFlag", "UserID") if name in found}
     if len(domains := found.get("ProvContent", [])) == 1:
@@ -46,7 +52,7 @@ data = "content"
 "data.list" = "content.ProvContent"
 "data.list.host" = "content.ProvContent.ProvReq"
 """
-DIALECTS = {  # profile, what is said otherwise, the code without the profile
+DIALECTS = {  # profile, changed content, code without the profile
     "other addresses": ('[bboss]\npaths = ["/IBS/receiveOrder"]', dict, 404),
     "numbers, null, empty texts": ("[bboss]\nlenient = true", as_numbers, "20505"),
     "other names, no OrderType": (NAMES, lambda content: without(content, "OrderType"), "20101"),
@@ -139,7 +145,10 @@ def test_a_withdrawal_in_a_dialect(desk_of):
 
 
 def refused(desk, change, code):
-    """The first trial of the cases is refused with this code, and no order is kept; a stranger's call not whole."""
+    """Asserts that the first trial of the cases is refused with this code, and that no order is stored.
+
+    If the message is stored, it has the same code.
+    """
     desk.at(desk.cases[0]["clock_setup"])
     answer = desk.send(change(desk.cases[0]["setup"][0]))
     assert (answer.status_code if isinstance(code, int) else code_of(answer)) == code

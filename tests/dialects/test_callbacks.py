@@ -1,4 +1,7 @@
-"""BPM calls back in a dialect: names, values, times, checks, the process for the order; and files that end in .xls."""
+"""BPM's callbacks differ from the default in names, values, times or checks, or name the process and not the order.
+
+Also tests files that end in .xls.
+"""
 
 import pytest
 
@@ -44,7 +47,10 @@ def test_a_callback_is_kept_out_without_the_profile_and_taken_with_it(desk_of, s
 
 
 def test_a_process_that_the_desk_learns_later_is_waited_for(desk_of, settings):
-    """BPM starts the process, its answer is lost, and people decide before the desk asks again."""
+    """BPM starts a process and its answer is lost. BPM's people decide before the desk asks BPM again.
+
+    The decision is recorded once the desk knows the process.
+    """
     lines = '[bpm.callback]\nidentifies = "process"'
     desk = desk_of(lines, lines)
     one, two, _three = desk.cases

@@ -1,4 +1,7 @@
-"""Without a profile the desk speaks as it did before there were profiles; with one it may speak in all ways at once."""
+"""Without a profile, the desk's calls are as they were before there were profiles.
+
+With a profile, they may differ from the default in all ways at once.
+"""
 
 import pathlib
 
@@ -57,14 +60,17 @@ time_formats = ["%Y-%m-%dT%H:%M:%S%z"]
 
 
 def test_each_byte_is_what_it_was_before_there_were_profiles(desk_of):
-    """The file was written by version 1.10.0."""
+    """Without a profile, the desk's calls have the same bytes as before there were profiles.
+
+    Version 1.10.0 wrote the file with the expected bytes.
+    """
     desk = desk_of("")
     desk.play_cases()
     desk.check_books()
     sent = whole_text(desk.sandbox.partners.store)
     looked_up = [line for line in sent if line.startswith("/bigdata/productInfos/query ")]
     before = THREE_CASES.read_text(encoding="utf-8").splitlines()
-    assert sorted(line for line in sent if line not in looked_up) == sorted(before)  # calls go out side by side
+    assert sorted(line for line in sent if line not in looked_up) == sorted(before)  # the calls are parallel
 
 
 def test_all_at_once(desk_of, monkeypatch):

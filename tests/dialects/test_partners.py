@@ -1,4 +1,7 @@
-"""Big data and BPM in a dialect: addresses, headers, answers, names (contract 7.1, 7.2)."""
+"""Big data and BPM use a dialect, an interface that differs from the default (contract 7.1, 7.2).
+
+Differences are in addresses, headers, answers and names.
+"""
 
 import pytest
 
@@ -59,8 +62,8 @@ DIALECTS = {
     "no traffic": '[bigdata]\ntraffic.path = ""',
     ALL_THREE: '[bigdata]\ndelete.path = ""\nquery.path = ""\ntraffic.path = ""',
 }
-TOLD = [name for name in DIALECTS if name.startswith(("success", "nested"))]  # by the incidents themselves
-# The cases do not meet these.
+TOLD = [name for name in DIALECTS if name.startswith(("success", "nested"))]  # the incidents suggest the lines
+# The cases do not use what these dialects change.
 NO_HARM_ALONE = {"a word for repeats", "nothing there has a code", "no delete", "no look-up"}
 
 
@@ -87,7 +90,10 @@ def test_without_it_nothing_is_harmed_and_the_lines_of_the_incident_make_it_go_o
 
 @pytest.mark.parametrize("partner", ["bigdata", "bpm"])
 def test_a_header_that_nobody_told_of_is_waited_for(desk_of, partner):
-    """However long it takes until somebody does."""
+    """A partner requires a header, and its calls wait until somebody adds the header to the desk's profile.
+
+    This may take any time.
+    """
     lines = f'[{partner}]\nheaders = {{ X-Token = "${{BPM_TOKEN}}" }}'
     desk = desk_of(lines)
     one = desk.cases[0]
@@ -106,13 +112,13 @@ def test_a_header_that_nobody_told_of_is_waited_for(desk_of, partner):
     desk.check_no_harm()
 
 
-# --- what a partner lacks, while an order is taken back
+# --- calls that a partner lacks, while an order is undone
 
 WITHDRAWN, REFUSED, SILENT = "withdrawn", "a refused start", "a create without an answer"
 
 
 def undo(desk, how, settings) -> str:
-    """Case 1 is taken back, as far as the desk can do that alone; the order's number."""
+    """Undoes case 1 as far as the desk can do this without people. Returns the number of the order."""
     one, settings.DISPATCH_RETRY_SECONDS = desk.cases[0], [30]
     number = one["content"]["OrderNum"]
     desk.at(one["clock_setup"])
@@ -121,12 +127,12 @@ def undo(desk, how, settings) -> str:
     if how == REFUSED:
         desk.sandbox.fault(BPM, "refusal")
     if how == SILENT:
-        desk.sandbox.fault(BILLING, "slow", seconds=0)  # the cancel of its trial
+        desk.sandbox.fault(BILLING, "slow", seconds=0)  # no fault for the cancel of its trial
         desk.sandbox.fault(BILLING, "reset_after", count=2)
     desk.go_on(one["content"])
     if how == WITHDRAWN:
         desk.go_on(withdrawal(number))
-    if how == REFUSED:  # a call that is not proven: a person says that the refusal is one
+    if how == REFUSED:  # the call is not proven, so a person confirms the refusal
         assert (desk.troubles(number)[-1], desk.events(number, "undo_mark")) == ("unproven", [])
         desk.command("compensate", number, reason="BPM 确实拒绝了")
     desk.wait_out()
@@ -166,7 +172,10 @@ def test_what_is_taken_back_leaves_the_books_right(desk_of, settings, name, how)
     ],
 )
 def test_without_the_profile_it_waits_until_somebody_tells(desk_of, settings, name, how):
-    """No record counts as deleted that is there, and no process is started twice. Then all ends as with it."""
+    """Without the profile, an undoing waits until somebody adds the lines. Then it ends as with the profile.
+
+    Until then, no record that is at the partner counts as deleted. No process is started twice.
+    """
     desk = desk_of(DIALECTS[name])
     number = undo(desk, how, settings)
     assert desk.state(number) == "compensating"
@@ -185,7 +194,7 @@ REPEATED = '[bigdata]\nkey_header = ""\nanswer.repeated = [{ code = ["R01"] }]'
 
 
 def slow(desk, path, settings):
-    """The partner acts, and its answer comes too late; what it is asked is case 1."""
+    """Plays case 1. The partner acts on the call at `path`, but answers too late. Returns the number of the order."""
     one, settings.PARTNER_TIMEOUT_SECONDS = desk.cases[0], 0.15
     desk.at(one["clock_setup"])
     if path == BILLING:

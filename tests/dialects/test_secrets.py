@@ -1,4 +1,4 @@
-"""No secret of partners stands in a page, in what a command prints, in the log, the trail or an order's evidence."""
+"""No secret of partners is on a page, in a command's output, in the log, in the trail or in an order's evidence."""
 
 import contextlib
 import io
@@ -37,7 +37,7 @@ check = "token"
 header = "X-Token"
 """
 WRONG = LINES.replace("Bearer ${BIGDATA_TOKEN}", "Basic ${BIGDATA_TOKEN}")
-EACH = 2  # pages of one form of address
+EACH = 2  # number of pages for each form of address
 APPS = "orders|integrations|approvals|notifications"
 SHOWN = re.compile(rf"/admin/({APPS})/(?!province|customer)\w+/\w+/change/(\?tab=\w+)?")
 COMMANDS = [
@@ -46,12 +46,15 @@ COMMANDS = [
     ["reconcile"], ["sign_message", "{file}"], ["send_order", "{file}", "--url", "{nowhere}"],
     ["verify_message", "{message}"],
 ]  # fmt: skip
-OURS_TO_PRINT = {"sign_message"}  # whose envelope carries the token
+OURS_TO_PRINT = {"sign_message"}  # its envelope contains the token
 
 
 @pytest.fixture
 def played(desk_of, monkeypatch, settings, tmp_path):
-    """A desk on which all went wrong that can, and then right."""
+    """Returns a desk on which everything went wrong that can go wrong, and then right.
+
+    Also returns an order's number.
+    """
     caller_limits.strangers.clear()
     for name, secret in SECRETS.items():
         monkeypatch.setenv(name, secret)
@@ -115,7 +118,7 @@ def test_no_secret_is_on_a_page(played, settings):
 
 @contextlib.contextmanager
 def free_of(settings):
-    """`look(where, text)` notes the secrets in a text; at the end there must be none."""
+    """Yields `look(where, text)`, which notes the secrets in a text. At the end, asserts that there were none."""
     secrets, found, seen = {*SECRETS.values(), *settings.BBOSS_ACCESS_TOKENS}, [], 0
 
     def look(where: str, text: str, command: str = "") -> None:
@@ -144,7 +147,7 @@ def printed(words: list[str]) -> str:
 
 
 def pages(client):
-    """Yields every page of staff that links lead to, one of each form of address for each object that is shown."""
+    """Yields the staff's pages to which links lead, at most EACH pages for each form of address."""
     client.force_login(User.objects.create_superuser("root"))
     todo = [reverse("admin:index")]
     todo += [reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_changelist") for model in admin.site._registry]

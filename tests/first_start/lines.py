@@ -1,4 +1,7 @@
-"""README's ten lines, and what the walk puts in place of the machine's names in them."""
+"""README's ten lines ("Production in ten lines"), and the texts that the walk replaces in them.
+
+The walk (run.py) types these lines with the paths, ports and names of one test run.
+"""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +12,12 @@ ENTRY = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
 class WalkError(Exception):
-    """A line or a promise did not hold; the text says which."""
+    """A line failed, or a promise was not kept. The text says which."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """The place of the walk: its folder, its ports on loopback and its database."""
+    """Where the walk happens: its folder, its ports on loopback and its database."""
 
     folder: Path
     repository: Path
@@ -28,7 +31,7 @@ class Place:
     database_url: str
 
     def substitutions(self) -> dict[str, str]:
-        """All that is replaced in README's lines and in deploy/: paths, ports, domains, the database's name."""
+        """Returns {text: replacement} for README's lines and deploy/: paths, ports, domains, the database's name."""
         paths = (
             "/srv/ibs",
             "/var/lib/ibs",
@@ -51,7 +54,8 @@ class Place:
             "https://bpm.example.com/...": f"http://127.0.0.1:{self.sandbox}/bpm",
             "https://bigdata.example.com/...": f"http://127.0.0.1:{self.sandbox}/bigdata",
             "smtp+tls://user:password@mail.example.com:587": f"smtp://127.0.0.1:{self.mail}",
-            # Whoever the tests' server lets in stands for PostgreSQL's own account; the role then comes over TCP.
+            # An account that the tests' server accepts replaces PostgreSQL's own account. The desk's role connects
+            # over TCP.
             "runuser -u postgres -- ": "",
             "createuser ibs": f"createuser {self.database}",
             "--owner=ibs ibs": f"--owner={self.database} {self.database}",
@@ -59,40 +63,46 @@ class Place:
         }
 
     def put_in(self, text: str) -> str:
-        """The text with each of them replaced, in one pass."""
+        """Returns the text with all substitutions, which are made in one pass."""
         known = self.substitutions()
         longest_first = sorted(known, key=len, reverse=True)
         return re.sub("|".join(map(re.escape, longest_first)), lambda found: known[found.group()], text)
 
 
 def ten_lines() -> list[str]:
-    """Returns the shell lines that README has a person type."""
+    """Returns the shell lines that README tells a person to type."""
     return shell_block(ROOT / "README.md", "## Production in ten lines").splitlines()
 
 
 def settings_to_fill_in() -> dict[str, str]:
-    """Returns the lines that deploy/README.md has a person write with the editor. `...` is left to that person."""
+    """Returns the settings that deploy/README.md tells a person to write with the editor.
+
+    The person must replace the values that contain `...`.
+    """
     return dict(ENTRY.findall(shell_block(ROOT / "deploy" / "README.md", "## The first start")))
 
 
 def upgrade_lines() -> list[str]:
-    """Returns the lines that deploy/README.md has a person type for a new version."""
+    """Returns the lines that deploy/README.md tells a person to type for a new version."""
     return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version"))
 
 
 def way_back_lines() -> list[str]:
-    """Returns the lines that it has a person type to leave that version again."""
+    """Returns the lines that deploy/README.md tells a person to type to go back from a new version."""
     return _with_desk(shell_block(ROOT / "deploy" / "README.md", "## A new version", after="A rollback"))
 
 
 def _with_desk(block: str) -> list[str]:
-    """Its lines, those with `desk` after the function of that name from README: each is typed in a shell of its own."""
+    """Returns the lines of a block. A line that uses `desk` begins with README's definition of this function.
+
+    This is necessary because each line is typed in a separate shell.
+    """
     definition = re.search(r"desk\(\) \{.*?\};", "\n".join(ten_lines()))[0]
     return [f"{definition} {line}" if re.search(r"\bdesk ", line) else line for line in block.splitlines()]
 
 
 def shell_block(file: Path, heading: str, after: str = "") -> str:
-    """The first shell block below a heading, or the first after some words below it."""
+    """Returns the first shell block below a heading. With `after`, returns the first one below that text."""
     text = file.read_text(encoding="utf-8")
     below = text[text.index(f"\n{heading}\n") :]
     return below[below.index(after) :].split("```sh\n", 1)[1].split("```", 1)[0]

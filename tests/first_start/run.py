@@ -1,9 +1,9 @@
-"""`python -m tests.first_start.run` (`make first-start`): walks README's ten lines from a fresh clone, as root.
+"""`python -m tests.first_start.run` (`make first-start`): types README's ten lines as root, from a fresh clone.
 
-Then a person logs in over HTTPS, BBOSS posts a trial and its activation, and both are carried out: billing records,
-BPM's process, a mail. At last the desk goes to a made-up next version and back, by deploy/README.md's lines, while
-orders come in. All of it on loopback and in a folder of its own; what is replaced in the lines is in
-`lines.Place.substitutions`, what stands in for systemd and for a person in `stand_ins`.
+Then a person logs in over HTTPS, BBOSS posts a trial and its activation, and both are carried out: billing records, a
+BPM process, a mail. At the end, the desk is upgraded to a made-up next version and goes back, by the lines of
+deploy/README.md, while orders come in. Everything runs on loopback and in a temporary folder.
+`lines.Place.substitutions` has the replaced texts. `stand_ins` replaces systemd and a person's editor.
 """
 
 import contextlib
@@ -44,12 +44,12 @@ ANSWERS = {
     "(?i)(e-?mail|邮箱)[^\n]*: $": "first@example.com",
     "(?i)password[^\n]*: $": PASSWORD,
 }
-LINE_WITHIN = 900  # the second one loads packages
+LINE_WITHIN = 900  # seconds; the second line installs packages
 CARRIED_OUT_WITHIN = 120
 
 
 def main() -> int:
-    """Gives the exit code."""
+    """Runs the walk and returns the exit code."""
     try:
         check_machine()
         with walk_place() as place:
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def check_machine() -> None:
-    """Raises WalkError where the lines could not be walked."""
+    """Raises WalkError if this machine lacks something that the lines need."""
     needed = ("git", "adduser", "deluser", "runuser", "createuser", "createdb", "openssl", "curl", NGINX)
     missing = [name for name in needed if not shutil.which(name, path=stand_ins.PATH)]
     if os.geteuid() != 0 or missing:
@@ -78,13 +78,16 @@ def check_machine() -> None:
 
 @contextlib.contextmanager
 def walk_place() -> Iterator[Place]:
-    """A folder, ports, a database's name and the account `ibs`; what the walk made of them is gone afterwards."""
+    """Yields the folder, ports and database of a walk. At the end, removes all that the walk created.
+
+    This includes the account `ibs`, unless the account existed before.
+    """
     server = find_server()
     if server is None:
         raise WalkError("no PostgreSQL answers on 127.0.0.1:5432")
     new_user = not has_account("ibs")
     folder = Path(tempfile.mkdtemp(prefix="first-start-"))
-    folder.chmod(0o755)  # the account reads its code there
+    folder.chmod(0o755)  # the account `ibs` reads its code in this folder
     database = f"first_start_{os.getpid()}"
     password = secrets.token_hex(16)
     parts = urlsplit(server.url)
@@ -111,7 +114,7 @@ def has_account(name: str) -> bool:
 
 
 def walk(place: Place) -> None:
-    """The ten lines, then an order's way. Raises WalkError at the first thing that is not as promised."""
+    """Types the ten lines, sends an order, and upgrades the desk. Raises WalkError at the first broken promise."""
     prepare(place)
     checkout = place.folder / "srv/ibs/app"
     with SmtpServer(place.mail) as mails:
@@ -129,7 +132,7 @@ def walk(place: Place) -> None:
 
 
 def prepare(place: Place) -> None:
-    """Stand-ins, the partners, and what the person will type into the editor."""
+    """Prepares the stand-ins, the partners, and the settings that the person will type into the editor."""
     programs = place.folder / "bin"
     programs.mkdir()
     for name in ("systemctl", "nginx", "editor"):
@@ -158,20 +161,20 @@ def prepare(place: Place) -> None:
 
 
 def put_in_files(place: Place, folder: Path) -> None:
-    """Units and nginx's server take the same substitutions as the lines."""
+    """Makes the substitutions of the lines in the unit files and in nginx's server file."""
     for file in filter(Path.is_file, folder.iterdir()):
         file.write_text(place.put_in(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def let_role_in(place: Place) -> None:
-    """By a password: the tests' server may not know people by their account's name."""
+    """Gives the desk's role a password, because the tests' server may not know accounts by name."""
     role = urlsplit(place.database_url)
     with psycopg.connect(find_server().url, autocommit=True) as connection:
         connection.execute(f"ALTER ROLE {role.username} PASSWORD '{role.password}'")
 
 
 def type_line(line: str, place: Place, *, cwd: Path) -> None:
-    """Types a line at a terminal of its own and answers what is asked there. Raises WalkError if it fails."""
+    """Types a line in a separate terminal, and answers its questions. Raises WalkError if the line fails."""
     path = f"{place.folder}/bin:{stand_ins.PATH}"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "VIRTUAL_ENV"))}
     environment = inherited | {"PATH": path, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
@@ -186,10 +189,13 @@ def type_line(line: str, place: Place, *, cwd: Path) -> None:
 
 
 def listen(terminal: int, child: int) -> tuple[str, int]:
-    """Answers each question once; gives all that was said, and the exit code. Raises WalkError when nothing ends it."""
+    """Answers each question once. Returns all output and the exit code.
+
+    Raises WalkError if the process does not end in time.
+    """
     said, answered, end = "", 0, time.monotonic() + LINE_WITHIN
     while time.monotonic() < end:
-        ended, status = os.waitpid(child, os.WNOHANG)  # before the reading: what was said until then is there to read
+        ended, status = os.waitpid(child, os.WNOHANG)  # before reading, so that all output until the end is read
         while heard := hear(terminal):
             said += heard
             for question, answer in ANSWERS.items():
@@ -204,18 +210,22 @@ def listen(terminal: int, child: int) -> tuple[str, int]:
 
 
 def hear(terminal: int) -> str:
-    """What is said next, empty where nothing is said for a moment."""
+    """Returns the next output, or "" if there is none for a moment."""
     if not select.select([terminal], [], [], 0.2)[0]:
         return ""
     try:
         return os.read(terminal, 65536).decode(errors="replace")
-    except OSError:  # EIO: nobody has it open, for good or just now; whether the line has ended, its process knows
+    except OSError:  # EIO: no process has the terminal open now; waitpid shows whether the line has ended
         time.sleep(0.1)
         return ""
 
 
 def log_in(place: Place) -> None:
-    """Over HTTPS with a page's hashed static files; plain HTTP leads there. Raises WalkError."""
+    """Logs in over HTTPS as the person that the lines created. Raises WalkError if a promise is broken.
+
+    Also checks the access to the certificate's key, the redirect from HTTP to HTTPS, the hashed static files of the
+    log-in page, and /metrics.
+    """
     site = f"https://localhost:{place.https}"
     if (place.folder / "etc/ssl/ibs/privkey.pem").stat().st_mode & 0o077:
         raise WalkError("the certificate's key is not root's alone")
@@ -238,7 +248,10 @@ def log_in(place: Place) -> None:
 
 
 def carry_out(place: Place, checkout: Path, mails: SmtpServer) -> None:
-    """A trial and its activation, posted over HTTPS and carried out to their end. Raises WalkError."""
+    """Posts a trial and its activation over HTTPS, and waits until both are carried out. Raises WalkError otherwise.
+
+    Also checks the records and processes at the partners, and that a mail arrived.
+    """
     today = time.strftime("%Y%m%d")
     for content, state in ((trial(1, BizStart=today), "trialing"), (activation(1, BizStart=today), "active")):
         number = content["OrderNum"]
@@ -259,7 +272,10 @@ def carry_out(place: Place, checkout: Path, mails: SmtpServer) -> None:
 
 
 def reaches(place: Place, checkout: Path, number: str, state: str) -> dict:
-    """The standing once nothing is left to do. Raises NotYetError after a while."""
+    """Returns the output of `show` for an order once the order has this state and all its steps are done.
+
+    Raises NotYetError after CARRIED_OUT_WITHIN seconds.
+    """
     seen: dict = {}
 
     def there() -> bool:
@@ -271,7 +287,7 @@ def reaches(place: Place, checkout: Path, number: str, state: str) -> dict:
 
 
 def manage(place: Place, checkout: Path, *words: str) -> str:
-    """`desk WORDS`, as README's sixth line defines it. Raises WalkError if it fails."""
+    """Runs `desk WORDS`, as README's sixth line defines it. Returns its output. Raises WalkError if it fails."""
     command = ["runuser", "-u", "ibs", "--", "venv/bin/python", "manage.py", *words]
     certificate = f"{place.folder}/etc/ssl/ibs/fullchain.pem"
     environment = {"PATH": stand_ins.PATH, "LANG": "C.UTF-8", "REQUESTS_CA_BUNDLE": certificate}
@@ -282,7 +298,7 @@ def manage(place: Place, checkout: Path, *words: str) -> str:
 
 
 def session(place: Place) -> requests.Session:
-    """A browser that trusts the walk's certificate alone."""
+    """Returns an HTTP session that trusts only the walk's certificate."""
     browser = requests.Session()
     browser.trust_env = False
     browser.verify = str(place.folder / "etc/ssl/ibs/fullchain.pem")

@@ -1,6 +1,7 @@
-"""Stands in for systemd, nginx's main configuration and a person's editor, by whose names the walk puts it on PATH.
+"""Programs that replace systemd, nginx's main configuration and a person's editor.
 
-Units run as their user with their environment file alone; systemd's sandbox (ProtectSystem and the like) is not walked.
+The walk puts them on PATH under the names of the real programs. A unit's process runs as the unit's user, with only
+the variables of the unit's environment file. systemd's sandbox (ProtectSystem and similar settings) is not tested.
 """
 
 import contextlib
@@ -19,7 +20,10 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def systemctl(folder: Path, *words: str) -> None:
-    """`daemon-reload`, `enable --now UNIT...`, `start UNIT`, `stop UNIT`, `reload UNIT...`, `reload nginx`."""
+    """Replaces `systemctl`. Exits with an error for any other command than these.
+
+    `daemon-reload`, `enable --now UNIT...`, `start UNIT`, `stop UNIT`, `reload UNIT...`, `reload nginx`.
+    """
     match words:
         case ["daemon-reload"]:
             pass
@@ -40,13 +44,13 @@ def systemctl(folder: Path, *words: str) -> None:
 
 
 def start_unit(folder: Path, name: str) -> None:
-    """Starts a unit's process as its file says."""
+    """Starts the process of a unit as its unit file says."""
     unit = dict(unit_lines(folder, name))
     start(folder, name, as_unit(unit, unit["ExecStart"]), cwd=unit["WorkingDirectory"])
 
 
 def stop_unit(folder: Path, name: str) -> None:
-    """SIGTERM to the main process; what is left of its group after TimeoutStopSec is killed."""
+    """Sends SIGTERM to the main process of a unit. After TimeoutStopSec, kills the rest of its process group."""
     main = int((folder / f"{name}.pid").read_text())
     os.kill(main, signal.SIGTERM)
     wait_until_gone(main, 40)
@@ -55,7 +59,7 @@ def stop_unit(folder: Path, name: str) -> None:
 
 
 def reload_unit(folder: Path, name: str) -> None:
-    """One command after the other; one that fails ends it."""
+    """Runs the reload commands of a unit one after the other. If a command fails, exits with its code."""
     lines = unit_lines(folder, name)
     unit, main = dict(lines), (folder / f"{name}.pid").read_text()
     for command in [value.replace("$MAINPID", main) for key, value in lines if key == "ExecReload"]:
@@ -69,7 +73,10 @@ def unit_lines(folder: Path, name: str) -> list[tuple[str, str]]:
 
 
 def as_unit(unit: dict[str, str], command: str) -> list[str]:
-    """The command as the unit's user with its environment alone. `setpriv` becomes it and keeps its number."""
+    """Returns a command that runs `command` as the unit's user, with only the unit's environment.
+
+    `setpriv` replaces itself by the command, so that the process id stays the same.
+    """
     lines = re.findall(r"^([A-Z_]+)=(.*)$", Path(unit["EnvironmentFile"]).read_text(), re.MULTILINE)
     settings = [f"PATH={PATH}", *(f"{name}={value}" for name, value in lines)]
     user = ["setpriv", f"--reuid={unit['User']}", f"--regid={unit['Group']}", "--init-groups"]
@@ -77,7 +84,10 @@ def as_unit(unit: dict[str, str], command: str) -> list[str]:
 
 
 def start(folder: Path, name: str, command: list[str], **more) -> None:
-    """Starts a process that stays, in a group of its own; its number and its log are in the walk's folder."""
+    """Starts a process in a separate process group, and does not wait for its end.
+
+    Writes its id and its log to the walk's folder.
+    """
     with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **more
@@ -86,7 +96,7 @@ def start(folder: Path, name: str, command: list[str], **more) -> None:
 
 
 def stop_all(folder: Path) -> None:
-    """Ends what `start` started, the last first."""
+    """Ends the processes that `start` started. The last one ends first."""
     for file in sorted(folder.glob("*.pid"), key=lambda file: file.stat().st_mtime, reverse=True):
         group = int(file.read_text())
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -98,7 +108,10 @@ def stop_all(folder: Path) -> None:
 
 
 def wait_until_gone(number: int, seconds: float) -> None:
-    """A child of this very process is reaped: until then it would count as there."""
+    """Waits until a process has ended. If it is a child of this process, reaps it.
+
+    A child that was not reaped would count as present.
+    """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(ChildProcessError):
@@ -111,7 +124,10 @@ def wait_until_gone(number: int, seconds: float) -> None:
 
 
 def editor(folder: Path, file: str) -> None:
-    """Puts the walk's settings in their places in the file, as a person would; what has no place goes to its end."""
+    """Replaces a person's editor: writes the walk's settings to their places in the file.
+
+    A setting without a place is added at the end.
+    """
     path = Path(file)
     text = path.read_text()
     for line in (folder / "typed.env").read_text().splitlines():

@@ -1,4 +1,4 @@
-"""README's ten lines: there are ten, and what the walk replaces in them is really there."""
+"""Tests README's ten lines: there are ten, and each text that the walk replaces occurs in them or in deploy/."""
 
 import subprocess
 from dataclasses import replace
@@ -19,7 +19,10 @@ def test_there_are_ten():
 
 @pytest.mark.whole
 def test_the_first_takes_this_version_and_that_of_an_upgrade_the_next(tmp_path):
-    """From a repository that has what was committed and no tag of the walk's."""
+    """The first line clones this version, and the second line of an upgrade clones the next version.
+
+    The repository has only what was committed, and no tag of the walk.
+    """
     place = replace(PLACE, folder=tmp_path, repository=make_repository(tmp_path))
     (tmp_path / "srv/ibs").mkdir(parents=True)
     for line, version in ((ten_lines()[0], __version__), (upgrade_lines()[1], NEXT)):

@@ -1,4 +1,7 @@
-"""The second half of the walk: a made-up next version takes over and is left again while orders come in over HTTPS."""
+"""The second half of the walk: the desk is upgraded to a made-up next version, and goes back.
+
+Meanwhile orders come in over HTTPS.
+"""
 
 import contextlib
 import datetime
@@ -20,15 +23,17 @@ from tests.first_start.lines import ROOT, Place, WalkError, upgrade_lines, way_b
 from tests.processes.orders import trial
 from tests.versions.releases import add_expansion
 
-NEXT = "1.1.1"  # as deploy/README.md has it
+NEXT = "1.1.1"  # the version that deploy/README.md names
 BRANCH = "walked"
 CALLERS = 3
-PAUSE = 0.1  # s between a caller's orders: BBOSS_RATE lets in 100/s from one address, one proxy's here
+# Seconds between a caller's orders. BBOSS_RATE accepts 100 orders a second from one address, and all callers share
+# one.
+PAUSE = 0.1
 TAKEN_OVER_WITHIN = 60
 
 
 def make_repository(folder: Path) -> Path:
-    """A bare repository of what is committed here, as its default branch."""
+    """Creates a bare repository of what is committed here. Its default branch is BRANCH."""
     repository = folder / "repository.git"
     _git("clone", "--quiet", "--bare", str(ROOT), str(repository))
     _git("-C", str(repository), "branch", "--force", BRANCH, "HEAD")
@@ -37,7 +42,7 @@ def make_repository(folder: Path) -> Path:
 
 
 def publish_next_version(repository: Path) -> None:
-    """From now on the default branch has a made-up next version, which gains a column."""
+    """Adds a made-up next version to the default branch. This version adds a column."""
     next_version = repository.with_name("next-version")
     _git("clone", "--quiet", str(repository), str(next_version))
     add_expansion(next_version, NEXT)
@@ -52,12 +57,12 @@ def _git(*words: str) -> None:
 
 
 def upgrade(place: Place, type_line: Callable) -> None:
-    """deploy/README.md's lines for a new version, and those for the way back. Raises WalkError."""
+    """Types the lines of deploy/README.md for a new version, and then those for the way back. Raises WalkError."""
     publish_next_version(place.repository)
     callers = Callers(place)
     with callers:
         for lines, version in ((upgrade_lines(), NEXT), (way_back_lines(), __version__)):
-            folder = place.folder  # where the first line is typed; it goes to the new checkout
+            folder = place.folder  # the first line is typed here, and changes to the new checkout
             for line in lines:
                 print(f"\n[to {version}] {line}", flush=True)
                 type_line(place.put_in(line), place, cwd=folder)
@@ -71,8 +76,10 @@ def upgrade(place: Place, type_line: Callable) -> None:
 
 
 def check_libraries(place: Place, version: str) -> None:
-    """What the web's worker processes have loaded of compiled libraries is this version's, once the old ones, which may
-    still end, are gone. Raises WalkError."""
+    """Waits until the web's worker processes have loaded compiled libraries of this version only.
+
+    Old processes may still be ending at first. Raises WalkError after TAKEN_OVER_WITHIN seconds.
+    """
     until = time.monotonic() + TAKEN_OVER_WITHIN
     while (found := loaded(place)) != {version}:
         if time.monotonic() > until:
@@ -81,18 +88,18 @@ def check_libraries(place: Place, version: str) -> None:
 
 
 def loaded(place: Place) -> set[str]:
-    """The versions whose compiled libraries the web's worker processes have in memory."""
+    """Returns the versions whose compiled libraries the web's worker processes have in memory."""
     mains = ",".join((place.folder / f"ibs-{name}.pid").read_text().strip() for name in ("intake", "web"))
     workers = subprocess.run(["pgrep", "-P", mains], capture_output=True, text=True, check=True).stdout.split()
     maps = ""
     for worker in workers:
-        with contextlib.suppress(OSError):  # it has ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended in the meantime
             maps += Path(f"/proc/{worker}/maps").read_text()
     return set(re.findall(r"/releases/([^/]+)/venv/", maps))
 
 
 class Callers:
-    """BBOSS: posts an order over a new HTTPS connection, and the next one, all the time."""
+    """BBOSS: posts orders all the time from several threads, each order over a new HTTPS connection."""
 
     def __init__(self, place: Place):
         self.place, self.failed, self.posted = place, [], 0
@@ -100,7 +107,7 @@ class Callers:
         self.threads = [threading.Thread(target=self._post_all) for _ in range(CALLERS)]
         text = (place.folder / "etc/ibs/ibs.env").read_text(encoding="utf-8")
         given = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
-        settings.configure(  # what signing reads
+        settings.configure(  # the settings that signing reads
             BBOSS_APP_SECRET=given["BBOSS_APP_SECRET"],
             BBOSS_ACCESS_TOKENS=given["BBOSS_ACCESS_TOKENS"].split(","),
             BBOSS_ENV_FLAG=given["BBOSS_ENV_FLAG"],
@@ -147,7 +154,7 @@ class Callers:
         return session
 
     def until_answered_by(self, version: str) -> None:
-        """Waits until forty answers in a row of each service are of this version. Raises WalkError."""
+        """Waits until each service answers forty times in a row with this version. Raises WalkError."""
         until, found = time.monotonic() + TAKEN_OVER_WITHIN, set()
         addresses = [f"http://127.0.0.1:{port}/livez" for port in (self.place.intake, self.place.web)] * 40
         while time.monotonic() < until:

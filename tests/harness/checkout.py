@@ -1,4 +1,4 @@
-"""Creates copies of this checkout, in which a test makes changes like a maintainer."""
+"""Creates copies of this checkout. A test changes such a copy as a maintainer would."""
 
 import shutil
 import subprocess
@@ -31,11 +31,15 @@ def copy_checkout(folder: Path, *, without: Sequence[str] = ()) -> Path:
 
 def _copy(file: Path, copy: Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(file, copy)  # copy2 keeps the file's time, by which Python knows that a compiled file is up to date
+    # copy2 keeps the file's time. By this time, Python checks whether a compiled file is up to date.
+    shutil.copy2(file, copy)
 
 
 def change(checkout: Path, name: str, old: str, new: str) -> None:
-    """Replaces a text that must occur exactly once. Otherwise the change would have no effect and prove nothing."""
+    """Replaces a text that must occur exactly once. Raises AssertionError otherwise.
+
+    Without this check, a change might have no effect, and the test would prove nothing.
+    """
     file = checkout / name
     text = file.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times: the test that changes it is behind it"

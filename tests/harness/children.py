@@ -1,4 +1,7 @@
-"""Manages child processes by name: starts each with its own log, waits for it, stops or kills it. None is left."""
+"""Manages child processes by name: starts each with its own log, waits for it, stops or kills it.
+
+At the end, no child process is left.
+"""
 
 import contextlib
 import os
@@ -68,8 +71,11 @@ class Children:
     def run(
         self, *words: str, check: bool = True, timeout: float = 120, root: Path | None = None
     ) -> subprocess.CompletedProcess:
-        """Runs Python with these arguments and waits for its end. With `check`, raises RuntimeError with the end of
-        its error output if it fails."""
+        """Runs Python with these arguments and waits for its end.
+
+        With `check`, raises RuntimeError if the program fails. The error contains the end of the program's error
+        output.
+        """
         ended = subprocess.run(
             [sys.executable, *words],
             cwd=root or self.root,
@@ -102,7 +108,10 @@ class Children:
     # --- end
 
     def stop(self, name: str) -> int:
-        """Sends SIGTERM. After STOP_WITHIN seconds sends SIGKILL to the rest of the session. Returns the exit code."""
+        """Sends SIGTERM, and waits at most STOP_WITHIN seconds. Then sends SIGKILL to the rest of the process group.
+
+        Returns the exit code.
+        """
         process = self.processes.pop(name)
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)

@@ -93,14 +93,17 @@ class PostgresCluster:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def pids(self) -> list[int]:
-        """Returns the process ids of the postmaster and its children. If it is not running, returns an empty list."""
+        """Returns the process ids of the postmaster and its children.
+
+        If the server is not running, returns an empty list.
+        """
         with contextlib.suppress(OSError, ValueError, IndexError):
             postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
             if pathlib.Path(f"/proc/{postmaster}/comm").read_text().strip() == "postgres":
                 return [postmaster, *descendants(postmaster)]
         return []
 
-    # --- what one does with it
+    # --- actions
 
     def start(self) -> None:
         options = [f"-c {name}={value}" for name, value in SETTINGS.items()]
@@ -111,7 +114,7 @@ class PostgresCluster:
         self._control("stop", "-m", how)
 
     def restart(self) -> None:
-        """Restarts like after a crash: stops without a checkpoint, and recovers at the start."""
+        """Restarts the server as after a crash: stops it without a checkpoint, so that it recovers at the start."""
         self.stop("immediate")
         self.start()
 
@@ -144,7 +147,7 @@ class PostgresCluster:
         self.sql(f"ALTER SYSTEM RESET {name}" if value is None else f"ALTER SYSTEM SET {name} = '{value}'")
         self.sql("SELECT pg_reload_conf()")
 
-    # --- within
+    # --- internal
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self.pids():
@@ -195,7 +198,7 @@ def follow(cluster: PostgresCluster, primary: PostgresCluster) -> None:
 
 
 def wait_for(primary: PostgresCluster, standby: PostgresCluster) -> None:
-    """Makes commits wait from now on until this standby has them on its disk."""
+    """Makes each later commit on the primary wait until this standby has written it to its disk."""
     primary.set("synchronous_standby_names", standby.name)
     state = "SELECT sync_state FROM pg_stat_replication WHERE application_name = '" + standby.name + "'"
     until(lambda: primary.sql(state) == [("sync",)], what=f"{standby.name} follows", report=standby.log)

@@ -1,6 +1,7 @@
 """Runs commands of manage.py. Each command runs in a process forked from a process that has loaded everything.
 
-Loading takes most of a command's time. Tests of a command's result can use this, tests of its start can't.
+This is quick, because loading takes most of a command's time. Tests of a command's result can use this module. Tests
+of a command's start can't.
 """
 
 import gc
@@ -15,8 +16,10 @@ from pathlib import Path
 
 
 class Commands:
-    """Use `Commands(environment, root)`, then `run("show", "X")` any number of times, then `close()`. The commands
-    have the variables of `environment`."""
+    """Runs commands with the environment variables of `environment`.
+
+    Use `Commands(environment, root)`, then `run("show", "X")` any number of times, then `close()`.
+    """
 
     def __init__(self, environment: Mapping[str, str], root: Path) -> None:
         self.process = subprocess.Popen(
@@ -36,7 +39,7 @@ class Commands:
         return subprocess.CompletedProcess(words, code, stdout, stderr)
 
     def close(self) -> None:
-        self.process.communicate()  # closes the input, at whose end the process ends
+        self.process.communicate()  # closes the input, so that the process ends
 
 
 def main() -> None:
@@ -52,7 +55,7 @@ def main() -> None:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             child = os.fork()
             if child == 0:
-                for file, number in ((open(os.devnull), 0), (out, 1), (err, 2)):  # noqa: SIM115  until it ends
+                for file, number in ((open(os.devnull), 0), (out, 1), (err, 2)):  # noqa: SIM115  kept open
                     os.dup2(file.fileno(), number)
                 sys.argv = ["manage.py", *json.loads(line)]
                 return run(sys.argv)

@@ -41,11 +41,11 @@ SECRETS = {
 
 
 class ProcessDesk(Children):
-    """Use `with ProcessDesk(folder, postgres="", clock="...") as desk:`. `postgres` is a server's URL, or empty for
-    SQLite.
+    """A desk of real processes: `with ProcessDesk(folder, postgres="", clock="...") as desk:`.
 
-    `through` is the URL that the desk's processes use instead of the server's URL, such as that of a relay or a
-    pooler. `root` is the checkout whose code they run. A test may change `root` between two processes.
+    `postgres` is a server's URL, or empty for SQLite. `through` is the URL that the desk's processes use instead of
+    the server's URL, such as that of a relay or a pooler. `root` is the checkout whose code they run. A test may
+    change `root` between two processes.
     """
 
     def __init__(
@@ -92,9 +92,11 @@ class ProcessDesk(Children):
             self.sql(f"CREATE DATABASE {self.name}")
 
     def make_migrated_database(self) -> None:
-        """Copies the template on SQLite and on the tests' server. On other servers, fills a database for the desk's
-        role."""
-        if "DATABASE_POOLER" in self.settings:  # settings made by a dump would stay in the pooler's connections
+        """Creates the desk's database. On SQLite and on the tests' server, copies the template.
+
+        On other servers, fills a new database for the desk's role.
+        """
+        if "DATABASE_POOLER" in self.settings:  # loading a dump would leave settings in the pooler's connections
             self.make_database()
             self.manage("migrate", "-v0")
         elif self.postgres and self.postgres == self.through == os.environ.get("DESK_TEST_DATABASE_URL"):
@@ -175,13 +177,13 @@ class ProcessDesk(Children):
         return self.url_of("web")
 
     def url_of(self, name: str) -> str:
-        """Returns the URL of one of its web processes."""
+        """Returns the URL of one of the desk's web processes."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
     # --- the clock
 
     def at(self, text: str) -> None:
-        """Sets the processes' clock to an ISO time with zone, or with `+SECONDS` ahead of the real time."""
+        """Sets the clock of the processes. `text` is an ISO time with a zone, or `+SECONDS` ahead of the real time."""
         part = self.clock_file.with_suffix(".part")
         part.write_text(text)
         part.rename(self.clock_file)
@@ -238,7 +240,7 @@ class ProcessDesk(Children):
         """Returns the number of events about a replaced cluster."""
         return self.rows("SELECT count(*) FROM orders_orderevent WHERE kind = 'cluster_replaced'")[0][0]
 
-    # --- what one does with it
+    # --- messages, callbacks and look-ups
 
     def post(self, content: dict, *, to: str = "web", **overrides) -> dict:
         envelope = signed_envelope(content, now=self.now(), overrides=overrides or None)
@@ -265,7 +267,7 @@ class ProcessDesk(Children):
         return self.until(found, seconds=seconds, what=f"{number} is {' or '.join(states)}")
 
     def add_contact(self, contact: dict) -> None:
-        """Adds the contact of a demo case, who is responsible for an attribution."""
+        """Adds a demo case's contact, a person who is responsible for an attribution."""
         fields = {"attribution_id" if name == "attribution" else name: value for name, value in contact.items()}
         create = f"from notifications.models import Contact; Contact.objects.create(**{fields!r})"
         self.manage("shell", "-v0", "-c", create)

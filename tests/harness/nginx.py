@@ -11,7 +11,10 @@ def nginx_command(folder: Path) -> list[str]:
 
 
 def nginx_program(folder: Path) -> list[str]:
-    """Returns the program with this configuration. With `-t` appended, the command tests the configuration."""
+    """Returns the nginx command with the configuration in this folder.
+
+    With `-t` appended, it tests the configuration.
+    """
     return [NGINX, "-c", str(folder / "etc/nginx/nginx.conf"), "-e", str(folder / "nginx-error.log")]
 
 

@@ -20,7 +20,10 @@ FILE = ROOT / "deploy" / "pgbouncer.ini"
 
 
 def role_settings() -> list[str]:
-    """Returns the statements in deploy/README.md that set for the role what a session would otherwise set."""
+    """Returns the statements of deploy/README.md that give the desk's role its settings.
+
+    Behind a pooler, a session can't make these settings itself.
+    """
     found = re.findall(rf"^ALTER ROLE {ROLE} SET .*;$", FILE.with_name("README.md").read_text(), re.M)
     if not found:
         raise ValueError("deploy/README.md names no settings of the role any more")

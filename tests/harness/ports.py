@@ -16,8 +16,10 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Returns different free ports that the system assigns to no outgoing connection, so nobody takes them
-    meanwhile."""
+    """Returns different free ports. The system assigns none of them to an outgoing connection.
+
+    So no program takes them in the meantime.
+    """
     with contextlib.ExitStack() as stack:
         found: list[int] = []
         while len(found) < count:

@@ -41,8 +41,10 @@ def _read(folder: pathlib.Path) -> Process:
 
 
 class Cluster:
-    """The current cluster of a watchdog, which is given by its pid. django-q2 starts the workers first, then the
-    monitor and the pusher. All of them are children of the sentinel."""
+    """The current cluster of the watchdog with this pid.
+
+    django-q2 starts the workers first, then the monitor and the pusher. All of them are children of the sentinel.
+    """
 
     def __init__(self, watchdog: int):
         rows = alive(_read(pathlib.Path(f"/proc/{pid}")) for pid in descendants(watchdog))

@@ -19,8 +19,11 @@ class Call:
 
 
 class RobotServer:
-    """`with RobotServer() as server:` listens at `server.url`. All responses have `status` and `answer`, and are sent
-    after `hangs` seconds. A redirect leads to `/elsewhere`."""
+    """`with RobotServer() as server:` listens at `server.url`.
+
+    All responses have `status` and `answer`, and are sent after `hangs` seconds. If `status` is a redirect, it leads
+    to `/elsewhere`.
+    """
 
     def __init__(self):
         self.calls: list[Call] = []

@@ -1,1 +1,1 @@
-"""Random interleavings of messages, faults and repairs against the partners' process (docs/mechanisms/model.md)."""
+"""Plays random interleavings of messages, faults and repairs with the partners' process (docs/mechanisms/model.md)."""

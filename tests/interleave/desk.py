@@ -1,7 +1,8 @@
-"""The model's desk (tests.model.world) at work on a database that others use too, before the partners' real process.
+"""The model's desk (tests.model.world) on a database that other processes use too, with the partners' real process.
 
-Messages and callbacks go through the real endpoints of the web process. Due steps are delivered by real drains with
-threads, which may continue beside other acts. The stages of one more worker (claim, call, land, die) are the model's.
+Messages and callbacks go through the real endpoints of the web process. A drain is a run that delivers everything that
+is due. Drains are real here: they have threads, and may continue while other acts happen. One more worker delivers in
+the single stages of the model: claim, call, land and die.
 """
 
 import datetime
@@ -29,13 +30,13 @@ from tests.model.doubts import CALLS, KINDS, asks, is_proven, steps_of
 from tests.model.messages import FILE
 from tests.model.world import Desk
 
-AT_MOST = 60  # seconds of a drain; one that takes longer does not end
-SHORT = 5  # seconds of a clock's move that drains need not be waited for
+AT_MOST = 60  # seconds; a drain that takes longer counts as endless
+SHORT = 5  # seconds; a shorter move of the clock does not wait for drains
 BOOK = book()
 
 
 class Clock:
-    """The clock of all processes (tests/clock_site): it stands, but for what `shift` moves it."""
+    """The clock of all processes (tests/clock_site). It stands still, and moves only by `shift`."""
 
     def __init__(self, processes, begin):
         self.processes, self.begin = processes, begin
@@ -54,7 +55,10 @@ class Clock:
 
 
 def _beside_drains(name: str, kind: str):
-    """The model's act of this name. It compares two looks; drains may change what it looks at in between."""
+    """Returns the model's act of this name. While drains run, the returned act ignores errors of this kind.
+
+    The act compares the database before and after. Drains may change the database in between.
+    """
 
     @functools.wraps(getattr(Desk, name))
     def acting(self, *args, **more):
@@ -70,7 +74,10 @@ def _beside_drains(name: str, kind: str):
 
 
 def claim_and_look(**how):
-    """A worker's claim. Behind it one of an unproven kind is in the air in all workers (contract 7.2)."""
+    """Claims steps as a worker does. Then checks the calls in progress of all workers (contract 7.2).
+
+    Raises WrongError if two calls of an unproven kind are in progress.
+    """
     works = claim(**how)
     if asks() and any(work.step in KINDS for work in works):
         sending = Dispatch.objects.filter(state="sending", next_try_at__gt=how["now"]).values_list("pk", flat=True)
@@ -81,7 +88,7 @@ def claim_and_look(**how):
 
 
 class SharedDesk(Desk):
-    """One desk of several people: each uses numbers of their own."""
+    """A desk that several players use. Each player uses separate order numbers."""
 
     def __init__(self, clock, wire, complaints, processes):
         super().__init__(clock, wire, complaints)
@@ -89,15 +96,19 @@ class SharedDesk(Desk):
         self.drains: list[threading.Thread] = []
         self.broke: list[BaseException] = []
         self.mail_fates = MailServer.fates
-        self.in_hand: set[str] = set()  # mails that a worker of stages had, which may die or be late
-        self.died_at = float("inf")  # how many mails were taken when a process was killed first
+        self.in_hand: set[str] = set()  # mails that the worker of single stages claimed; it may die or be late
+        self.died_at = float("inf")  # number of mails sent before a process was first killed
         clock.before_a_move = self.gather
 
     # --- the worker
 
     @act
     def deliver(self, *partners: str, fates: tuple[str, ...] = (), room: int = 50):
-        """Delivers all that is due: for all partners by a real drain, for some stage by stage."""
+        """Delivers everything that is due.
+
+        Without partners and outcomes, a real drain delivers to all. Otherwise the model's worker delivers in single
+        stages.
+        """
         if partners or fates:
             super().deliver(*partners, fates=fates, room=room)
         elif Drain(seconds=AT_MOST, linger=False).run().again:
@@ -105,14 +116,14 @@ class SharedDesk(Desk):
 
     @act
     def deliver_meanwhile(self, drains: int = 1):
-        """Some drains begin, each with a connection of its own. The next acts happen beside the drains."""
+        """Starts drains in threads, each with a separate connection. The next acts happen while the drains run."""
         for _ in range(drains):
             self.drains.append(threading.Thread(target=self._drain))
             self.drains[-1].start()
 
     @act
     def fault(self, fate: str, path: str, count: int = 1):
-        """The next answers there go wrong, whoever calls."""
+        """Sets a fault for the next answers at this path, whoever calls. The path `mail` is the mail server."""
         if path == "mail":
             self.mail_fates.extend([fate] * count)
         else:
@@ -139,7 +150,10 @@ class SharedDesk(Desk):
             raise
 
     def sweep(self):
-        """As in the model; what a minute's sweep would have told meanwhile is told too."""
+        """Does the work of the model's sweep.
+
+        Also writes the mails that the sweep of each minute would have written in the meantime.
+        """
         super().sweep()
         tell_missed(now=timezone.now(), within=datetime.timedelta(days=4000))
 
@@ -149,7 +163,11 @@ class SharedDesk(Desk):
             raise WrongError("mails", *lines)
 
     def mails_wrong(self) -> Iterator[str]:
-        """Who gets a mail that went out has got it, and twice only where a worker may have died over it."""
+        """Yields the errors of mails.
+
+        A mail that counts as sent must have reached its recipients. A mail may arrive twice only if a worker may have
+        died while it sent the mail.
+        """
         taken = defaultdict(list)
         for place, one in enumerate(MailServer.taken):
             taken[one].append(place)
@@ -162,10 +180,16 @@ class SharedDesk(Desk):
                 yield f"{message_id} went twice to {address}"
 
     def note_books(self) -> None:
-        """Nothing: what happens beside a drain has no place in the history's order."""
+        """Does nothing, because drains may run at the same time.
+
+        So nobody knows which events of the history belong to the partner's present records.
+        """
 
     def gather(self) -> None:
-        """Waits for the drains that are under way, and for the partners: before much time passes on our clock."""
+        """Waits for the running drains and for the partners. Raises WrongError if a drain failed.
+
+        Must be called before the desk's clock moves far.
+        """
         for thread in self.drains:
             thread.join()
         self.drains.clear()
@@ -179,7 +203,10 @@ class SharedDesk(Desk):
         super().calm(days=days)
 
     def watch_claim(self, *claimed) -> None:
-        """The model counts what is called and answered; here others call too. `look_at_the_air` looks instead."""
+        """Does nothing. The model counts calls and answers, but here other workers call too.
+
+        `claim_and_look` checks the claims instead.
+        """
 
     def watch_recording(self, outcomes, record) -> None:
         record()
@@ -214,7 +241,7 @@ class SharedDesk(Desk):
 
     @act
     def callback(self, number: str, result: str = "pass", record: str = "r1", *, finished: bool = True):
-        """BPM tells what its people decided."""
+        """Sends BPM's decision about an order to the web process."""
         answer = self.processes.callback(approval(number, recordId=record, result=result, finished=finished))
         if answer.status_code >= 500:
             raise WrongError("taken at once", number, answer.text)
@@ -225,6 +252,6 @@ class SharedDesk(Desk):
 
     @act
     def files_come(self, number: str):
-        """The order's files are there from now on, and are looked at again."""
+        """Creates the order's files, and checks the files again."""
         (settings.ATTACHMENT_DIR / FILE.format(number)).write_bytes(BOOK)
         super().files_come(number)

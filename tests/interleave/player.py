@@ -1,4 +1,4 @@
-"""The players: the model's rules by chance. Each player has orders of their own at a shared desk."""
+"""The players. Each player selects the model's rules at random, and has separate orders on a shared desk."""
 
 import random
 
@@ -10,43 +10,43 @@ from integrations.sandbox.partners import PATHS
 from tests.interleave.desk import SharedDesk
 from tests.model.rules import BAD, END, LETTERS, RULES, TROUBLED, Acts, Rule
 
-# What concerns everybody at the desk: a player's share of it is the less, the more they are.
+# Acts that concern the whole desk. The more players there are, the less often a player selects one of these acts.
 SHARED = {
     "deliver", "deliver_badly", "deliver_one_by_one", "next_moment", "wait", "days", "sweep", "claim", "call", "land",
     "die", "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting",
     "retry_setting", "judged", "pause", "resume", "let_on",
 }  # fmt: skip
-# A copy of the database is a savepoint of the model's own process: `make restore-drill` puts real ones back. What the
-# partner refuses record by record, only the model's wire does.
+# Acts that are not possible here. The model copies its database by a savepoint of its own process.
+# `make restore-drill` tests real restores. Only the model's wire can refuse single records.
 NOT_HERE = {"copy", "restore", "word", "send_missing", "refuses", "profile"}
 
 
 class Player(Acts):
-    """Plays one interleaving. `mark`: what its numbers end with; `among`: how many play at the desk."""
+    """Plays one interleaving. `mark` is the end of the player's order numbers. `among` is the number of players."""
 
     def __init__(self, desk: SharedDesk, chance: random.Random, mark: str, among: int):
         self.desk, self.chance, self.mark, self.among = desk, chance, mark, among
 
     def begin(self) -> None:
-        """Most things need a trial."""
+        """Sends a trial, because most acts need a trial. May also deliver it."""
         self.desk.trial(f"T0{self.mark}", self.draw(LETTERS), end=self.draw(END))
         if self.chance.random() < 0.5:
             self.desk.deliver()
 
     def step(self) -> None:
-        """One thing that may happen now."""
+        """Carries out one act that is possible now, selected at random."""
         possible = [one for one in (*RULES, *RULES_HERE) if one.act.__name__ not in NOT_HERE and one.when(self)]
         weights = [one.weight / (self.among if one.act.__name__ in SHARED else 1) for one in possible]
         (one,) = self.chance.choices(possible, weights)
         one.act(self, **{name: self.draw(strategy) for name, strategy in one.drawn.items()})
 
     def draw(self, strategy):
-        """A value of a strategy, by this player's chance."""
+        """Returns a value of a Hypothesis strategy. The player's random generator selects the value."""
         data = ConjectureData(random=self.chance)
         with BuildContext(data, is_final=False, wrapped_test=None):
             return data.draw(strategy)
 
-    # --- whom it is about
+    # --- selecting an order
 
     def next_number(self, letter: str) -> str:
         return f"{super().next_number(letter)}{self.mark}"
@@ -65,7 +65,7 @@ class Player(Acts):
         named = [one for one in dict.fromkeys(TROUBLED()) if one[0] in letters and one.endswith(self.mark)]
         return named[pick % len(named)] if named and pick < 7 else self.some(pick, letters)
 
-    # --- what only a desk of processes can do
+    # --- acts that only a desk of processes has
 
     def deliver_meanwhile(self, drains):
         self.desk.deliver_meanwhile(drains)

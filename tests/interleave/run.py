@@ -1,10 +1,14 @@
-"""`make interleave`: random interleavings with resends and staff's repairs against the partners' process.
+"""`make interleave`: plays random interleavings with resends and staff's repairs, with the partners' process.
 
-`--count N` interleavings, `--database sqlite|postgres`, `--seed N`, `--together N`: how many share a desk (a batch),
-`--batch N`: plays this batch of the seed alone; `--again N`: a wrong batch is printed, but counts only if it goes wrong
-N times more (for CI: what happens once in hundreds shall not stop a change that has nothing to do with it). Each batch
-ends with calm, judgement, and staff who mend what is left. Threads race, so a seed plays the same acts, but not always
-the same race. Exit 0 only if all end right.
+- `--count N`: the number of interleavings
+- `--database sqlite|postgres`, `--seed N`
+- `--together N`: the number of players that share a desk; their interleavings are a batch
+- `--batch N`: plays only this batch of the seed
+- `--again N`: prints a wrong batch, but counts the batch only if it is wrong N times more. CI uses it, because an
+  error that happens once in hundreds of batches must not stop an unrelated change.
+
+At the end of each batch, the desk comes to rest and is checked, and staff repair what is left. Threads race, so a seed
+plays the same acts, but not always the same race. Exits with 0 only if all batches are right.
 """
 
 import argparse
@@ -56,14 +60,14 @@ def main() -> int:
 
 
 def prepare(processes) -> None:
-    """This process is one of the desk's: its settings, its database, its clock."""
+    """Makes this process a part of the desk: with the desk's settings, database and clock."""
     os.environ.update(processes.environment)
     django.setup()
     importlib.import_module("tests.clock_site.sitecustomize")
 
 
 class Run:
-    """Batch after batch, each at an empty desk."""
+    """Plays one batch after the other. Each batch begins with an empty desk."""
 
     def __init__(self, options, processes):
         from integrations.delivery import loop
@@ -82,7 +86,7 @@ class Run:
         self.kept = LEFT_ALONE | filled_tables()
 
     def play(self) -> list[int]:
-        """The batches that went wrong."""
+        """Plays all batches. Returns the numbers of the wrong ones, and -1 for an exception in the web process."""
         from tests.model.harness import quiet_logs
 
         together = self.options.together
@@ -101,7 +105,7 @@ class Run:
         return wrong
 
     def batch(self, number: int, among: int) -> str:
-        """Plays one; what was wrong, which it prints too."""
+        """Plays one batch. Prints and returns the error, or returns "" if there is none."""
         desk = self.empty_desk()
         try:
             self.interleave(desk, number, among)
@@ -116,7 +120,7 @@ class Run:
         return ""
 
     def interleave(self, desk, number: int, among: int) -> None:
-        """Players take turns by chance; then all is judged, mended and judged again."""
+        """Lets the players act in random order. Then checks the desk, lets staff repair it, and checks it again."""
         from django.conf import settings
         from django.db import connection
 
@@ -141,7 +145,7 @@ class Run:
                 desk.mend(crew)
 
     def empty_desk(self):
-        """A desk without orders, at partners without records, at the first moment."""
+        """Returns a desk without orders, with partners without records, at the first moment of the clock."""
         from django.conf import settings
         from django.contrib.auth import get_user_model
         from django.utils import timezone
@@ -155,9 +159,9 @@ class Run:
         self.wire.reset()
         self.clock.reset()
         empty_tables(self.kept)
-        Timeline.objects.all().delete()  # under its old name an emptied database would count as restored
+        Timeline.objects.all().delete()  # with the old timeline, an emptied database would count as restored
         Timeline.objects.create(begun_at=timezone.now())
-        for person in (account(ASKER), account(JUDGE), owner()):  # who is mailed of what others do
+        for person in (account(ASKER), account(JUDGE), owner()):  # receive mails about what others do
             get_user_model().objects.filter(pk=person.pk).update(email=f"{person.username}@example.com")
         self.complaints.lines.clear()
         for name, value in (PLAYED | {"EMAIL_BACKEND": "tests.interleave.wire.MailServer"}).items():
@@ -166,14 +170,17 @@ class Run:
 
 
 def filled_tables() -> set[str]:
-    """The tables in which migrations have put something."""
+    """Returns the tables that migrations have filled."""
     from django.apps import apps
 
     return {model._meta.db_table for model in apps.get_models(include_auto_created=True) if model.objects.exists()}
 
 
 def empty_tables(kept: set[str]) -> None:
-    """All others become empty. SQLite's guards are taken off for that (tests/flushing.py)."""
+    """Empties all tables that are not in `kept`.
+
+    On SQLite, this removes the triggers that forbid deletions, and creates them again (tests/flushing.py).
+    """
     from django.core.management.color import no_style
     from django.db import connection, transaction
 

@@ -1,4 +1,4 @@
-"""The partners as a process of their own: in the place of tests.model.partner, over real HTTP. And a mail server."""
+"""The partners as a separate process. Replaces tests.model.partner by real HTTP. Also has a mail server."""
 
 import datetime
 import json
@@ -14,9 +14,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from tests.model.partner import FAULTS, by_hand
 
-PLAINLY = {"kind": "slow", "seconds": 0}  # an answer as it should be: what a fault queue has for "all is well"
+PLAINLY = {"kind": "slow", "seconds": 0}  # the entry of a fault queue for a normal answer
 SLOW = 1.3  # seconds; longer than PARTNER_TIMEOUT_SECONDS of a run
-# What the sandbox's process can't show is shown by what comes nearest.
+# Faults (keys of FATES) that the sandbox's process can't cause are replaced by similar faults.
 SHOWN = {name: {"kind": kind} for name, kind in FAULTS.items()} | {
     "ok": PLAINLY,
     "silent": {"kind": "503"},
@@ -30,8 +30,11 @@ SHOWN = {name: {"kind": kind} for name, kind in FAULTS.items()} | {
 
 
 class MailServer(BaseEmailBackend):
-    """Takes the mails of all drains: `taken` has (Message-ID, recipient) each time. The next ones meet these `fates`:
-    `ok`, `refuse` for good, or anything else for now."""
+    """Receives the mails of all drains. `taken` has (Message-ID, recipient) of each received mail.
+
+    `fates` has the outcomes of the next mails: `ok`, `refuse` for a permanent refusal, or another text for a temporary
+    one.
+    """
 
     taken: list[tuple[str, str]] = []
     fates: deque[str] = deque()
@@ -45,13 +48,13 @@ class MailServer(BaseEmailBackend):
 
 @dataclass
 class Wire:
-    """Has the names that tests.model's desk knows of its wire."""
+    """Has the attributes of its wire that the model's desk uses (tests.model.partner.Wire)."""
 
     url: str
     session: requests.Session = field(default_factory=requests.Session)
     stalled: tuple = ()
     forgetful: bool = False
-    told: frozenset = frozenset({"create", "cancel", "start"})  # what may have been accepted: nobody counts
+    told: frozenset = frozenset({"create", "cancel", "start"})  # nobody counts, so each kind may have succeeded
 
     def __post_init__(self):
         self.partners = SimpleNamespace(store=self)
@@ -60,40 +63,43 @@ class Wire:
     # --- faults
 
     def show(self, fate: str, path: str = "*", count: int = 1) -> None:
-        """The next answers there meet this fate."""
+        """Sets the outcome `fate` (a key of FATES) for the next calls at this path."""
         self._ask("POST", "/faults", {"path": path, "count": count} | SHOWN.get(fate, {"kind": fate}))
 
     def heal(self) -> None:
-        """From now on all goes well; what is under way has ended."""
+        """Removes all faults, and waits until the calls in progress have ended."""
         self._ask("DELETE", "/faults")
         MailServer.fates.clear()
         self.settle()
 
     def reset(self) -> None:
-        """Empty and healthy."""
+        """Removes all data and all faults."""
         self._ask("POST", "/reset")
         MailServer.fates.clear()
         MailServer.taken.clear()
 
     def settle(self) -> None:
-        """Waits until the partners have carried out all that they were asked: their time is real, ours is not."""
+        """Waits until the partners have carried out all calls.
+
+        This is necessary because the partners use the real time, and the desk does not.
+        """
         while any(call["took"] is None for call in self._ask("GET", "/calls?calls=50")["calls"]):
             time.sleep(0.05)
 
     def carry_out_stalled(self, *, now: datetime.datetime | None = None) -> int:
-        """The partners themselves carry out calls that were too slow."""
+        """Waits for the partners, which carry out late calls by themselves. Returns 0."""
         self.settle()
         return 0
 
-    # --- their books
+    # --- the partners' records
 
     def records(self, job_id: str | None = None) -> list[dict]:
-        """Their billing records, as integrations.sandbox.store gives them."""
+        """Returns the partners' billing records, in the form of integrations.sandbox.store."""
         rows = self._ask("GET", "/state?calls=0")["records"]
         return rows if job_id is None else [row for row in rows if row["jobId"] == job_id]
 
     def processes(self) -> list[dict]:
-        """BPM's processes, those too of calls that are under way."""
+        """Returns BPM's processes, including those of calls that were in progress."""
         self.settle()
         return self._ask("GET", "/state?calls=0")["processes"]
 
@@ -101,15 +107,18 @@ class Wire:
         return self._ask("GET", "/state?calls=0")["violations"]
 
     def be_strict(self, strict: bool) -> None:
-        """Sets whether big data refuses to cancel a record that it does not hold."""
+        """Sets whether big data refuses to cancel a record that it does not have."""
         self._ask("POST", "/strict", {"strict": strict})
 
     def meddle(self, row: dict, what: str, to: str = "") -> None:
-        """Somebody at the big-data side changes a billing record by hand (`by_hand`), or removes it: `delete`."""
+        """Changes a billing record at the big-data side, as a person there might (`by_hand`).
+
+        If `what` is `delete`, deletes the record.
+        """
         address = "/bigdata/productInfos" + ("/delete" if what == "delete" else "")
         named = {name: row[name] for name in ("jobId", "productId", "domain", "enterpriseId", "infoType")}
         body = {"productInfos": [named if what == "delete" else by_hand(row, what, to)]}
-        for _ in range(50):  # a fault that is set may be met by this call too
+        for _ in range(50):  # a fault for other calls may affect this call too
             try:
                 answer = self.session.post(
                     self.url + address, json.dumps(body), headers={"Idempotency-Key": f"by-hand-{uuid.uuid4()}"}
@@ -127,7 +136,10 @@ class Wire:
 
 @dataclass
 class Fates:
-    """As the model's queue of fates. A fate that meets no call stays set, and meets the next caller."""
+    """Replaces the model's queue of outcomes (`Wire.fates`). Each added outcome sets a fault at the sandbox.
+
+    A fault that no call has used stays set, and affects the next call of any process.
+    """
 
     wire: Wire
 
@@ -136,7 +148,7 @@ class Fates:
             self.wire.show(fate)
 
     def clear(self) -> None:
-        """Nothing: only `heal` clears."""
+        """Does nothing, because only `heal` removes faults."""
 
     def __iter__(self):
         return iter(())

@@ -1,4 +1,4 @@
-"""The acts of a desk. Each act is logged and takes a second. It may be killed between two writes."""
+"""The acts of a simulated desk. Each act is logged, takes a second, and may be killed between two writes."""
 
 import functools
 import inspect
@@ -14,12 +14,12 @@ FOR_EVER = re.compile(r'"(orders_orderevent|approvals_approvalrecord|orders_inbo
 ERASING = re.compile(r'UPDATE "orders_inboundmessage" SET ("(body|hint|rsp_desc)" = %s(, )?)+ WHERE')
 
 
-class Died(BaseException):  # noqa: N818  not an error: nobody may catch it
+class Died(BaseException):  # noqa: N818  this is no error, and no `except Exception` may catch it
     """The process that carries out the act was killed."""
 
 
 class WrongError(AssertionError):
-    """A rule was broken. `kind` is the rule. The other arguments describe the place."""
+    """The desk broke a rule of the model. `kind` names the rule. The other arguments describe where it was broken."""
 
     def __init__(self, kind: str, *lines: object):
         super().__init__(f"{kind}: " + "; ".join(map(str, lines)))
@@ -27,8 +27,10 @@ class WrongError(AssertionError):
 
 
 def act(method):
-    """Turns a method into an act, which is one line of a found case. An act returns the desk, so that acts can be
-    chained. `answer()` returns the act's result."""
+    """Turns a method of the desk into an act, which is one line of a test that the model prints.
+
+    The act returns the desk, so that acts can be chained. `answer()` returns the result of the last act.
+    """
 
     usual = {name: one.default for name, one in inspect.signature(method).parameters.items()}
 
@@ -72,7 +74,7 @@ class Line:
 
 
 class Acting:
-    """Logs the acts and checks every statement."""
+    """Logs the acts of a desk, and checks every SQL statement."""
 
     def __init__(self, clock, wire, complaints):
         self.clock, self.wire, self.complaints = clock, wire, complaints
@@ -81,21 +83,27 @@ class Acting:
         self.dies_at = 0
 
     def note_books(self) -> None:
-        """Stores a copy of the partner's records. Overridden by desks that use the copies."""
+        """Does nothing.
+
+        Desks that compare states over time override this method to store a copy of the partner's records.
+        """
 
     def answer(self) -> str:
         """Returns the result of the last act: "" for a success, the refusal, or "died" if its process was killed."""
         return self.log[-1].result
 
     def dies(self, write: int):
-        """Kills the process of the next act just before its n-th write."""
+        """Kills the process of the next act just before its write number `write`."""
         self.log.append(Line("dies", (write,)))
         self.dies_at = write
         return self
 
     def statements(self, execute, sql, params, many, context):
-        """Wraps each statement. Counts writes. Raises WrongError if a statement changes the history other than to erase
-        personal data from a message."""
+        """Executes an SQL statement and counts the writes.
+
+        Raises Died before the write at which the process is killed. Raises WrongError if the statement changes the
+        history, unless it erases personal data from a message.
+        """
         if sql.startswith(WRITES):
             erases = ERASING.match(sql) and all(HIDDEN in text for text in params[:-1])
             if not sql.startswith("INSERT") and FOR_EVER.search(sql) and not erases:

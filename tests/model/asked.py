@@ -1,6 +1,7 @@
-"""Acts with a second person (contract 3.11). One person requests a decision. Another person confirms the request, or
-the first calls it off. Other acts may happen in between. Each act must be carried out at most once, and only after a
-confirmation.
+"""Acts that two people must agree on (contract 3.11).
+
+One person requests a decision. Then another person confirms the request, or the first person cancels it. Other acts
+may happen in between. Each requested act must be carried out at most once, and only after a confirmation.
 """
 
 from collections import Counter
@@ -35,7 +36,7 @@ difference."""
 
 
 def account(name: str):
-    """Returns the account of this name, which has all rights. Creates it at the first call."""
+    """Returns the account of this name, which has all rights. Creates the account at the first call."""
     known, _new = get_user_model().objects.get_or_create(
         username=name, defaults={"is_staff": True, "is_superuser": True}
     )
@@ -43,7 +44,7 @@ def account(name: str):
 
 
 def asked_wrongly() -> Iterator[str]:
-    """Yields acts that were carried out without a confirmation, or more than once per confirmation."""
+    """Yields an error for each act that was carried out without a confirmation, or more than once per confirmation."""
     events = OrderEvent.objects.filter(kind="act_confirmed").values_list("data__asked", "account_id")
     confirmed = Counter(pk for pk, _judge in events)
     for row in AskedAct.objects.all():
@@ -65,8 +66,10 @@ class Asking:
 
     @act
     def ask(self, number: str, key: str, choice: int = 0):
-        """Requests the act of a button on the order's page, with the n-th choice of its form. Checks that nothing is
-        done yet."""
+        """Requests the act of a button on the order's page, with choice number `choice` in each field of the form.
+
+        Raises WrongError if the request alone changes the order.
+        """
         order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
         about = {"number": number, "last_event_id": last_event(order), "reason": "the model", "now": timezone.now()}
         before = (order.state, order.undo_since, order.decision)
@@ -82,7 +85,10 @@ class Asking:
 
     @act
     def confirm(self, which: int = 0):
-        """Confirms a request as the second person. A second click, with the same page, must do nothing."""
+        """Confirms a request as the second person.
+
+        Then confirms the request again from the same page, which must do nothing.
+        """
         rows = list(open_acts().select_related("order", "order__trial").order_by("pk"))
         if not rows:
             return "nothing waits"

@@ -1,11 +1,13 @@
 """Removes the fixes of known defects, one at a time, and prints how many sequences the model needs to notice.
 
 `python -m tests.model.bite [--count N] [--seed N] [NAME...]` plays at most N sequences for each fix (default 2,000).
-NAME limits the fixes. If the model notices a missing fix, no later change can remove that fix unseen. These count as
-fixes: each sentence of contract 3.9, 19 (`mends_shape.py`), each clause of 6 and 18 (`mends_late.py`,
-`mends_moving.py`), and each sentence of 7.2 (`mends_doubts.py`). If the model does not notice a missing fix, the test
-named for the fix must fail. That test is run without the fix, by pytest with this module as a plugin. `--count 0` runs
-only the named tests.
+NAME limits the fixes. If the model notices that a fix is missing, no later change can remove the fix unseen.
+
+The fixes belong to defects (`mends.py`), to each sentence of contract 3.9, rule 19 (`mends_shape.py`), to each clause
+of rules 6 (`mends_late.py`) and 18 (`mends_moving.py`), and to each sentence of contract 7.2 (`mends_doubts.py`).
+
+If the model does not notice that a fix is missing, the test named for the fix must fail without the fix. `bite` runs
+this test by pytest, with this module as a plugin that removes the fix. `--count 0` runs only the named tests.
 """
 
 import argparse
@@ -63,7 +65,10 @@ def all_mends() -> dict:
 
 
 def report(name: str, stage, options) -> bool:
-    """Returns True if the model notices. Prints the number of sequences played and the error."""
+    """Returns True if the model notices that the fix `name` is missing.
+
+    Prints the number of sequences played and the error.
+    """
     began = time.process_time()
     for played, said in play(stage, options.count, options.seed):
         if said:
@@ -101,7 +106,10 @@ def _without_the_fix() -> Iterator[None]:
 
 
 def play(stage, count: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Yields (number of sequences so far, error or "") after each part. Does not shrink."""
+    """Plays `count` sequences in parts. Yields (number of sequences so far, error or "") after each part.
+
+    Stops at the first error. Does not shrink the failing sequence.
+    """
     import hypothesis
     from hypothesis import HealthCheck, Phase, settings
     from hypothesis.stateful import run_state_machine_as_test

@@ -1,4 +1,4 @@
-"""The fixture `desk`: a desk of the model, on the database of the tests."""
+"""Defines the fixture `desk`: a simulated desk of the model that uses the tests' database."""
 
 import pytest
 

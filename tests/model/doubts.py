@@ -1,6 +1,7 @@
 """Checks doubts, proofs and holds (contract 7.2) by counting calls and answers independently of the desk.
 
-`Doubting` checks each claim and each recording of the model's worker. It also has the acts that end doubts.
+`Doubting` checks the steps that the model's worker claims, and each recording of outcomes. It also has the acts of
+people that end doubts.
 """
 
 import copy
@@ -37,20 +38,23 @@ KINDS = {
 CODES = {"not_understood", "unanswered", "unproven", "refusals_in_a_row"}
 A_DAY = datetime.timedelta(hours=24)
 WHY = {"reason": "the model", "by": "staff:model"}
-LEFT_ALONE = {"handed_back", "late", "lost", "held", ""}  # outcomes of attempts that say nothing new about their steps
+LEFT_ALONE = {"handed_back", "late", "lost", "held", ""}  # outcomes that say nothing new about a step
 
 
 def start_anew() -> None:
-    """Forgets all cached proofs, like a process that starts."""
+    """Forgets all cached proofs, because a process that has just started has none."""
     proven_calls.known.clear()
     proven_calls.free.clear()
 
 
 @dataclass
 class Noted:
-    """The calls seen so far. `unclear` has the steps with an answer that no rule reads. `unsure` has the starts of
-    which an attempt may have acted. `refused` has (code, order, time) of each refusal since the kind's last
-    success."""
+    """The facts that the calls so far have shown.
+
+    `unclear` has the ids of steps with an answer that matches no rule of the profile. `unsure` has the ids of BPM
+    starts that BPM may have carried out. `refused` has (code, order, time) of each refusal since the last success, by
+    the kind of call.
+    """
 
     unclear: set[int] = field(default_factory=set)
     unsure: set[int] = field(default_factory=set)
@@ -62,7 +66,7 @@ class Noted:
 
 
 class Step(NamedTuple):
-    """The values of a step in the database."""
+    """The values of a step in the database, in the order of COLUMNS."""
 
     pk: int
     step: str
@@ -81,7 +85,7 @@ class Step(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Returns the kind of proof that the step needs, or ""."""
+        """Returns the kind of call that must be proven for this step, or "" if the step needs no proof."""
         kind = "" if self.undo or self.repeat else KINDS.get(self.step, "")
         immediate = self.gate != "start" and self.order_kind == "activation"
         return kind if kind != "cancel" or immediate else ""
@@ -116,9 +120,12 @@ class Doubting:
     # --- checks
 
     def watch_claim(self, works: list[Work], air: Iterable[Work], now: datetime.datetime) -> None:
-        """Raises WrongError if a claim breaks a rule. Nothing held may be claimed. At most one step of an unproven kind
-        may be in progress. A start must not be repeated if an earlier attempt may have acted and the profile says
-        `ask`."""
+        """Raises WrongError if the worker claimed steps that it must not send.
+
+        Steps for a held partner must not be claimed. At most one step of an unproven kind may be in progress. A BPM
+        start must not be repeated if an earlier attempt may have started a process and the profile has
+        `repeats = "ask"`.
+        """
         works = [work for work in works if not work.mail]
         starts = [work for work in works if work.step == "start_bpm"]
         if settings.PARTNERS.bpm.repeats == "ask":
@@ -138,7 +145,7 @@ class Doubting:
                 raise WrongError("one of an unproven kind is in the air", kind, *same)
 
     def watch_recording(self, outcomes: list[Outcome], record: Callable) -> None:
-        """Calls `record`, then raises WrongError if the resulting states are wrong."""
+        """Records outcomes with `record`. Then raises WrongError if the state of a step contradicts contract 7.2."""
         outcomes = [one for one in outcomes if not one.mail]
         before = steps_of(one.dispatch_id for one in outcomes) if outcomes else {}
         proven = {kind: is_proven(kind) for kind in {row.kind for row in before.values()} - {""}} if asks() else {}
@@ -193,7 +200,7 @@ class Doubting:
             yield f"{name} is not tried again"
 
     def _doubt(self, one: Outcome, row: Step, kind: str, proven: bool) -> str:
-        """Returns the code of the doubt if this step is given up now, or "" if its failure is no doubt."""
+        """Returns the code of the doubt if this step is given up now, or "" if its failure causes no doubt."""
         books_decide = "held" in one.data and not row.about.get("again")
         if row.repeat or row.step == "move_start" or books_decide or one.result not in {"retry", "refused"}:
             return ""
@@ -210,7 +217,7 @@ class Doubting:
         return (one.read == "not_understood" and not proven) or (never and one.unknown)
 
     def proofs_wrong(self) -> list[str]:
-        """Returns an error for each kind that is proven without a success."""
+        """Returns an error for each kind of call that counts as proven although no call of this kind succeeded."""
         kinds = {kind for kind, _rules in PROVEN()}
         return [f"proof: {kind} is proven, and none was accepted" for kind in sorted(kinds - self.wire.told)]
 
@@ -218,18 +225,24 @@ class Doubting:
 
     @act
     def profile(self, *, ask: bool = False, odd: bool = False):
-        """Puts another profile into force and restarts all processes. With `odd`, the profile reads answers that no
-        rule read before. If BPM knows no keys, the profile says `ask` in any case."""
+        """Makes another partner profile valid, and restarts all processes.
+
+        With `odd`, the profile has rules for answers that matched no rule before. With `ask`, the profile has `repeats
+        = "ask"` for BPM. A BPM that ignores idempotency keys always gets this value.
+        """
         text = (ASK if ask or self.wire.forgetful else "") + (RULES if odd else "")
         if text not in PROFILES:
             PROFILES[text] = read_profile(text)
-            object.__setattr__(PROFILES[text], "digest", "")  # all processes count as having the new profile at once
+            object.__setattr__(PROFILES[text], "digest", "")  # all processes have the new profile at once
         settings.PARTNERS = PROFILES[text]
         start_anew()
 
     @act
     def take_start(self, number: str, named: bool = True):
-        """Records the statement of BPM's staff that BPM has the process."""
+        """Records that BPM's staff said that BPM has the order's process.
+
+        With `named`, records the id of the process too.
+        """
         found = [row["processId"] for row in self.wire.partners.store.processes() if row["code"] == number]
         if not found:
             return "BPM has no such process"
@@ -239,8 +252,10 @@ class Doubting:
 
     @act
     def send_anew(self, number: str):
-        """Resends the steps in doubt, because staff say that these did nothing. If BPM has a process or may get one,
-        does nothing."""
+        """Resends an order's steps in doubt, because staff say that these steps did nothing.
+
+        Does nothing if BPM has a process of the order, or may still start one.
+        """
         if self.may_start(number):
             return "BPM has its process"
         judged = resend(Selection(numbers=(number,), anew=True), now=timezone.now(), **WHY).judgements
@@ -252,7 +267,7 @@ class Doubting:
         return late or any(row["code"] == number for row in self.wire.partners.store.processes())
 
     def let_go(self) -> None:
-        """Resumes all held partners. Part of other acts."""
+        """Resumes all held partners. This is a part of other acts, not an act."""
         for partner in HELD():
             resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
             self.paused.pop(partner, None)

@@ -59,7 +59,7 @@ class AtOnce:
 
 
 class Complaints(logging.Handler):
-    """Collects records of level ERROR. An exception that is only logged counts as an error too."""
+    """Collects log records of level ERROR. So an exception that is only logged counts as an error too."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
@@ -67,13 +67,16 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "orders.restore.detect_restore":
-            return  # the record is expected: the restore was played
+            return  # this error is expected, because the sequence played a restore
         fault = record.exc_info[1] if record.exc_info else ""
         self.lines.append(f"{record.getMessage()}: {fault!r}")
 
 
 class Stage:
-    """`with Stage() as stage:` prepares the process. `with stage.play() as desk:` plays one sequence."""
+    """Sets up the simulation for a process. `with Stage() as stage:` prepares the process.
+
+    `with stage.play() as desk:` plays one sequence.
+    """
 
     def __init__(self):
         self.wire, self.complaints = Wire(), Complaints()
@@ -99,12 +102,15 @@ class Stage:
         self.stack.close()
 
     def _exchange(self, request, timeout: float, most: int) -> tuple[int, dict, bytes]:
-        """Carries out a call. Copies the partner's records first, because the call may change them."""
+        """Carries out a call to a partner.
+
+        Stores a copy of the partner's records first, because the call may change them.
+        """
         self.desk.note_books()
         return self.wire.exchange(request, timeout, most)
 
     def _mail(self, work, until):
-        """Sends a mail, or fails according to the next fate."""
+        """Simulates the sending of a mail. The next value of `mail_fates` decides how the mail server answers."""
         fate = self.desk.mail_fates.popleft() if self.desk.mail_fates else "ok"
         if fate != "ok":
             raise MailError("the mail server", permanent=fate == "refuse", code="smtp_550" if fate == "refuse" else "x")
@@ -112,7 +118,7 @@ class Stage:
 
     @contextlib.contextmanager
     def play(self) -> Iterator[Desk]:
-        """Yields an empty desk at a fixed time. Rolls all writes back at the end."""
+        """Yields a desk without orders at a fixed time. Rolls all writes back at the end."""
         self.wire.reset()
         self.complaints.lines.clear()
         with self.traveller as clock, transaction.atomic(), contextlib.ExitStack() as stack:

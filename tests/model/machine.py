@@ -12,14 +12,15 @@ from tests.model.rescue import CREWS
 from tests.model.rules import BOTH, END, LETTERS, RULES, Acts
 
 ENDINGS = st.sampled_from(["", "", "look", *CREWS])
-# If BPM's success is read as a refusal, damage is expected unless answers must be proven.
+# With `zero`, the default profile reads BPM's success as a refusal. This does damage unless answers must be proven, so
+# `begin` removes `zero` if answers are trusted.
 PARTNERS = st.sets(st.sampled_from(["strict", "stubborn", "forgetful", "zero"]), max_size=2)
 ANSWERS = st.sampled_from(["trust", "prove", "prove"])
 LENGTHS = st.sampled_from([40, 30, 20, 12])  # numbers of acts; short sequences take little time and find many errors
 
 
 class Model(Acts, RuleBasedStateMachine):
-    """A sequence: acts in any order, then a check, then repairs by staff."""
+    """Plays a sequence: acts in any order, then a check, then repairs by staff."""
 
     stage: Stage
 
@@ -31,7 +32,7 @@ class Model(Acts, RuleBasedStateMachine):
 
     @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH, partners=PARTNERS, answers=ANSWERS)
     def begin(self, crew, acts, domains, end, quick, partners, answers):
-        """Starts with a trial, because most acts need a trial."""
+        """Prepares the sequence. Sends a trial first, because most acts need a trial."""
         self.crew, self.left = crew, acts
         if answers != "trust":
             self.desk.setting(answers=answers)

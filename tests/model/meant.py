@@ -1,7 +1,8 @@
-"""Computes the shape of a trial and the records that follow from it (contract 3.9, 19).
+"""Computes the shape of a trial and the records that follow from the shape (contract 3.9, 19).
 
-The computation shares no code with the desk's own. It uses no database and no clock. Ends are texts in the wire's
-format, or "" for no end. `story.py` finds out what was said.
+The shape is the trial's domains, service and end. The computation shares no code with the desk's own. It uses no
+database and no clock. Ends are texts in the wire's format, or "" for no end. `story.py` collects the messages and
+acts.
 """
 
 import datetime
@@ -18,10 +19,11 @@ END_OF_DAY = "235959"
 
 @dataclass(frozen=True)
 class Said:
-    """A trial's message, or a change, with the values that it gives. `domains` is its full list (`as_ascii`).
+    """The values that the message of a trial or of a change gives.
 
-    `place` is the position by number. `about` has the domains about which it says something. None means all domains.
-    `gone` is the place of its withdrawal. `with_trial` is True if it was withdrawn only together with its trial.
+    `place` is the message's position by its number. `domains` is the full list of domains (`as_ascii`). `about` has
+    the domains about which the message decides; None means all domains. `gone` is the place of the message's
+    withdrawal, or None. `with_trial` is True if a change was withdrawn only together with its trial.
     """
 
     place: int
@@ -34,13 +36,16 @@ class Said:
     with_trial: bool = False
 
     def says_nothing(self) -> bool:
-        """Returns True if nothing of a given-up item counts any more."""
+        """Returns True if nothing of a given-up message counts any more."""
         return not (self.service or self.end) and (self.domains is None or self.about == frozenset())
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of the trial by what an activation left behind (contract 3.9, 13 and 16)."""
+    """The end of a trial that follows from what its activation left behind (contract 3.9, 13 and 16).
+
+    Causes are a late undoing, a given-up restore or an accepted deletion of the activation.
+    """
 
     place: int
     gone: int | None = None
@@ -48,7 +53,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Taken:
-    """The end that staff took from the partner's records."""
+    """An end date of a trial that staff took from the partner's records (`take`), or set by `move_end`."""
 
     place: int
     end: str
@@ -60,7 +65,10 @@ Item = Said | Ending | Taken
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a trial. `listed` has the domains that it would have without an ending."""
+    """The domains, service and end of a trial.
+
+    `listed` has the domains that it would have if no activation had ended it.
+    """
 
     domains: frozenset[str] = frozenset()
     service: str = ""
@@ -68,13 +76,15 @@ class Shape:
     listed: frozenset[str] = frozenset()
 
     def is_over(self, now: str) -> bool:
-        """Returns True if the end has passed, or if no domain is left."""
+        """Returns True if the end of the trial has passed, or if no domain is left."""
         return not self.domains or bool(self.end) and self.end < now
 
 
 def fold(items: Iterable[Item]) -> Shape:
-    """Returns the shape that results from the items in the order of their numbers. The caller leaves out withdrawn
-    items."""
+    """Returns the shape that results from the items (messages, endings, taken ends) in the order of their numbers.
+
+    The caller must leave out withdrawn items.
+    """
     domains, service, end, over = frozenset(), "", "", False
     for item in sorted(items, key=lambda one: one.place):
         if isinstance(item, Ending):
@@ -106,7 +116,7 @@ def in_effect(items: Iterable[Item]) -> list[Item]:
 
 
 class Row(NamedTuple):
-    """The fields of a partner's record that are checked here. Times are in the wire's format."""
+    """The checked fields of a billing record at the partner. Times are texts in the wire's format."""
 
     job: str
     product: str
@@ -123,12 +133,12 @@ class Row(NamedTuple):
 
 
 def as_ascii(domain: str) -> str:
-    """Returns the form in which host names are compared: lower case, with `xn--` labels."""
+    """Returns a host name in the form in which names are compared: lower case, with `xn--` labels."""
     return domain.lower() if domain.isascii() else domain.encode("idna").decode().lower()
 
 
 def read_rows(records: Iterable[dict]) -> list[Row]:
-    """Converts the sandbox's records."""
+    """Converts the sandbox's billing records to rows."""
     return [
         Row(
             one["jobId"],
@@ -145,7 +155,7 @@ def read_rows(records: Iterable[dict]) -> list[Row]:
 
 
 def right_end(row: Row, end: str) -> bool:
-    """Returns True if the record has this end. For no end, it must last at least ten years."""
+    """Returns True if the record has this end. If `end` is empty, the record must last at least ten years."""
     return row.until == end if end else row.until >= ten_years_on(row.created)
 
 
@@ -155,7 +165,7 @@ def ten_years_on(moment: str) -> str:
 
 
 def wrong_trial_records(shape: Shape | None, rows: Iterable[Row], now: str) -> Iterator[str]:
-    """Yields the differences between the trial's records and its shape. With None, no record may run on."""
+    """Yields the differences between the trial's records and its shape. Without a shape, no record may run on."""
     running: dict[str, list[Row]] = {}
     for row in rows:
         if row.runs(now):
@@ -178,16 +188,15 @@ def wrong_trial_records(shape: Shape | None, rows: Iterable[Row], now: str) -> I
 
 
 def left_of(said: Said, before: Shape, rows: Iterable[Row], now: str) -> list[Said]:
-    """Returns what still counts of a given-up change or trial message, according to the partner's records. If the
-    contract can be read in several ways, returns each reading.
+    """Returns what still counts of a given-up change or trial message, according to the partner's records.
 
-    The item says nothing about domains on which it did not act. Its service and its end count only if every domain of
-    the result has them.
+    If the contract can be read in several ways, returns each reading. The message decides only about domains on which
+    its steps acted. Its service and its end count only if every domain of the resulting shape has them.
     """
     rows = list(rows)
     run_on, live = [row for row in rows if row.runs(now)], [row for row in rows if row.live]
     found = _left_of(said, before, run_on)
-    if len(live) != len(run_on):  # an expired record was not cancelled
+    if len(live) != len(run_on):  # some records expired without a cancel
         found += _left_of(said, before, live)
     return list(dict.fromkeys(found))
 
@@ -208,17 +217,19 @@ def _left_of(said: Said, before: Shape, rows: Iterable[Row]) -> list[Said]:
         here = [there.get(one, []) for one in result]
         services = _counts(said.service, here, lambda row: row.product == said.service, alone=True)
         ends = _counts(said.end, here, lambda row: right_end(row, said.end), alone=False)
-        services += [""] if said.service == before.service else []  # a repeated service may have needed no act
+        services += [""] if said.service == before.service else []  # the same service may need no act
         for service, end in product(services, ends):
             one = replace(said, about=about, service=service, end=end)
-            if about == readings[0] or readings[0] or service or end:  # an item that did nothing acted on no domain
+            if about == readings[0] or readings[0] or service or end:  # without any effect, no domain counts
                 found.append(one)
     return found
 
 
 def _counts(value: str, here: Sequence[list[Row]], has: Callable[[Row], bool], *, alone: bool) -> list[str]:
-    """Returns [value] if every domain has the value, [""] if one lacks it, and both if the records can be read both
-    ways."""
+    """Returns [value] if every domain has the value, and [""] if a domain lacks it.
+
+    Returns both if the records can be read both ways.
+    """
     if not value:
         return [""]
     if not here:
@@ -226,10 +237,10 @@ def _counts(value: str, here: Sequence[list[Row]], has: Callable[[Row], bool], *
     if not all(any(has(row) for row in rows) for rows in here):
         return [""]
     if alone and any(not has(row) for rows in here for row in rows):
-        return ["", value]  # the old service is live too
+        return ["", value]  # a record of the old service is live too
     return [value]
 
 
 def wire(moment: datetime.datetime) -> str:
-    """Returns the time in the wire's format. The time must be local."""
+    """Returns a local time as text in the wire's format."""
     return f"{moment:%Y%m%d%H%M%S}"

@@ -1,7 +1,8 @@
 """The fixes that `bite` removes, each with the patch that removes it.
 
-A name begins with the rule of contract 3.9 that the fix enforces, if there is one. The fixes of rule 19 are in
-`mends_shape.py`. Other modules import functions by name, so a patch replaces the function in each of these modules.
+The name of a fix begins with the number of the rule of contract 3.9 that it enforces, if there is such a rule. The
+fixes of rule 19 are in `mends_shape.py`. Other modules import functions by name, so a patch replaces the function in
+each of these modules.
 """
 
 import contextlib
@@ -71,14 +72,17 @@ Patch = Callable[[contextlib.ExitStack], None]
 
 @dataclass(frozen=True)
 class Mend:
-    """A fix. `remove` removes it until the stack is closed. `noticed_by` is a test that fails without the fix."""
+    """A fix of a known defect. `remove` applies a patch that removes the fix until the stack is closed.
+
+    `noticed_by` is a test that fails without the fix.
+    """
 
     remove: Patch
     noticed_by: str = ""
 
 
 def put(name: str, value: object, *places: object) -> Patch:
-    """Returns a patch that replaces this name in each of these modules or classes."""
+    """Returns a patch that replaces this name in each of the modules or classes `places`."""
     return lambda stack: [stack.enter_context(mock.patch.object(place, name, value)) for place in places]
 
 
@@ -88,14 +92,17 @@ def both(*patches: Patch) -> Patch:
 
 
 def looks_where(fits: Callable) -> Callable:
-    """Returns a `schedule_verification` that only gets the steps for which `fits` is true."""
+    """Returns a replacement of `schedule_verification`, which plans look-ups.
+
+    It plans look-ups only for the steps for which `fits` is true.
+    """
     from orders.replanning.verify_unanswered_calls import schedule_verification
 
     return lambda rows, calls, *, now: schedule_verification(filter(fits, rows), calls, now=now)
 
 
 def known_defects() -> dict[str, Mend]:
-    """Returns the fixes of defects found before rule 19, by name. Requires that Django is set up."""
+    """Returns the fixes of defects found before rule 19 of contract 3.9, by name. Requires that Django is set up."""
     from django.db.models import Q
 
     from integrations.bigdata import reconciliation

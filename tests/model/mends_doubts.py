@@ -51,7 +51,10 @@ test."""
 
 
 def doubts() -> dict[str, Mend]:
-    """Returns the fixes by name. The name says what the patch does instead. Requires that Django is set up."""
+    """Returns the fixes by name.
+
+    Each name describes the wrong behaviour without the fix. Requires that Django is set up.
+    """
     from integrations.delivery import loop
     from orders.actions import take
     from orders.bpm import received_decisions

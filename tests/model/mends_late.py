@@ -1,4 +1,7 @@
-"""The fixes of rule 6 (contract 3.9) for `bite`: look-ups after steps that follow a call that may still act."""
+"""The fixes of contract 3.9, rule 6, for `bite`. They are about calls without an answer, which may still act.
+
+If such a call is followed by another step, the desk looks up the partner's records after that step.
+"""
 
 import dataclasses
 
@@ -20,8 +23,10 @@ NOTICED_BY = {
 
 
 def late_calls() -> dict[str, Mend]:
-    """Returns the fixes by name. The name is the clause. The comment says what the patch does instead. Requires that
-    Django is set up."""
+    """Returns the fixes by name. Requires that Django is set up.
+
+    Each name is a clause of rule 6. The comment above the name describes the wrong behaviour without the fix.
+    """
     from orders.actions import take
     from orders.outbox import billing_effects
     from orders.replanning import giving_up, verify_unanswered_calls
@@ -35,7 +40,7 @@ def late_calls() -> dict[str, Mend]:
         return lambda found: [call for call in billing_effects.as_late_calls(found) if call.step not in steps]
 
     def makes_nothing(*steps):
-        """Returns a patch with which an undoing looks up no record of these steps."""
+        """Returns a patch with which an undoing looks up no records of these steps."""
         return both(
             put("late_calls", lambda **about: [row for row in called(**about) if row.step not in steps], undo_steps),
             put("acts_of", lambda order: [row for row in acts_of(order) if row.step not in steps], undo_steps),
@@ -61,7 +66,7 @@ def late_calls() -> dict[str, Mend]:
         "6 an undoing by cancel": Mend(
             put("schedule_verification", looks_where(lambda row: row.step != Step.CANCEL_BILLING), outcome_effects)
         ),
-        # Only the refused call of the step itself is considered.
+        # Only the refused call of the given-up step itself is considered.
         "6 giving up asks about all calls": Mend(put("_may_act_until", lambda row, now: None, giving_up)),
         # Records that staff took are not looked up again.
         "6 behind staff's word": Mend(put("look_behind", lambda order, now: None, take)),

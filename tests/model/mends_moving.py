@@ -1,4 +1,4 @@
-"""The fixes of rule 18 (contract 3.9) for `bite`, about moves of a start: a patch for each clause."""
+"""The fixes of contract 3.9, rule 18, for `bite`: a patch for each clause. Rule 18 is about moves of a start day."""
 
 import dataclasses
 import datetime
@@ -42,8 +42,10 @@ AFTER_A_RESTORE = "test_restored.py::test_a_start_that_was_moved_after_the_backu
 
 
 def moves() -> dict[str, Mend]:
-    """Returns the fixes by name. The name is the clause. The comment says what the patch does instead. Requires that
-    Django is set up."""
+    """Returns the fixes by name. Requires that Django is set up.
+
+    Each name is a clause of rule 18. The comment above the name describes the wrong behaviour without the fix.
+    """
     found = {**_of_asking(), **_of_answers(), **_of_what_else()}
     tests = {name: f"test_moving.py::test_{test}" for name, test in NOTICED_BY.items()}
     tests["18 asked after a restore"] = AFTER_A_RESTORE
@@ -84,7 +86,7 @@ def _of_asking() -> dict[str, Mend]:
         "18 called off": Mend(put("end_moves", lambda *, now, by="": 0, *_users_of_end_moves())),
         # A move that was never begun is called off without an incident, like a refused move.
         "18 called off with an incident": Mend(put("follow_move", says_nothing, *_users_of_follow_move())),
-        # The partner is not queried.
+        # A move is sent without asking whether the partner's breaker is open.
         "18 not begun while its breaker is open": Mend(put("hold_back", lambda rows, *, now, down: rows, claim)),
         # All moves of an order have the same key.
         "18 a move of its own key": Mend(put("build_step", same_key, move_start)),
@@ -187,7 +189,7 @@ def _of_answers() -> dict[str, Mend]:
         ),
         # A move may always be resent.
         "18 resend while both lie ahead": Mend(put("MIN_LEAD", -LONG, move_start)),
-        # The latest start counts.
+        # The latest start of the records counts as the order's start.
         "18 the earliest is the start": Mend(put("earliest", max, move_start_outcomes)),
     }
 

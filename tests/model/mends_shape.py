@@ -1,10 +1,10 @@
-"""The fixes of rule 19 (contract 3.9) for `bite`: a patch for each sentence, and for consequences of the sentences."""
+"""The fixes of contract 3.9, rule 19, for `bite`: a patch for each sentence, and for consequences of the sentences."""
 
 import dataclasses
 
 from tests.model.mends import Mend, both, put
 
-FAR = 10**6  # a number after all others
+FAR = 10**6  # a number greater than all real ones
 NOTICED_BY = {
     "14 the trial is named": "an_end_that_some_records_refused_is_put_back_for_the_others",
     "19 a held one has no number": "a_restore_makes_nothing_of_a_change_that_waits_for_the_claim",
@@ -41,8 +41,10 @@ NOTICED_BY = {
 
 
 def sentences() -> dict[str, Mend]:
-    """Returns the fixes by name. The name is the sentence. The comment says what the patch does instead. Requires that
-    Django is set up."""
+    """Returns the fixes by name. Requires that Django is set up.
+
+    Each name is a sentence of rule 19. The comment above the name describes the wrong behaviour without the fix.
+    """
     found = {**_of_the_fold(), **_of_endings(), **_of_given_up(), **_of_the_state(), **_of_taking_back()}
     tests = {name: f"test_found_shape.py::test_{test}" for name, test in NOTICED_BY.items()}
     return {name: dataclasses.replace(mend, noticed_by=tests[name]) for name, mend in found.items()}
@@ -75,7 +77,10 @@ def _of_the_fold() -> dict[str, Mend]:
         return {**before, **listed(before, entry)}
 
     def numbered_by(column):
-        """Returns an `entries_of` that numbers changes by the time in this column, and endings by their creation."""
+        """Returns a replacement of `entries_of`.
+
+        It numbers changes by the time in this column, and endings by the time of their creation.
+        """
 
         def read(trials, *, without=()):
             found = {}
@@ -103,7 +108,7 @@ def _of_the_fold() -> dict[str, Mend]:
         return plan
 
     return {
-        # A change also says the service and end that were valid before it.
+        # A change also counts as giving the service and end that were valid before it.
         "19 each says only what its message gives": Mend(
             both(
                 put("_change_request", says_all, trial_state_reads),

@@ -1,4 +1,7 @@
-"""The messages of BBOSS and BPM. T0 and T1 are trials, C0 is a change, A0 an activation. A domain is a letter."""
+"""The messages of BBOSS and BPM.
+
+T0 and T1 are trials, C0 is a change, A0 an activation. A letter stands for a domain.
+"""
 
 import datetime
 import functools
@@ -21,22 +24,26 @@ from tests.model.acts import act
 from tests.release_again import not_as_released
 
 FIRST_DAY = datetime.date(2023, 9, 20)
-UNKNOWN_ENTERPRISE = "555A23100079275183"  # of no province: the order is held until staff choose its attribution
+# This enterprise has no known attribution, so its order is held until staff choose one.
+UNKNOWN_ENTERPRISE = "555A23100079275183"
 FILE = "{}_50004020027_20230920185436.xlsx"
 
 
 def day(number: int) -> str:
-    """Returns the wire's text of a day. Day 0 is FIRST_DAY."""
+    """Returns a day as text in the wire's format. Day 0 is FIRST_DAY."""
     return f"{FIRST_DAY + datetime.timedelta(days=number):%Y%m%d}"
 
 
 def names(letters: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Returns host names: `ab` gives two domains, `A` is another spelling of `a`. A tuple contains whole names."""
+    """Returns the host names for these letters. `ab` gives two domains, and `A` is another spelling of `a`.
+
+    If `letters` is a tuple, it already contains whole names.
+    """
     return letters if isinstance(letters, tuple) else tuple(f"{letter}.example.com" for letter in letters)
 
 
 def trial_content(number: str, domains: str | tuple[str, ...], service: str, end: int | None, flow: str) -> dict:
-    """Returns a trial's content. `end` is its last day."""
+    """Returns the content of a trial's message. `end` is the number of its last day."""
     content = contents.trial(number, *names(domains), BusinessType=service, DataFlow=flow)
     return content if end is None else content | {"BizEnd": day(end)}
 
@@ -47,12 +54,12 @@ def _read(text: str) -> OrderContent:
 
 
 def as_order(content: dict) -> OrderContent:
-    """Returns the order in a content. Raises Refused."""
+    """Reads the order from the content of a message. Raises Refused."""
     return _read(json.dumps(content, ensure_ascii=False))
 
 
 class Messages:
-    """Sends BBOSS's orders and BPM's records."""
+    """Sends messages to the desk: BBOSS's orders and BPM's records."""
 
     def __init__(self):
         self.contents: dict[str, dict] = {}
@@ -62,7 +69,7 @@ class Messages:
 
     @act
     def trial(self, number: str, domains: str = "a", *, service="1", end: int | None = None, known=True, flow="1"):
-        """Sends a trial. `end` is its last day. With `known=False`, its attribution is unknown."""
+        """Sends a trial. `end` is the number of its last day. With `known=False`, its attribution is unknown."""
         content = trial_content(number, domains, service, end, flow)
         return self._send(content if known else content | {"EnterpriseID": UNKNOWN_ENTERPRISE})
 
@@ -74,7 +81,10 @@ class Messages:
 
     @act
     def activation(self, number: str, of: str, domains="", *, start=0, service="1", files=False, flow="1"):
-        """Sends an activation. `start` is its day. Without domains it uses those of the trial."""
+        """Sends an activation.
+
+        `start` is the number of its start day. Without `domains`, it uses the trial's domains.
+        """
         if files:
             self.wrong_files.add(number)
         more = {"BusinessType": service, "DataFlow": flow} | ({"InfoSecurity": FILE.format(number)} if files else {})
@@ -87,8 +97,10 @@ class Messages:
 
     @act
     def again(self, number: str, *, flow="", same_call=False):
-        """Sends the same message again. With `flow`, the content differs. With `same_call`, the transIDO is the first
-        one."""
+        """Sends the message of an order again.
+
+        With `flow`, the content differs. With `same_call`, the message has the transIDO of its first call.
+        """
         content = self.contents[number] | ({"DataFlow": flow} if flow else {})
         return self._send(content, self.calls[number] if same_call else "")
 
@@ -113,7 +125,7 @@ class Messages:
 
     def _send(self, content: dict, call: str = "") -> str:
         number, call = content["OrderNum"], call or uuid.uuid4().hex
-        if is_restored():  # like integrations.bboss.views
+        if is_restored():  # integrations.bboss.views answers so too
             return "503"
         message = self._message(number, call)
         try:

@@ -1,5 +1,8 @@
-"""Checks the views of a desk at rest. Page, `show`, API, lists and the customer's page must agree with `stuck`. Every
-button that is offered must work. Also presses buttons at any time."""
+"""Checks the views of a desk at rest, and presses buttons of the orders' pages at any time.
+
+Page, `show`, API, lists and the customer's page must agree with `stuck`, the list of orders that need somebody. Every
+button that a page offers must work.
+"""
 
 import datetime
 import json
@@ -64,12 +67,14 @@ know them before."""
 
 
 class Undone(Exception):
-    """Rolls back the act of a button."""
+    """Raised to roll back the act of a button."""
 
 
 def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
-    """Yields the differences between the views and `stuck`, which has the orders that need somebody. Failed mails and
-    traffic queries change no state, so such an order counts as fine."""
+    """Yields the differences between the views and `stuck`, which has the orders that need somebody.
+
+    Failed mails and traffic queries change no state. So an order with only such failures counts as fine.
+    """
     now, rows = timezone.now(), list(stuck)
     needing = {row.number for row in rows if not all(map(_is_aside, row.reasons))}
     orders = list(Order.objects.select_related("trial").order_by("pk"))
@@ -93,8 +98,10 @@ def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
 
 
 def _ends_red(order: Order) -> bool:
-    """Returns True for orders that BPM rejected or returned. They are red or amber, although `stuck` does not name
-    them."""
+    """Returns True for orders that BPM rejected or returned.
+
+    Views show such orders in red or amber, although `stuck` does not name them.
+    """
     return order.decision == Order.Decision.REJECT or order.marks.returned
 
 
@@ -107,8 +114,11 @@ def _list(order: Order) -> bool:
 
 
 def _show(order: Order) -> bool:
-    """Returns True if `show` names a fault. The order for which an order waits is only in the text, so the marks are
-    used for that."""
+    """Returns True if the command `show` names a fault of the order.
+
+    Only the text of `show`, and not its JSON, names the order that this order waits for. So the marks are used for
+    that.
+    """
     told = StringIO()
     call_command("show", order.number, "--json", stdout=told)
     facts = json.loads(told.getvalue())
@@ -124,7 +134,7 @@ def _api(order: Order) -> bool:
 
 
 def _filters(stuck: Iterable, orders: Iterable[Order]) -> Iterator[str]:
-    """Checks the API's list of orders, which has the filters of the staff's list."""
+    """Yields errors of the API's list of orders. This list has the same filters as the list for staff."""
     known = {order.number for order in orders}
     named = {row.number for row in stuck} & known
     rows = {row["order"]: row for row in _read(OrdersView, limit="200")["results"]}
@@ -161,7 +171,7 @@ def _read(view: type, number: str = "", **query: str) -> dict:
 
 
 def _refusals(decision: Action, order: Order) -> Iterator[str]:
-    """Yields the refusals of a button, for each choice of its form. Rolls each act back."""
+    """Presses a button once for each choice of its form, and yields the refusals. Rolls each act back."""
     form = decision.form(order=order)
     names = [name for name in form.fields if name not in {"reason", "seen"}]
     choices = max([len(_values(name, form.fields[name])) for name in names if name not in TYPED], default=1)
@@ -173,7 +183,7 @@ def _refusals(decision: Action, order: Order) -> Iterator[str]:
                     decision, number=order.number, last_event_id=last_event(order), now=timezone.now(), **WHY, **more
                 )
                 raise Undone
-        except (Undone, BooksSilentError, ChangedMeanwhileError):  # the page says itself that it was outdated
+        except (Undone, BooksSilentError, ChangedMeanwhileError):  # the page itself says that it was outdated
             continue
         except OrderError as error:
             if error.code not in ITS_ANSWER:
@@ -184,7 +194,7 @@ class Buttons:
     """Presses buttons on an order's page."""
 
     def buttons(self, number: str) -> list[str]:
-        """Returns the keys of the offered decisions, without those that change nothing."""
+        """Returns the keys of the decisions that an order's page offers, without those that change nothing."""
         order = Order.objects.select_related("trial").filter(number=number).first()
         if order is None:
             return []
@@ -193,7 +203,7 @@ class Buttons:
 
     @act
     def press(self, number: str, key: str, choice: int = 0):
-        """Presses a button with the n-th choice of its form."""
+        """Presses a button of an order's page, with choice number `choice` of its form."""
         if key == "resend" and self.bpm_has(number):
             return "BPM was asked, and has a process under a key that we lost"
         order, decision = Order.objects.select_related("trial").filter(number=number).first(), DECISIONS[key]
@@ -209,19 +219,19 @@ class Buttons:
 
 
 def answers(decision: Action, order: Order, choice: int) -> dict[str, object]:
-    """Returns the n-th choice for each field of a decision's form, except the reason."""
+    """Returns a value for each field of a decision's form, except `reason` and `seen`. `choice` selects the values."""
     words = {name: _chosen(name, field, choice) for name, field in decision.form(order=order).fields.items()}
     return {name: words[name] for name in words.keys() - {"reason", "seen"}}
 
 
 def _values(name: str, field: Field) -> list:
-    """Returns the possible values of a field."""
+    """Returns the possible values of a form's field."""
     values = [value for value, _ in getattr(field, "choices", ()) if value] or TYPED.get(name, [field.initial])
     return values[:2] if name == "letters" else values  # two attributions are enough, because all behave alike
 
 
 def _chosen(name: str, field: Field, choice: int) -> object:
-    """Returns the value of a field for this choice."""
+    """Returns the value of a form's field for this choice."""
     values = _values(name, field)
     return values if name == "domains" else values[choice % len(values)]
 

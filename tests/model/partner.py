@@ -1,4 +1,4 @@
-"""The partners, with the rules of the sandbox called directly, and with faults on the way.
+"""Simulates the partners: calls the sandbox's rules directly, and adds faults on the way.
 
 `Wire.exchange` replaces `integrations.outbound.http_client._exchange`. All code above that function is real.
 """
@@ -34,10 +34,11 @@ FATES = {
     "again": "carried out, and answered in such words that it was done before",
     "later": "carried out, and answered that it will be done later",
 }
-FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the other fates have the sandbox's names
-LATE_BY = datetime.timedelta(seconds=400)  # the desk looks again after ten minutes (contract 3.9, Unknown)
+FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # other fates: the sandbox's names
+# A late call acts before the desk looks again after ten minutes (contract 3.9, Unknown).
+LATE_BY = datetime.timedelta(seconds=400)
 POST, DELETE, START = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bpm/flows/start"
-ACTS = (POST, DELETE, START)  # all other calls change nothing
+ACTS = (POST, DELETE, START)  # no other call changes anything
 KINDS_OF_CALLS = {"1": "live", "2": "cancel"}
 SAID = {"odd": {"state": "DONE"}, "odd no": {"state": "NO"}, "again": {"state": "AGAIN"}, "later": {"code": 503}}
 RULES = """
@@ -49,19 +50,19 @@ repeated = [{ state = ["AGAIN"] }]
 success = [{ code = [200, 0] }, { state = ["DONE"] }]
 refused = [{ code = ["*"] }, { state = ["NO"] }]
 repeated = [{ state = ["AGAIN"] }]
-"""  # a profile that reads these answers, and reads code 0 of BPM as success
+"""  # rules of a profile that reads the answers in SAID, and code 0 of BPM as success
 SUCCESS = re.compile(rb'\{"(code":(200|0)[,}]|state":"DONE")')
-PROVES = {"live": "create", "cancel": "cancel", "start": "start"}  # kind of a call: the proof that its success gives
+PROVES = {"live": "create", "cancel": "cancel", "start": "start"}  # by kind of call: what its success proves
 
 
 @dataclasses.dataclass
 class Wire:
-    """The network between the desk and the partners. `fates` are those of the next calls. Later calls succeed, except
-    those in `refused`, as (kind, domain).
+    """The network between the desk and the partners.
 
-    With `stubborn`, a partner repeats its first answer to a key forever. With `forgetful`, BPM ignores keys, so each
-    call starts a process. With `zero`, BPM reports success by `code` 0. `told` has the kinds of calls that have ever
-    succeeded.
+    `fates` has the outcomes of the next calls, which are keys of FATES. Later calls succeed, except those whose (kind,
+    domain) is in `refused`. With `stubborn`, a partner repeats its first answer to a key forever. With `forgetful`,
+    BPM ignores keys, so each call starts a process. With `zero`, BPM reports success by `code` 0. `told` has the kinds
+    of calls that have ever succeeded.
     """
 
     partners: Partners = dataclasses.field(default_factory=Partners)
@@ -109,8 +110,10 @@ class Wire:
         return answer.status, answer.headers, answer.body
 
     def _as_at_first(self, call: SandboxRequest, fate: str) -> SandboxResponse:
-        """Returns the partner's answer. A stubborn partner repeats its first answer. Notes whether the answer is a
-        success."""
+        """Returns the partner's answer to a call. A stubborn partner repeats its first answer.
+
+        Adds the kind of a successful call to `told`.
+        """
         acts = call.path in ACTS
         first = self.firsts.get(call.key + call.digest) if self.stubborn and acts else None
         if first is None:
@@ -131,7 +134,10 @@ class Wire:
         return dataclasses.replace(call, key=f"{call.key}-{self.starts}")
 
     def answer(self, call: SandboxRequest, fate: str) -> SandboxResponse:
-        """Returns the partner's answer to a call with this fate."""
+        """Returns the partner's answer to a call with the outcome `fate`, a key of FATES.
+
+        Raises PartnerError without an answer.
+        """
         if fate == "silent":
             raise PartnerError("no connection", code="refused", transport=True)
         if fate == "late":
@@ -151,7 +157,7 @@ class Wire:
         return self.partners.answer(call)
 
     def say(self, call: SandboxRequest, fate: str) -> SandboxResponse:
-        """Returns an answer that only RULES read. The partner's own refusals are returned unchanged."""
+        """Returns an answer that only a profile with RULES understands. Returns a refusal of the sandbox unchanged."""
         if fate == "odd no":
             return json_response(SAID[fate])
         answer = self.partners.answer(call)
@@ -159,15 +165,20 @@ class Wire:
         return json_response(SAID[fate] | {"result": body.get("result")}) if body.get("code", 200) == 200 else answer
 
     def act_before(self, call: SandboxRequest) -> None:
-        """Makes the partner act on this key with other bytes, as if before a restore. Then it refuses these bytes
-        under this key. Late calls under the key are dropped too."""
+        """Makes the partner act on the call's key with other bytes, as if that had happened before a restore.
+
+        After that the partner refuses the call's own bytes under this key. Late calls under the key are dropped too.
+        """
         self.stalled = [(at, late) for at, late in self.stalled if late.key != call.key]
         body = _an_hour_earlier(json.loads(call.body))
         self.reused += 1
         self.partners.answer(dataclasses.replace(call, body=encode(body).encode()))
 
     def meddle(self, row: dict, what: str, to: str = "") -> None:
-        """Changes a billing record at the big-data side manually (`by_hand`), or deletes it (`delete`)."""
+        """Changes a billing record at the big-data side manually (`by_hand`).
+
+        If `what` is `delete`, deletes the record.
+        """
         with self.partners.store.transaction():
             if what == "delete":
                 self.partners.store.delete_record(row)
@@ -195,8 +206,11 @@ def what_it_does(call: SandboxRequest) -> set[tuple[str, str]]:
 
 
 def by_hand(row: dict, what: str, to: str = "") -> dict:
-    """Returns a record after a manual change: made `live`, cancelled (`cancel`), with other `times`, or with `end` or
-    `start` moved to `to`, a time in the wire's format."""
+    """Returns a copy of a record as if a person at the partner had changed it.
+
+    `what` is `live` (made live), `cancel` (cancelled), `times` (created an hour earlier), or `end` or `start` (moved
+    to `to`, a time in the wire's format).
+    """
     changes = {
         "live": {"cancelStatus": "1"},
         "cancel": {"cancelStatus": "2"},
@@ -208,7 +222,7 @@ def by_hand(row: dict, what: str, to: str = "") -> dict:
 
 
 def _an_hour_earlier(value):
-    """Returns the body with all times an hour earlier."""
+    """Returns the body of a call with all creation times an hour earlier."""
     if isinstance(value, dict):
         return {name: _earlier(name, inner) for name, inner in value.items()}
     return [_an_hour_earlier(inner) for inner in value] if isinstance(value, list) else value

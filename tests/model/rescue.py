@@ -62,9 +62,11 @@ CREWS = {
 
 
 def rescue(desk, crew: str) -> str:
-    """Repairs the desk in rounds. In each round every stuck order gets the crew's first command that is allowed and
-    was not yet used in the order's situation. Then the desk is checked. Returns the commands used. Raises WrongError
-    if no command helps, or if the rounds do not end.
+    """Repairs the desk in rounds. `crew` is a key of CREWS, which lists commands by preference.
+
+    In each round, every stuck order gets the crew's first command that is allowed and was not yet used in the order's
+    situation. Then the desk is checked. Returns the commands used. Raises WrongError if no command helps, or if the
+    rounds do not end.
     """
     tried: dict[str, set] = {}
     told, done = desk.stuck() or [], []
@@ -90,7 +92,10 @@ def _named(row) -> str:
 
 
 def _help(desk, row, crew: str, tried: set) -> str:
-    """Returns the command that was allowed, or "" if none was."""
+    """Gives the crew's commands to a stuck order until the desk allows one.
+
+    Returns this command, or "" if none was allowed.
+    """
     situation = (row.state, *sorted((reason.kind, reason.code, reason.step) for reason in row.reasons))
     for way in CREWS[crew]:
         if (way, situation) in tried or (way in MAY_NEED and MAY_NEED[way] not in SERVICES):
@@ -118,12 +123,14 @@ MAY_NEED = {
 
 
 def _sent(judged: str) -> str:
-    """Returns "" if a step was queued. Otherwise returns the verdicts."""
+    """Returns "" if a step was queued. Otherwise returns the verdicts of the resend."""
     verdicts = {part.rpartition(": ")[2] for part in judged.split(", ")}
     return "" if verdicts & {"same", "new", "again", "blocked", "repeat"} else judged or "nothing"
 
 
 def _fixed(said: str) -> str:
-    """Returns "" if the order was compared, because a comparison also ends resolved faults. Otherwise returns the
-    error."""
+    """Returns "" if the order was compared. Otherwise returns the error.
+
+    A comparison counts as a success even if it fixed nothing, because it also ends resolved faults.
+    """
     return "" if "not answered" not in said else said

@@ -37,8 +37,8 @@ class Restoring:
 
     @act
     def restore(self):
-        """Restores the last copy and restarts all processes. STATE_DIR keeps its mark."""
-        self.dies_at = 0  # the restore is not done by a process of ours, so none can be killed
+        """Restores the last copy and restarts all processes. STATE_DIR keeps the mark of the newest event."""
+        self.dies_at = 0  # no process of the desk restores the database, so none can be killed
         if self.kept is None:
             return "there is no copy"
         savepoint, had = self.kept
@@ -63,7 +63,10 @@ class Restoring:
 
     @act
     def word(self):
-        """Compares BBOSS's list, then releases the desk."""
+        """Compares BBOSS's list of orders with the desk's.
+
+        Then ends the restored state, so that the desk sends again.
+        """
         if not detect_restore.is_restored():
             return "it is not restored"
         self.reconcile(listed=" ".join(self.contents))
@@ -102,8 +105,10 @@ class Restoring:
         return self.callback(number, "pass", f"{number}-asked")
 
     def bpm_has(self, number: str) -> bool:
-        """Returns True if BPM has a process of this order under a key that our database lost. Then staff who ask BPM
-        first, as the incident says, do not resend the order."""
+        """Returns True if BPM has a process of this order under a key that our database lost.
+
+        In this case, staff who first ask BPM, as the incident requests, do not resend the order.
+        """
         if not self.restores:
             return False
         keys = {row["key"][:36] for row in self.wire.partners.store.processes() if row["code"] == number}
@@ -114,7 +119,10 @@ class Restoring:
         return bool(keys - acted) and not (present and str(present.key) in keys & ours)
 
     def recover(self) -> None:
-        """Does what must happen before a desk is checked: releases it and restores lost orders."""
+        """Removes the partners' faults, ends the restored state, and enters or sends the lost orders again.
+
+        All of this must happen before a restored desk is checked.
+        """
         self.wire.heal()
         self.word()
         self.enter_missing()

@@ -53,7 +53,7 @@ BEHIND_A_LATE_CALL = st.sampled_from(
         ("repeat", ""),
         ("repeat", "cancel"),
     ]
-)  # the first call, and the acts that follow
+)  # the late call, and the act that follows
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
 )
@@ -68,7 +68,7 @@ FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=Fal
 DOUBTFUL = st.sampled_from(
     [("odd",), ("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",)]
     + [("lost", "refuse")]
-)  # the fates of a call and of its repeat
+)  # outcomes (keys of FATES) of a call and of its repeat
 BEHIND_DOUBT = st.sampled_from(
     ["read", "read", "read", "", "resend", "take_start", "send_anew", "callback", "remark", "compensate", "withdraw"]
     + ["resume", "opened"]
@@ -119,8 +119,11 @@ RULES: list[Rule] = []
 
 
 def often(weight: int, *, when: Callable = lambda model: True, needs: str = "", **drawn):
-    """Adds a rule with its `weight`. All weights together are about two hundred. `when` is its condition. `needs` is a
-    service that some versions lack."""
+    """Adds the decorated method as a rule. `weight` says how often it is selected, relative to the other rules.
+
+    All weights together are about two hundred. `when` is the rule's condition. `needs` is a service that some versions
+    lack.
+    """
 
     def add(act):
         if not needs or needs in SERVICES:
@@ -131,30 +134,36 @@ def often(weight: int, *, when: Callable = lambda model: True, needs: str = "", 
 
 
 class Acts:
-    """The acts that may happen."""
+    """The rules as methods. Each method selects values and carries out an act on the desk."""
 
     desk = None
 
     # --- selecting an order
 
     def own(self, letter: str) -> list[str]:
-        """Returns the numbers of a kind, oldest first."""
+        """Returns the numbers of all orders of a kind (`T`, `C` or `A`), oldest first."""
         return [number for number in self.desk.said() if number[0] == letter]
 
     def next_number(self, letter: str) -> str:
-        """Returns the next number of a kind. If the maximum is reached, returns the last number again."""
+        """Returns the next number of a kind (`T`, `C` or `A`).
+
+        If the maximum is reached, returns the last number again.
+        """
         return f"{letter}{min(len(self.own(letter)), MOST[letter] - 1)}"
 
     def trial_of(self, pick: int) -> str:
         return "T1" if pick == 9 else "T0"
 
     def some(self, pick: int, letters: str) -> str:
-        """Returns an order of these kinds, counted from the newest. If there is none, returns an unknown number."""
+        """Returns an order of the kinds in `letters`. `pick` counts from the newest.
+
+        If there is no such order, returns an unknown number.
+        """
         numbers = [number for number in reversed(self.desk.said()) if number[0] in letters]
         return numbers[pick % len(numbers)] if numbers else f"{letters[0]}9"
 
     def troubled(self, pick: int, letters: str) -> str:
-        """Usually returns an order that an incident names."""
+        """Returns an order of the kinds in `letters`. For most values of `pick`, an open incident names the order."""
         numbers = [number for number in dict.fromkeys(TROUBLED()) if number[0] in letters] if pick < 7 else []
         return numbers[pick % len(numbers)] if numbers else self.some(pick, letters)
 
@@ -223,8 +232,10 @@ class Acts:
 
     @often(6, when=lambda model: model.standing(), pick=PICK, play=BEHIND_A_LATE_CALL)
     def behind_a_late_call(self, pick, play):
-        """Sends something twice, then something else. The first call gets no answer, its repeat is refused, and the
-        first call is carried out minutes later."""
+        """Makes a billing call that gets no answer, then acts on the order.
+
+        The call's repeat is refused, and the first call is carried out minutes later.
+        """
         numbers, (what, then), desk = self.standing(), play, self.desk
         number = numbers[pick % len(numbers)]
         desk.deliver()
@@ -262,7 +273,7 @@ class Acts:
 
     @often(12, pick=PICK, domains=GIVEN, fates=DOUBTFUL, billing=st.integers(0, 3), then=BEHIND_DOUBT)
     def doubtful(self, pick, domains, fates, billing, then):
-        """Sends an activation with a step that ends in doubt. Then people react to the doubt."""
+        """Sends an activation with a step that ends in doubt (contract 7.2). Then people or BPM react to the doubt."""
         number, desk = self.next_number("A"), self.desk
         desk.activation(number, self.trial_of(pick), domains, start=self.days_gone())
         if billing:
@@ -286,7 +297,7 @@ class Acts:
 
     @often(3, count=st.integers(2, 4), between=st.sampled_from([0, 0, 40000, 90000]), ok=st.integers(0, 3))
     def in_a_row(self, count, between, ok):
-        """Sends starts that are refused with the same words."""
+        """Sends BPM starts of several orders. BPM refuses all of them, or all but one, with the same words."""
         for place in range(count):
             number = self.next_number("A")
             self.desk.activation(number, self.trial_of(0), "abcd"[place], start=self.days_gone()).deliver("bigdata")
@@ -318,7 +329,7 @@ class Acts:
 
     @often(5, pick=PICK)
     def withdraw_in_turn(self, pick):
-        """Withdraws two changes one after the other, the newer or the older first."""
+        """Withdraws the two newest changes one after the other. Either change may come first."""
         changes = self.own("C")[-2:]
         for number in changes if pick < 5 else reversed(changes):
             self.desk.withdraw(number)
@@ -378,7 +389,7 @@ class Acts:
 
     @often(1, pick=PICK)
     def reconcile_list(self, pick):
-        """Compares BBOSS's list, which has an unknown number and may lack one of ours."""
+        """Compares BBOSS's list, which has an unknown number and may lack one of the desk's numbers."""
         numbers = [*self.desk.contents, "X1"]
         self.desk.reconcile(listed=" ".join(numbers[:pick] + numbers[pick + 1 :]))
 
@@ -494,7 +505,7 @@ class Acts:
 
     @often(9, needs="move_start", pick=PICK, to=st.sampled_from([0, 0, 1, 2, 3, 6]))
     def move_start(self, pick, to):
-        """Moves a start, usually of a scheduled order."""
+        """Moves the start day of an order, usually of a scheduled order."""
         mine = self.own("A") if pick < 8 else []
         waiting = [number for number in SCHEDULED() if number in mine]
         number = waiting[pick % len(waiting)] if waiting else self.some(pick, "TCA")
@@ -502,7 +513,7 @@ class Acts:
 
     @often(6, needs="move_end", pick=PICK, to=st.sampled_from([0, 1, 2, 5, 20, 40]))
     def move_end(self, pick, to):
-        """Moves an end, usually of a trial."""
+        """Moves the last day of an order, usually of a trial."""
         self.desk.move_end(self.some(pick, "T" if pick < 8 else "TCA"), self.days_gone() + to)
 
     @often(4, needs="erase", pick=PICK)
@@ -531,8 +542,10 @@ class Acts:
 
     @often(5, when=lambda model: not model.desk.wire.forgetful)
     def copy(self):
-        """Copies the database. A BPM that ignores keys is left out: after a restore it would start a second
-        process."""
+        """Copies the database. This rule is not used with a BPM that ignores keys.
+
+        After a restore, such a BPM would start a second process.
+        """
         self.desk.copy()
 
     @often(5, when=lambda model: model.desk.kept)
@@ -563,7 +576,7 @@ class Acts:
 
 
 def leave_out(names: Iterable[str]) -> None:
-    """Removes the rules of these acts. Then a seed gives the same draws as before these rules were added."""
+    """Removes the rules of these acts. So a seed that is older than the rules plays the same sequences as before."""
     for name in names:
         found = [one for one in RULES if one.act.__name__ == name]
         if not found:

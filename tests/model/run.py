@@ -48,7 +48,7 @@ def play_apart(options, database: str, count: int, url: str) -> int:
 
 
 def play_here(options) -> int:
-    """Plays part by part. Each part has another seed."""
+    """Plays the sequences in this process, part by part. Each part has another seed."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
 

@@ -1,4 +1,4 @@
-"""Checks that taking the partner's records changes only what staff were shown (contract 3.9, 14). Reads only rows."""
+"""Checks that `take` and `accept` change only records that staff were shown (contract 3.9, 14). Reads only rows."""
 
 import contextlib
 import datetime
@@ -11,17 +11,17 @@ from orders.rules.host_names import domain_key
 from tests.model.acts import WrongError
 
 STOPPED = ["failed", "given_up"]
-SETTLED = {"live", "cancelled", "deleted"}  # states of records that are certain
+SETTLED = {"live", "cancelled", "deleted"}  # states of a record about which the desk is certain
 
 
 @contextlib.contextmanager
 def only_what_was_shown(number: str) -> Iterator[None]:
-    """Checks an act in the block that takes or accepts the partner's records of an order. Raises WrongError.
+    """Checks an act in the `with` block that takes or accepts the partner's records of an order. Raises WrongError.
 
-    The act may change a record only if an open difference names it, or if a failed or given-up step has it. A live
-    record may become missing or cancelled only if its difference says so. Changes by an answer to a step are ignored.
-    For a change of a trial, the trial's records are checked. An order may be accepted as still billed only while such
-    a record exists.
+    The act may change a record only if an open difference is about the record, or if a failed or given-up step is. A
+    live record may become missing or cancelled only if its difference says so. Changes that an answer to a step makes
+    are ignored. For a change of a trial, the trial's records are checked. An order may be accepted as still billed
+    only while a record of a failed or given-up step exists.
     """
     order = Order.objects.select_related("trial").filter(number=number).first()
     owner = order and (order.trial if order.kind == Order.Kind.CHANGE and order.trial else order)
@@ -44,7 +44,10 @@ def only_what_was_shown(number: str) -> Iterator[None]:
 
 
 def _records(owner: Order) -> dict[int, tuple]:
-    """Returns by id: name, state and times of a record, and the step that changed it last."""
+    """Returns the records by id.
+
+    A value has the record's name, state and times, and the step that changed the record last.
+    """
     rows = BillingRecord.objects.filter(order=owner)
     return {
         row.pk: (
@@ -63,7 +66,7 @@ def _second(moment: datetime.datetime | None) -> datetime.datetime | None:
 
 
 def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
-    """Returns by a record's name the states at the partner according to the open differences."""
+    """Returns {name of a record: its states at the partner according to the open differences}."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in Difference.objects.filter(order=owner, state="open"):
         found.setdefault((row.product_id, domain_key(row.domain)), set()).add(row.detail.get("theirs", ""))
@@ -71,8 +74,11 @@ def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
 
 
 def _billed_still(order: Order, *, accepted: bool = False) -> set[int]:
-    """Returns the rows that list the order as still billed. Trials are ignored: they are listed beside other
-    orders."""
+    """Returns the ids of the order's rows in open incidents with the code `billed_not_active`.
+
+    With `accepted`, returns the ids of the closed rows that staff accepted. Trials are ignored, because such an
+    incident names a trial only beside another order.
+    """
     if order.kind == Order.Kind.TRIAL:
         return set()
     rows = order.troubles.filter(incident__code="billed_not_active", closed_at__isnull=not accepted)

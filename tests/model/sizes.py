@@ -1,6 +1,7 @@
-"""Plays all acts on orders of many domains. An order has at most `count` domains (contract 2.4: up to 20,000).
+"""Plays all acts of a desk on orders of many domains.
 
-`test_sizes.py` counts the statements of the acts, and `python -m bench.large` measures their time.
+An order has at most `count` domains (contract 2.4: up to 20,000). `test_sizes.py` counts the statements of the acts,
+and `python -m bench.large` measures their time.
 """
 
 import random
@@ -35,7 +36,7 @@ def meddle(desk, number: str, what: str, to: str = ""):
 
 @play
 def changes(desk, some):
-    """Changes of domains, service and end. Some are withdrawn while later changes are in effect."""
+    """Plays changes of domains, service and end. Some changes are withdrawn while later changes are in effect."""
     desk.trial("T0", some(0, 1), end=90).deliver()
     desk.change("C0", "T0", some(0.5, 1.5)).deliver()
     desk.change("C1", "T0", service="4").deliver()
@@ -49,7 +50,7 @@ def changes(desk, some):
 
 @play
 def activations(desk, some):
-    """First and subsequent activations. Each of them is withdrawn, compensated and opened again."""
+    """Plays first and subsequent activations. Each of them is withdrawn, compensated and opened again."""
     desk.trial("T0", some(0, 1)).deliver()
     desk.activation("A0", "T0").deliver()
     desk.change("C0", "T0", some(0, 0.5))  # held, because an activation has claimed the trial
@@ -64,7 +65,7 @@ def activations(desk, some):
 
 @play
 def first_comes_last(desk, some):
-    """Orders that arrive before their trial, and orders held for domains, an attribution or files."""
+    """Plays orders that arrive before their trial, and orders that are held for domains, an attribution or files."""
     desk.activation("A0", "T0", files=True).change("C0", "T0", some(0.5, 1.5))
     desk.activation("A1", "T0").activation("A2", "T1", some(0, 1))
     desk.trial("T0", some(0, 1), known=False).attribute("T0").deliver()
@@ -74,8 +75,10 @@ def first_comes_last(desk, some):
 
 @play
 def late(desk, some):
-    """Staff choose how a two-day-old activation is undone. Another activation continues although its trial has
-    ended."""
+    """Plays activations that are undone late, two days after their start, in the way that staff choose.
+
+    One activation continues although its trial has ended.
+    """
     desk.trial("T0", some(0, 1)).deliver()
     desk.activation("A0", "T0").deliver().wait(2 * DAY)
     desk.withdraw("A0").withdraw_by_staff("A0", how="cancel").deliver()
@@ -86,7 +89,10 @@ def late(desk, some):
 
 @play
 def moves(desk, some):
-    """Moves of a start day: accepted, refused, with an unknown result, and with records that differ and are taken."""
+    """Plays moves of a start day. Moves are accepted, are refused, or have an unknown result.
+
+    Some records differ, and staff take them.
+    """
     desk.setting(retries=[30]).trial("T0", some(0, 1)).deliver()
     desk.activation("A0", "T0", start=5).deliver()
     desk.move_start("A0", 6).deliver()
@@ -100,7 +106,10 @@ def moves(desk, some):
 
 @play
 def moved_ends(desk, some):
-    """Moves of a trial's end: accepted, refused and resent, with an unknown result, and refused and given up."""
+    """Plays moves of a trial's end. Moves are accepted, are refused, or have an unknown result.
+
+    Refused moves are resent or given up.
+    """
     desk.setting(retries=[30]).trial("T0", some(0, 1)).deliver()
     desk.move_end("T0", 20).deliver().change("C0", "T0", some(0.5, 1.5)).deliver()
     desk.move_end("T0", 10).deliver(fates=("refuse",)).resend("T0").deliver()
@@ -113,7 +122,7 @@ def moved_ends(desk, some):
 
 @play
 def unknown(desk, some):
-    """Calls without an answer, the look-ups that follow, and orders that are given up, taken or accepted."""
+    """Plays calls without an answer, the look-ups that follow, and orders that are given up, taken or accepted."""
     desk.setting(retries=[30]).trial("T0", some(0, 0.6)).deliver(fates=("lost",))
     desk.next_moment().deliver(fates=("broken",)).give_up("T0").play_out()
     desk.change("C0", "T0", some(0.3, 1)).deliver(fates=("broken",))
@@ -129,7 +138,7 @@ def unknown(desk, some):
 
 @play
 def undoing_late_calls(desk, some):
-    """Undoing of orders with late calls. Look-ups follow, and correct the records."""
+    """Plays the undoing of orders with late calls. Look-ups follow and correct the records."""
     desk.trial("T0", some(0, 1)).deliver()
     desk.change("C0", "T0", some(0.5, 1.5)).deliver(fates=("late",)).next_moment().deliver(fates=("ok",))
     desk.withdraw("C0").play_out()
@@ -150,7 +159,10 @@ def forced(desk, some):
 
 @play
 def books(desk, some):
-    """The comparison, its fixes, and records that are taken or accepted, for an activation and a trial."""
+    """Plays comparisons with the partner's records, their fixes, and records that staff take or accept.
+
+    The records are those of an activation and of a trial.
+    """
     desk.trial("T0", some(0, 1)).trial("T1", some(0, 1)).deliver()
     desk.activation("A0", "T0").deliver()
     for number in ("A0", "T1"):
@@ -190,7 +202,7 @@ def in_need(desk, some: Callable) -> None:
 
 @dataclass
 class Act:
-    """An act of a play. `line` is the act as called, with its result. `seconds` is its duration."""
+    """An act of a play. `line` is the act's call and result. `seconds` is its duration."""
 
     name: str
     line: str = ""
@@ -201,7 +213,7 @@ class Act:
 
 
 class Watched:
-    """A desk that measures its acts."""
+    """A desk that measures each of its acts."""
 
     def __init__(self, desk: Desk, acts: list[Act]):
         self._desk, self._acts = desk, acts
@@ -224,7 +236,7 @@ class Watched:
 
 
 def measure(stage: Stage, name: str, count: int) -> list[Act]:
-    """Plays this play with orders of `count` domains. Returns its acts."""
+    """Runs the play `name` with orders of `count` domains. Returns the play's acts."""
     acts: list[Act] = []
 
     def some(begin: float, end: float) -> tuple[str, ...]:
@@ -240,7 +252,7 @@ def measure(stage: Stage, name: str, count: int) -> list[Act]:
 
     random.seed(1)  # the waits between attempts are random
     with stage.play() as desk:
-        desk.note_books = lambda: None  # otherwise the model would read all records of the partner before each call
+        desk.note_books = lambda: None  # the model would read all records of the partner before each call
         with connection.execute_wrapper(watch):
             PLAYS[name](Watched(desk, acts), some)
     return acts

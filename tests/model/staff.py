@@ -1,4 +1,7 @@
-"""The acts of staff: each command of contract section 5 that changes something, if this version has the command."""
+"""The acts of staff. There is one for each command of contract section 5 that changes something.
+
+Commands that this version of the desk lacks are left out.
+"""
 
 import datetime
 import inspect
@@ -41,7 +44,7 @@ from tests.model.messages import FIRST_DAY, as_order, day, names, trial_content
 from tests.model.shown import only_what_was_shown
 from tests.model.worker import LOOKS
 
-PHONE = "13800000000"  # in each message (tests/flows/contents.py)
+PHONE = "13800000000"  # the phone number in each message (tests/flows/contents.py)
 # The acts that a version may lack, with the paths of their services.
 MAY_COME = {
     "give_up": "orders.replanning.giving_up.give_up",
@@ -82,7 +85,7 @@ def owner() -> User:
 
 
 def without_owner(pk: int) -> tuple[dict, list]:
-    """Returns an order's values and steps, without the owner."""
+    """Returns an order's values and its steps. Leaves out the values that are about the owner."""
     row = Order.objects.values().get(pk=pk)
     steps = Dispatch.objects.filter(order=pk).order_by("pk").values_list("pk", "state", "next_try_at", "superseded")
     return {name: value for name, value in row.items() if not name.startswith("owner")}, list(steps)
@@ -95,7 +98,7 @@ def books_and_steps(orders: Collection[int]) -> tuple[list, list]:
 
 
 class Interrupted(Comparison):
-    """A comparison during which an act happens."""
+    """A comparison of both sides' records, during which an act happens."""
 
     meanwhile: Callable | None = None
 
@@ -127,8 +130,11 @@ class Staff:
     def reconcile(
         self, *numbers: str, fix=False, reason="", listed: str | None = None, fates: tuple[str, ...] = (), meanwhile=""
     ):
-        """Compares, and fixes differences with `fix`. `listed` has BBOSS's numbers, separated by blanks. `meanwhile`
-        is an act between the query and the comparison."""
+        """Compares the desk's records with the partner's. With `fix`, also fixes the differences.
+
+        `listed` has the numbers of BBOSS's list, separated by blanks. `meanwhile` names an act that happens between
+        the query and the comparison.
+        """
         self.wire.fates.extend(fates)
         names = None if listed is None else listed.split()
         run = Interrupted(Scope(numbers=numbers), by=WHY["by"], fix=fix, reason=reason, listed=names)
@@ -139,7 +145,7 @@ class Staff:
 
     @act
     def pause(self, partner: str, seconds: float = 0):
-        """Pauses a partner for this number of seconds. 0 means until `resume`."""
+        """Pauses a partner for this number of seconds. 0 means until the act `resume`."""
         now = timezone.now()
         until = now + datetime.timedelta(seconds=seconds) if seconds else None
         pause_partner(partner=partner, now=now, until=until, **WHY)
@@ -148,7 +154,7 @@ class Staff:
     @act
     def resume(self, partner: str):
         resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
-        self.paused.pop(partner, None)  # only now, because the process may be killed before
+        self.paused.pop(partner, None)  # after the resume, because the process may be killed before
 
     @act
     def enter(self, number: str, domains: str = "a", *, service="1", end: int | None = None, flow="1"):
@@ -196,8 +202,11 @@ class Staff:
 
     @act
     def take(self, number: str, step: str = "", fates: tuple[str, ...] = (), meanwhile=""):
-        """Takes the partner's records. `meanwhile` is an act between the query and the taking, as on a page that was
-        open."""
+        """Takes the partner's records of an order as the desk's own.
+
+        `meanwhile` names an act that happens between the query and the taking, as if a page had been open for some
+        time.
+        """
         return self._with_books("take", number, fates, meanwhile, step=step)
 
     @act
@@ -233,7 +242,7 @@ class Staff:
 
     @act
     def move_start(self, number: str, to: int):
-        """Moves a start to this day. Day 0 is FIRST_DAY."""
+        """Moves an order's start to this day. Day 0 is FIRST_DAY."""
         SERVICES["move_start"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
 
     @act
@@ -243,8 +252,11 @@ class Staff:
 
     @act
     def erase(self, number: str):
-        """Erases the personal data of an order's line. Its books and steps must not change, and all must be over."""
-        with transaction.atomic():  # drains that run beside it wait for the line
+        """Erases the personal data of an order and of all orders of its trial.
+
+        Raises WrongError if billing records or steps change, if an order is not over, or if personal data is left.
+        """
+        with transaction.atomic():  # other processes that work on these orders wait for the locks
             line = lock_orders(line_of(find_order(number)).values_list("pk", flat=True))
             before = books_and_steps(line)
             found = SERVICES["erase"](number=number, now=timezone.now(), **WHY)
@@ -260,7 +272,10 @@ class Staff:
 
     @act
     def resolve(self, number: str):
-        """Resolves the incidents that nothing else ends: contradictions of BPM, and failed mails."""
+        """Resolves the incidents of an order that nothing else ends.
+
+        These incidents are about contradictions of BPM and about failed mails.
+        """
         over = Q(incident__step="approval") | Q(incident__partner="mail")
         ids = set(
             AffectedOrder.objects.filter(over, order__number=number, closed_at=None).values_list("incident", flat=True)
@@ -283,8 +298,10 @@ class Staff:
 
     @act
     def meddle(self, number: str, domain: str, what: str, to: int | None = None):
-        """Changes a record of this jobId at the big-data side manually. The record must exist or have existed. `to` is
-        the day to which its `end` or `start` is moved."""
+        """Changes a record of the order `number` at the big-data side, as a person there might.
+
+        The record must exist or have existed. `to` is the day to which the record's `end` or `start` is moved.
+        """
         key = f"{domain.lower()}.example.com"
         rows = [row for row in self.wire.partners.store.records(number) if row["domain"].lower() == key]
         if not rows:

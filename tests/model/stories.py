@@ -1,4 +1,7 @@
-"""Reads the story of each trial: messages from their senders, and what happened from the events of the history."""
+"""Reads the story of each trial.
+
+The messages are those that the senders know. What happened comes from the events of the history.
+"""
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,10 +44,10 @@ class Seen:
             self.books.append(Books(since, newest, tuple(read_rows(records))))
 
     def note_changed(self, kind: str, place: int, job: str, records: list[dict]) -> None:
-        """Stores records that were changed manually before a look-up for the event `place`. The look-up will find
-        them.
+        """Stores records that a person changed before a look-up of the desk. The look-up follows the event `place`.
 
-        For an acceptance, these records replace all records of the job since the event, because nobody has seen those.
+        The look-up will find these records. After an acceptance, they replace all stored records of `job` since the
+        event, because nobody has seen the stored ones.
         """
         rows = tuple(read_rows(records))
         before = next((at for at, one in enumerate(self.books) if one.since <= place <= one.until), None)
@@ -94,6 +97,9 @@ def read_stories(
 
 
 def _message(order: Order, contents: Mapping[str, dict]) -> Mapping:
-    """Returns the message as sent. If the process was killed before it answered, the sender does not know the message
-    was stored. Then returns the stored message."""
+    """Returns an order's message as its sender knows it.
+
+    If the process was killed before it answered, the sender does not know that the message was stored. In this case,
+    returns the stored message.
+    """
     return contents.get(order.number) or order.content

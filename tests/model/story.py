@@ -1,9 +1,9 @@
 """Checks the states of a trial's orders, and the partner's records, against all that was said about the trial.
 
-The expected records follow only from messages, BPM's decisions and staff's acts. The order of numbers and staff's acts
-come from the events of the history. Our records, steps and numbers are not read. The contract may leave open what
-follows from a fault, such as the domains on which a given-up change acted. Then all readings are tried, and one must
-fit. Uses no database and no clock.
+The expected records follow only from messages, BPM's decisions and staff's acts. Events of the history show staff's
+acts, and the sequence in which the desk planned the orders. The desk's own records, steps and numbers are not read.
+The contract may leave open what follows from a fault, such as the domains on which a given-up change acted. In this
+case, all readings are tried, and one of them must fit. Uses no database and no clock.
 """
 
 import datetime
@@ -38,7 +38,7 @@ RECEIVED = {"received", "entered"}
 PLANNED = {"went_on", "planned_again", "opened"}
 FIXES = {"fix_create_billing", "fix_delete_billing", "move_attribution_billing"}
 MOST_READINGS = 256
-SLACK = datetime.timedelta(minutes=10)  # tolerance, because clocks are set back
+SLACK = datetime.timedelta(minutes=10)  # a tolerance, because the model sets the clock back
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,11 @@ class Books:
 
 @dataclass(frozen=True)
 class Wrong:
-    """An error. It is excused if an open incident or an accepted difference about records names the order `excuse`. If
-    `excuse` is empty, nothing excuses the error. `domain` is the domain of the records concerned."""
+    """An error in a state or in a record.
+
+    It is excused if an open incident or an accepted difference about records names the order `excuse`. If `excuse` is
+    empty, nothing excuses the error. `domain` is the domain of the records concerned.
+    """
 
     text: str
     excuse: str = ""
@@ -104,7 +107,7 @@ class Order:
         return any(one.kind == "state" and one.data["new"] in states for one in self.told)
 
     def state_at(self, place: int) -> str:
-        """Returns the order's state just before this place."""
+        """Returns the order's state just before this place of the history."""
         state = ""
         for one in self.told:
             if one.place >= place:
@@ -116,7 +119,10 @@ class Order:
         return state
 
     def number_given(self) -> int | None:
-        """Returns the place of the first planning since the order was last held. Returns None for a held order."""
+        """Returns the place of the order's first planning since it was last held, or None for a held order.
+
+        An order that is held for its files does not count as held here.
+        """
         place = None
         for one in self.told:
             if one.kind == "held" and one.data.get("because") != "files":
@@ -164,7 +170,10 @@ class Story:
     # --- the readings
 
     def readings(self) -> list[list[Item]]:
-        """Returns all ways in which the messages and acts can be read."""
+        """Returns the ways in which the messages and acts can be read, at most MOST_READINGS.
+
+        Each way is a list of items.
+        """
         worlds: list[list[Item]] = [[]]
         for item, variants in self._items():
             longer = []
@@ -175,8 +184,11 @@ class Story:
         return worlds
 
     def _items(self) -> list[tuple[Item, Callable[[list[Item]], list[Item | None]] | None]]:
-        """Returns (item, function) by number. If an item has several readings, the function returns them for the items
-        before the item. Otherwise it is None."""
+        """Returns (item, function) for each message, ending and taken end, sorted by their places.
+
+        If an item has several readings, its function returns these readings, given the items before it. Otherwise the
+        function is None.
+        """
         found: list[tuple] = []
         trial = self.orders[self.trial]
         closed = trial.first({"withdrawn"})
@@ -202,14 +214,19 @@ class Story:
         return sorted(found, key=lambda pair: pair[0].place)
 
     def _stays_with_trial(self, order: Order, own: Told | None, closed: Told | None) -> bool:
-        """Returns True if an applied change was withdrawn only together with its trial. Such a change still describes
-        the trial (contract 3.10)."""
+        """Returns True if an applied change was withdrawn only together with its trial.
+
+        Such a change still describes the trial (contract 3.10).
+        """
         if closed is None or order.number == self.trial:
             return False
         return (own is None or own.place > closed.place) and order.state_at(closed.place) == APPLIED
 
     def _given_up(self, order: Order) -> Told | None:
-        """Returns the event that gave up a forward step of a trial or change, or None."""
+        """Returns the event that gave up a step of a trial or change, or None.
+
+        Steps of an undoing and of a fix do not count.
+        """
         for one in order.told:
             if one.kind == "withdrawn":
                 return None
@@ -246,8 +263,10 @@ class Story:
         return [one for one in self.books if one.until >= since and one.since <= until] or [self.books[-1]]
 
     def _endings(self) -> Iterator[tuple]:
-        """Yields endings caused by staff's acts on activations: late undoings, given-up restores, accepted
-        deletions."""
+        """Yields the endings of the trial that staff caused by acts on activations.
+
+        These acts are late undoings, given-up restores and accepted deletions.
+        """
         for order in self.of_kind("activation"):
             for one in order.told:
                 late = one.kind == "withdrawn" and one.data.get("how")
@@ -269,7 +288,10 @@ class Story:
         return None
 
     def _taken_ends(self) -> Iterator[tuple]:
-        """Yields ends that staff took. Staff may have named another order of the trial."""
+        """Yields the ends that staff took from the partner's records or set.
+
+        Staff may have named another order of the trial.
+        """
         for one in self.told:
             if one.kind == "end_moved":
                 yield Taken(one.place, one.data["end"].replace("-", "") + END_OF_DAY), None
@@ -299,7 +321,7 @@ class Story:
     # --- the checks
 
     def wrong(self, excused: Callable[[Wrong], bool] = lambda wrong: False) -> list[Wrong]:
-        """Returns the errors of the reading with the fewest errors, without excused errors."""
+        """Returns the errors of the reading that has the fewest errors. Excused errors are left out."""
         best: list[Wrong] | None = None
         for world in self.readings():
             found = [*self._wrong_trial(world), *self._wrong_changes(world), *self._wrong_activations(world)]
@@ -340,7 +362,7 @@ class Story:
         return base | {CONVERTED} if started is None or over or running else {CONVERTED}
 
     def _has_started(self) -> bool | None:
-        """Returns True if the holder of the claim has started, and None if that is unknown."""
+        """Returns True if the activation that has claimed the trial has started, and None if that is unknown."""
         state = self.states.get(self.holder)
         if state == SCHEDULED:
             return None if self._start(self.orders[self.holder]) <= self.wire_now else False
@@ -384,7 +406,7 @@ class Story:
         return ""
 
     def lived_with(self, wrong: Wrong) -> bool:
-        """Returns True if staff accepted these records and no record has changed since."""
+        """Returns True if staff accepted the records of this error, and none of these records has changed since."""
         now = self._records_of(wrong, self.rows)
         accepted = [one.place for one in self.told if one.kind == "accepted"]
         unchanged = self.books[-1].until
@@ -408,10 +430,12 @@ class Story:
                 yield Wrong(f"{order.number} is {state}: {line}", order.number, line.split()[0])
 
     def _domains(self, order: Order, world: list[Item]) -> list[frozenset[str]]:
-        """Returns the possible lists of domains that an activation bills. These are the domains of its message, or
-        those that staff named. Otherwise they are the trial's domains at its planning, according to the items still in
-        effect. If staff accepted that it continues with a withdrawn change (contract 3.10), the list with that change
-        is possible too."""
+        """Returns the possible lists of domains that an activation bills.
+
+        These are the domains of its message, or the domains that staff named. Otherwise they are the trial's domains
+        at the time of its planning, according to the items still in effect. If staff accepted that it continues with a
+        withdrawn change (contract 3.10), the list with that change is possible too.
+        """
         if order.domains is not None:
             return [order.domains]
         named = order.last({"domains_named"})
@@ -470,9 +494,11 @@ class Story:
         return found
 
     def _start(self, order: Order) -> str:
-        """Returns the expected start: the beginning of the start day if that was in the future at the planning,
-        otherwise "". Staff may have moved the start to another day, or to the time at which the big-data side received
-        the move."""
+        """Returns the expected start of an activation as text.
+
+        This is the beginning of the start day if that was in the future at the planning, otherwise "". Staff may have
+        moved the start to another day, or to the time at which the big-data side received the move.
+        """
         planned, day = order.last_planned(), order.content["BizStart"]
         moved = order.last({"start_moved"})
         if moved and planned and moved.place > planned.place:

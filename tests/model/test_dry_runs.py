@@ -1,4 +1,4 @@
-"""Compares what dry runs say about trials and changes with what then happens (contract 3.9, 13 and 19)."""
+"""Compares what dry runs predict about trials and changes with what then happens (contract 3.9, 13 and 19)."""
 
 import re
 from collections import Counter
@@ -33,7 +33,7 @@ CODES = {
 
 
 def previewed(what, number: str) -> dict[str, object]:
-    """Returns {code of a sentence: its number} for a dry run."""
+    """Returns {code of a predicted sentence: the number in this sentence} for the preview function `what`."""
     order = Order.objects.select_related("trial").get(number=number)
     return {one.code: one.params.get("n") for one in what(order, now=timezone.now())}
 
@@ -159,7 +159,10 @@ def scheduled(desk) -> str:
 
 
 def everything() -> dict:
-    """Returns all rows, the functions that a commit would call, and the files of this machine and of the orders."""
+    """Returns everything that a dry run must leave unchanged.
+
+    This is all rows, the functions that a commit would call, and the files of this machine and of the orders.
+    """
     folders = [Path(settings.STATE_DIR), Path(settings.ATTACHMENT_DIR)]
     files = {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
     rows = {model: sorted(map(str, model.objects.values())) for model in apps.get_models()}
@@ -177,7 +180,7 @@ def taken_back(before: dict, after: dict) -> Counter:
     for pk, (kind, state, end) in before.items():
         now_state, now_end = after[pk][1:]
         if state == "to_send":
-            continue  # the record never existed there
+            continue  # at the partner, the record never existed
         if state != now_state:
             found[CODES[kind, now_state]] += 1
         elif end != now_end:
@@ -240,7 +243,10 @@ def test_the_dry_run_of_a_mail_about_no_order_sends_it_again_and_rolls_back(desk
 
 
 def chosen_of(sentences: list[str], how: str) -> set[str]:
-    """Returns the preview of one choice. It names the differences between the choices."""
+    """Returns the sentences of a preview that apply to the choice `how`.
+
+    A sentence that differs between the choices begins with the name of its choice. This name is removed.
+    """
     found = set()
     for sentence in sentences:
         choice, _, rest = sentence.partition(": ")

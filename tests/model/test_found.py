@@ -1,6 +1,7 @@
-"""All errors that the model or a person has found, shrunk, in the form in which the model prints them. Remove none.
+"""All errors that the model or a person has found, each as a short test in the form that the model prints.
 
-A person found the first errors before the model existed. Their points are those of "Books that stay right".
+Do not remove any of them. A person found the first errors before the model existed. The points in their docstrings are
+those of this person's list, "Books that stay right".
 """
 
 from orders.models import AskedAct, BillingRecord
@@ -8,7 +9,10 @@ from tests.conftest import shanghai
 
 
 def test_opened_order_cancels_what_a_later_change_added(desk):
-    """Point 1: a1's trial record is cancelled, so x1's must be cancelled too."""
+    """A reopened activation also cancels the trial record that a change added in the meantime.
+
+    This is point 1 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.change("C0", "T0", "ab").deliver()
@@ -16,7 +20,11 @@ def test_opened_order_cancels_what_a_later_change_added(desk):
 
 
 def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
-    """Point 1 the other way round: a change removed domain a, so a must not be billed again."""
+    """A change removed a before an activation was reopened and withdrawn.
+
+    The withdrawal restores the trial's present domains only, so a must not be billed again. This is point 1 of "Books
+    that stay right".
+    """
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.change("C0", "T0", "b").deliver()
@@ -25,7 +33,10 @@ def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
 
 
 def test_filter_does_not_open_what_was_compensated(desk):
-    """Point 1: a filter must not open orders that were compensated months ago."""
+    """A resend by a filter must not open orders that were compensated months ago.
+
+    This is point 1 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.resend(failed=True)
@@ -34,22 +45,30 @@ def test_filter_does_not_open_what_was_compensated(desk):
 
 
 def test_forced_repeat_that_is_refused_changes_nothing(desk):
-    """Points 2 and 4: the earlier acceptance still counts."""
+    """A forced repeat of an accepted step is refused. The earlier acceptance still counts.
+
+    These are points 2 and 4 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.resend("A0", force=True, channel="billing").deliver("bigdata", fates=("refuse", "refuse")).check()
 
 
 def test_forced_repeat_starts_no_second_process(desk):
-    """Point 4: the repeat has the same key and bytes."""
+    """A forced repeat of a BPM start has the same key and bytes, so that BPM starts no second process.
+
+    This is point 4 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.resend("A0", force=True, channel="bpm").check()
 
 
 def test_lost_then_refused_twice_is_undone_all_the_same(desk):
-    """Point 2: a change's answer was lost, its repeats were refused twice, and it was withdrawn. Its domain must not
-    stay live."""
+    """The answer to a change is lost, its repeats are refused twice, and the change is withdrawn.
+
+    The domain of the change must not stay live (point 2 of "Books that stay right").
+    """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver(fates=("lost",)).next_moment().deliver(fates=("refuse",))
     desk.resend("C0").deliver(fates=("refuse",))
@@ -57,8 +76,10 @@ def test_lost_then_refused_twice_is_undone_all_the_same(desk):
 
 
 def test_replaced_dispatch_is_never_sent(desk):
-    """Point 3: a reconciliation planned a deletion, which is due when the order is opened again. It must not be
-    sent."""
+    """A reconciliation plans a deletion, which is due when the order is opened again. The deletion must not be sent.
+
+    This is point 3 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.compensate("A0").deliver()
@@ -67,7 +88,10 @@ def test_replaced_dispatch_is_never_sent(desk):
 
 
 def test_last_change_is_told_by_a_number(desk):
-    """Point 6: the clock is set back. The older change must not override the newer one."""
+    """The clock is set back between two changes. The older change must not override the newer one.
+
+    This is point 6 of "Books that stay right".
+    """
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
     desk.wait(-4).change("C1", "T0", "a").deliver()
@@ -76,7 +100,10 @@ def test_last_change_is_told_by_a_number(desk):
 
 
 def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
-    """Point 8: a permanently refused step must not block later steps, even if its order is withdrawn."""
+    """A permanently refused step must not block later steps, even if its order is withdrawn.
+
+    This is point 8 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver(fates=("refuse",))
     desk.change("C1", "T0", "ac")
@@ -85,7 +112,10 @@ def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
 
 
 def test_closed_trial_has_a_way_out(desk):
-    """Point 8: trial_closed."""
+    """Staff can let an activation go on that is held because its trial is closed (`trial_closed`).
+
+    This is point 8 of "Books that stay right".
+    """
     desk.trial("T0", "a", end=0).deliver()
     desk.wait(86400).sweep()
     desk.activation("A0", "T0", "a", start=1)
@@ -96,7 +126,10 @@ def test_closed_trial_has_a_way_out(desk):
 
 
 def test_missing_domains_have_a_way_out(desk):
-    """Point 8: domains_missing."""
+    """Staff can name the domains of an activation that is held because it has none (`domains_missing`).
+
+    This is point 8 of "Books that stay right".
+    """
     desk.activation("A0", "T0")
     desk.activation("A1", "T0")
     desk.trial("T0", "a").deliver()
@@ -107,7 +140,10 @@ def test_missing_domains_have_a_way_out(desk):
 
 
 def test_late_reject_deletes_nothing(desk):
-    """Point 9: what the customer owes stays until staff choose."""
+    """BPM rejects an activation that has been billed for days. Its record, which the customer owes, is not deleted.
+
+    Staff choose what happens (point 9 of "Books that stay right").
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.wait(3 * 86400).callback("A0", "reject", "r1").check()
@@ -115,7 +151,10 @@ def test_late_reject_deletes_nothing(desk):
 
 
 def test_late_withdrawal_cancels_as_staff_choose(desk):
-    """Point 9."""
+    """An activation that has been billed for days is withdrawn. It stays billed until staff choose `cancel`.
+
+    This is point 9 of "Books that stay right".
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.wait(3 * 86400).withdraw("A0").deliver()
@@ -125,14 +164,19 @@ def test_late_withdrawal_cancels_as_staff_choose(desk):
 
 
 def test_acted_before_is_never_did_nothing(desk):
-    """Point 7: 409 on a create, and the look-up shows the intended records. The step is done with the partner's
-    times."""
+    """The partner answers a create by 409, and the look-up shows the intended records.
+
+    The step is done with the partner's times (point 7 of "Books that stay right").
+    """
     desk.trial("T0", "a").deliver(fates=("before",)).check()
     assert desk.state("T0") == "trialing"
 
 
 def test_acted_before_with_nothing_there_stops(desk):
-    """Point 7: nothing is sent or compensated. Staff resend the step under a new key."""
+    """The partner answers a create by 409, and the look-up shows no record.
+
+    Nothing is sent or compensated. Staff resend the step under a new key (point 7 of "Books that stay right").
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "409")).check()
     assert desk.troubles("A0") == ["acted_before"]
@@ -154,7 +198,10 @@ def test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change(
 
 
 def test_resent_step_in_front_does_not_count_as_later(desk):
-    """T0's create is resent after A0's cancel was planned. Its row is newer, but its position is earlier."""
+    """T0's create is resent after A0's cancel was planned. The create does not count as the later step.
+
+    Its row is newer, but its position is earlier.
+    """
     desk.trial("T0", "d").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", "d")
     desk.resend("T0")
@@ -173,7 +220,10 @@ def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
 
 
 def test_step_in_the_air_is_not_claimed_again_by_an_opening(desk):
-    """At most one worker sends a step at a time. This applies to queries too."""
+    """An order is opened again while a worker sends one of its steps. No other worker may claim this step.
+
+    At most one worker sends a step at a time. This applies to queries too.
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "a")
     desk.claim("bigdata", room=1).deliver("bigdata", "bpm", fates=("refuse", "500", "lost"))
@@ -187,7 +237,11 @@ def test_failed_mail_of_a_trial_that_was_proceeded_upon_can_be_sent_again(desk):
 
 
 def test_trial_being_withdrawn_when_it_was_proceeded_upon_is_withdrawn_again(desk):
-    """The claim remembers the state `compensating`, which is over when the claim is released."""
+    """A trial is being withdrawn when staff let an activation go on, which claims the trial.
+
+    The claim stores the trial's state `compensating`. This state is over when the claim is released, so the trial is
+    withdrawn then.
+    """
     desk.trial("T0", "a").deliver()
     desk.withdraw("T0")
     desk.activation("A0", "T0")
@@ -216,7 +270,7 @@ def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
 
 
 def test_question_that_is_being_retried_is_not_replaced(desk):
-    """409, then the query is refused: the same dispatch continues."""
+    """The partner answers a create by 409, and then refuses the query. A resend continues the same dispatch."""
     desk.trial("T1", "a").deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
     desk.wait(3).resend("T1", channel="").check()
 
@@ -392,7 +446,10 @@ def test_files_are_not_looked_at_while_the_trial_is_closed(desk):
 
 
 def test_take_asks_for_the_records_of_the_trial_too(desk):
-    """The activation's records say nothing about its trial's records, which were wrongly taken as deleted."""
+    """`take` must query the records of an activation's trial too.
+
+    The activation's records say nothing about the trial's records, which were wrongly taken as deleted.
+    """
     desk.trial("T0", "cd").deliver()
     desk.activation("A0", "T0", "b")
     desk.callback("A0", "reject", "A0-r3").deliver("bigdata", "bpm", fates=("429", "409", "ok", "ok"), room=1)
@@ -403,7 +460,10 @@ def test_take_asks_for_the_records_of_the_trial_too(desk):
 
 
 def test_restored_records_are_not_taken_before_their_step_has_come(desk):
-    """The order was planned again behind a given-up step. It was held although it has live records."""
+    """An order is planned again behind a given-up step, after a restore.
+
+    An error of the desk held this order, although it had live records.
+    """
     desk.trial("T0", "ab", end=1)
     desk.wait(39600).deliver()
     desk.change("C0", "T0", "bc")
@@ -417,7 +477,10 @@ def test_restored_records_are_not_taken_before_their_step_has_come(desk):
 
 
 def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk):
-    """The order is billed and failed, and the incident says so."""
+    """After a restore, BPM may have the process of an order.
+
+    The order is billed and failed, and an incident says so.
+    """
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0", "a", service="4")
     desk.copy().deliver().restore().check()
@@ -426,8 +489,7 @@ def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk)
 
 
 def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_records(desk):
-    """The undoing of the earlier change must consider the records that the undoing of the later change will
-    restore."""
+    """The undoing of a change must consider the records that the undoing of a later change will restore."""
     desk.trial("T0", "a")
     desk.change("C0", "T0", "b")
     desk.change("C1", "T0", "a").deliver()
@@ -437,8 +499,10 @@ def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_r
 
 
 def test_a_withdrawn_activation_gives_back_what_its_lost_cancel_took(desk):
-    """After a restore the trial's creation finds its record cancelled. The activation cancelled it, in the lost part
-    of the history."""
+    """After a restore, a trial's creation finds its record cancelled. The withdrawal of the activation restores it.
+
+    The activation had cancelled the record in the lost part of the history.
+    """
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "")
     desk.copy().judged().restore().check()
@@ -471,7 +535,10 @@ def test_what_is_given_back_ends_as_the_trials_last_change_says(desk):
 
 
 def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
-    """An error of the model: the refusal ended the check before the desk was at rest, so nothing was checked."""
+    """A lost order is refused when it is sent again after a restore. This must not hide other errors.
+
+    This was an error of the model. The refusal ended the check before the desk was at rest, so nothing was checked.
+    """
     desk.trial("T0", "a").deliver()
     desk.copy()
     desk.activation("A0", "T0", "").deliver().restore().word()
@@ -482,7 +549,10 @@ def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
 
 
 def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
-    """The repeat of the trial's creation finds the record cancelled. The creation itself did not."""
+    """After a restore, a forced repeat of a trial's creation finds the record cancelled. The creation itself did not.
+
+    The withdrawal of the activation that had cancelled the record restores it.
+    """
     desk.trial("T0", "a").deliver()
     desk.resend("T0", force=True, channel="")
     desk.claim("bigdata", room=1)
@@ -493,8 +563,11 @@ def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
 
 
 def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(desk):
-    """Found by the interleavings (tests/interleave): the trial had ended, but its record stayed live, and nothing
-    showed it."""
+    """A late undoing ends a trial whose record stayed live, because the start day's cancel was refused.
+
+    The undoing must cancel this record. Found by the interleavings (tests/interleave): the trial had ended, but its
+    record stayed live, and nothing showed it.
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "", start=1).deliver()
     desk.callback("A0", "pass", "A0-r1").deliver()
@@ -504,7 +577,10 @@ def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(des
 
 
 def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(desk):
-    """Found by the interleavings: `stuck` correctly names the change. The model did not know that it may wait."""
+    """A withdrawn change on which others rest may wait behind a stopped change. `stuck` names the waiting one.
+
+    Found by the interleavings (tests/interleave): the model did not know that such a change may wait.
+    """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver("bigdata", fates=("409",))
     desk.change("C1", "T0", "a")
@@ -515,12 +591,15 @@ def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(
 
 
 def test_a_repeat_under_a_key_that_acted_is_not_believed_once_the_books_deny_it(desk):
-    """The partner acted, its answers were lost, and the record was deleted there. A comparison saw the deletion. A
-    repeat with the same key would be answered without an act."""
+    """A comparison shows that a record is gone at the partner, although a call may have created it.
+
+    The partner had created the record, its answers were lost, and somebody deleted the record there. A resend needs a
+    new key, because the partner would answer a repeat with the same key without an act.
+    """
     desk.trial("T0", "b").deliver("bigdata", fates=("lost",))
     desk.wait(30).setting(retries=[])
     desk.meddle("T0", "b", "delete").deliver("bigdata", "bpm", fates=("lost",), room=1)
-    desk.wait(700)  # until then the lost call may still act, so a comparison leaves its record out
+    desk.wait(700)  # until then the lost call may still act, so a comparison leaves out the record
     desk.judged()
     assert "new" in desk.resend("T0", channel="").answer()
     desk.check()
@@ -545,7 +624,10 @@ def test_a_record_that_was_given_up_and_is_cancelled_there_takes_their_time(desk
 
 
 def test_an_unknown_number_whose_order_arrives_is_unknown_no_more(desk):
-    """Only the next list closed its row. Until then staff could do nothing about the number."""
+    """An order arrives whose number the comparison had reported as unknown. Its arrival closes the report.
+
+    Before, only the next list of BBOSS closed the report. Until then staff could do nothing about the number.
+    """
     desk.trial("T0", "a")
     desk.copy()
     desk.activation("A0", "T0", "").deliver()
@@ -569,7 +651,10 @@ def test_what_is_asked_for_is_carried_out_by_its_confirmation(desk):
 
 
 def test_trial_behind_whose_failed_restore_a_change_waits_can_be_compared(desk):
-    """The change's undoing waits for staff to act on the activation. So no step is in progress."""
+    """A trial can be compared while a change's undoing waits for staff to act on a failed activation.
+
+    No step is in progress, because the undoing waits.
+    """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A1", "T0").deliver("bigdata").refuses("live", "a")
@@ -578,7 +663,10 @@ def test_trial_behind_whose_failed_restore_a_change_waits_can_be_compared(desk):
 
 
 def test_a_look_makes_nothing_again_of_a_trial_that_a_late_undoing_ends(desk):
-    """The start day's cancel was never answered. Days later the order is withdrawn with --delete."""
+    """The start day's cancel was never answered. Days later the activation is withdrawn with `--delete`.
+
+    This late undoing ends the trial, so the look-up creates no record of the trial again.
+    """
     desk.trial("T0", "a").deliver().setting(retries=[])
     desk.activation("A0", "T0", "", start=1).deliver().wait(259200).sweep()
     desk.deliver("bigdata", "bpm", fates=("late",), room=1).check()
@@ -586,7 +674,10 @@ def test_a_look_makes_nothing_again_of_a_trial_that_a_late_undoing_ends(desk):
 
 
 def test_an_activation_goes_on_with_a_withdrawn_change_that_staff_accepted_before_it_was_billed(desk):
-    """Staff accept while the activation's create has no answer yet. The create adds its records later."""
+    """Staff accept that an activation goes on with a withdrawn change. The activation's create has no answer yet.
+
+    The create adds its records after the acceptance.
+    """
     desk.trial("T0", "a")
     desk.change("C0", "T0", "b")
     desk.activation("A0", "T0", "", start=1)

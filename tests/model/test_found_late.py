@@ -1,7 +1,7 @@
-"""Plays in which a call may still act after the next act: another opening, undoing, fix, or a decision of staff.
+"""Sequences in which a call without an answer may still act after the next act.
 
-The call got no answer, its repeat was refused, and minutes later the call is carried out (contract 3.9, 6). The end
-must be the same as in the play without the late call.
+The next act is an opening, an undoing, a fix, or a decision of staff. The call gets no answer, its repeat is refused,
+and minutes later the call is carried out (contract 3.9, 6). The end must be the same as without the late call.
 """
 
 import pytest
@@ -10,30 +10,32 @@ from orders.models import AffectedOrder
 from tests.model.truth import Books, not_beside_each_other
 
 DAY = 86400
-DELETED = ("late",), ("refuse",)  # the fates of the first call and of its repeat
+DELETED = ("late",), ("refuse",)  # outcomes (FATES) of the first call and of its repeat
 
 
 @pytest.fixture
 def active(desk):
-    """Sends an activation and delivers it."""
+    """Returns a desk on which the activation A0 of the trial T0 is active."""
     desk.trial("T0", "a").deliver()
     return desk.activation("A0", "T0").deliver()
 
 
 def goes_late(desk, *before: str):
-    """Makes the next billing call late, after calls with the fates in `before`. Its repeat is refused. It acts after
-    400 seconds."""
+    """Makes the next billing call late: it gets no answer, its repeat is refused, and it acts after 400 seconds.
+
+    `before` has the outcomes (keys of `partner.FATES`) of the calls before the late one.
+    """
     desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
 
 
 def deleted_late(desk):
-    """Compensates A0 with a late first deletion. The second deletion is accepted."""
+    """Delivers the first deletion of the compensated A0 as a late call. The second deletion is accepted."""
     goes_late(desk)
     desk.resend("A0").deliver()
 
 
 def lost_there(desk):
-    """Deletes the record at the big-data side. The first fix acts late, after the second fix."""
+    """Deletes A0's record at the big-data side. The call of the first fix acts late, after the second fix."""
     desk.meddle("A0", "a", "delete").reconcile("A0", fix=True)
     goes_late(desk)
     desk.reconcile("A0", fix=True).deliver()
@@ -61,7 +63,10 @@ def test_nor_of_one_that_a_pass_opens(desk, active):
 
 @pytest.mark.parametrize("after", [1, 500])
 def test_nor_of_one_whose_start_is_moved_after_it_was_opened(desk, after):
-    """The move is refused while the deletion may still act. After the deletion no look-up follows the move."""
+    """The start of a reopened order is moved. The late deletion must not delete its record.
+
+    The move is refused while the deletion may still act. After that time, no look-up follows the move.
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", start=2).deliver()
     desk.compensate("A0")
@@ -119,7 +124,7 @@ def test_nor_one_whose_order_was_opened_between_and_compensated_again(desk, acti
 
 
 def test_a_late_undoing_ends_a_trial_whose_creation_is_still_under_way(desk):
-    """The trial's record is created after the undoing, and must not run on."""
+    """A trial's creation is carried out after a late undoing of its activation. The trial's record must not run on."""
     desk.trial("T0", "a")
     desk.activation("A0", "T0", start=1).wait(2 * DAY)
     desk.deliver("bigdata", fates=("lost",)).deliver("bpm")
@@ -138,7 +143,7 @@ def test_a_second_forced_repeat_takes_the_place_of_one_that_failed(desk, active)
 
 
 def test_a_late_fix_behind_what_staff_accepted_is_taken(desk, active):
-    """Staff accepted the missing record. Then the late fix creates it again."""
+    """Staff accept that a record is missing. Then the late fix creates the record again, and the desk takes it."""
     desk.meddle("A0", "a", "delete").reconcile("A0", fix=True)
     goes_late(desk)
     desk.accept("A0").check()
@@ -157,7 +162,10 @@ def test_a_given_up_deletion_waits_for_the_late_creation(desk):
 
 @pytest.mark.parametrize("write", [3, 9])
 def test_a_cancel_that_had_nothing_to_send_can_not_act_late(desk, write):
-    """The worker died with the call. The comparison settles at once that the record does not exist and should not."""
+    """A worker dies with a cancel that has nothing to send, because somebody deleted the record.
+
+    Such a cancel can't act late. So the comparison settles at once that the record does not exist and should not.
+    """
     desk.trial("T0", "a", end=0).deliver()
     desk.wait(86400).sweep().deliver()
     desk.change("C0", "T0", "", flow="2").meddle("T0", "a", "delete").deliver()
@@ -169,7 +177,10 @@ def test_a_cancel_that_had_nothing_to_send_can_not_act_late(desk, write):
 
 
 def test_each_order_of_a_shared_doubt_and_its_trial_is_named_by_its_own_step(desk):
-    """T1's creation and A0's cancel use the same call. The answers to both are not understood."""
+    """The answers to T1's creation and to A0's cancel are not understood. Both steps use the same call.
+
+    The shared incident names A0 and its trial T0 by A0's step.
+    """
     desk.trial("T0", "a").deliver()
     desk.setting(retries=[]).enter("T1", "a").activation("A0", "T0").deliver("bigdata", fates=("odd",)).next_moment()
     desk.compensate("A0").deliver().resend("A0").deliver("bigdata", "bpm", fates=("odd",), room=1)
@@ -254,7 +265,10 @@ def test_so_may_a_look_after_an_acceptance(desk):
 
 
 def test_of_several_that_are_opened_again_only_one_gets_the_claim(desk):
-    """The preview of a resend of several says so too."""
+    """A resend opens several activations of a trial, but only one of them gets the claim on the trial.
+
+    The preview of this resend says so too.
+    """
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "").deliver("bigdata", fates=("odd",)).next_moment().profile(odd=True).resend("A0")
     desk.refuses("cancel", "a").deliver()
@@ -268,8 +282,10 @@ def test_of_several_that_are_opened_again_only_one_gets_the_claim(desk):
 
 
 def test_only_a_record_that_runs_on_is_billed_beside_the_activation(desk):
-    """A cancelled record that is made live manually has ended: its `cancelTime` is the time of the cancel. It bills
-    beside the activation's record only with a later `cancelTime`."""
+    """A cancelled record that somebody makes live again has ended, because its `cancelTime` is the time of the cancel.
+
+    The record bills beside the activation's record only with a later `cancelTime`.
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "a").deliver().wait(3600)
     desk.meddle("T0", "a", "live")

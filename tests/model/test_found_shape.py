@@ -1,7 +1,8 @@
-"""Plays about the shape of a trial (contract 3.9, 19), found by a person's own model and by hand. Remove none.
+"""Sequences about the shape of a trial (contract 3.9, 19), found by a person's own model and by hand. Remove none.
 
-The docstring of each test has the number of its play. A to D are the plays of the independent model. E are plays found
-while the rule was worked out by hand. Days count from 20 September 2023: `end=3` is the 23rd.
+Each docstring has the number of its sequence, such as "play A1". Plays A to D were found by the person's independent
+model. Plays E were found while the rule was worked out by hand. Days count from 20 September 2023: `end=3` is the
+23rd.
 """
 
 import pytest
@@ -10,7 +11,7 @@ from django.conf import settings
 from orders.models import Attempt, Dispatch
 
 DAY = 86400
-LATE = 3 * DAY  # after this time nothing that is billed is undone automatically
+LATE = 3 * DAY  # if it was billed for this long, nothing is undone automatically
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def active(desk, trialing):
 
 
 def test_a_withdrawn_extension_leaves_no_record_running_on(desk):
-    """A1: the old end has passed."""
+    """An extension is withdrawn after the old end has passed. The trial ends, and no record runs on (play A1)."""
     desk.trial("T0", "a", end=1).deliver()
     desk.change("C0", "T0", end=5).deliver()
     desk.wait(3 * DAY).withdraw("C0").check()
@@ -35,7 +36,7 @@ def test_a_withdrawn_extension_leaves_no_record_running_on(desk):
 
 
 def test_a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on(desk):
-    """A2."""
+    """A change that revived an ended trial is withdrawn. The trial ends again, and no record runs on (play A2)."""
     desk.trial("T0", "a", end=1).deliver()
     desk.wait(2 * DAY).sweep()
     assert desk.state("T0") == "ended"
@@ -47,7 +48,10 @@ def test_a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on(
 
 @pytest.mark.parametrize(("end", "told"), [(3, "20230923"), (None, "")])
 def test_a_domain_that_a_later_change_brought_back_has_the_trials_end_again(desk, end, told):
-    """A3, and A4 for a trial without an end."""
+    """One change removes b and sets another end, and the next change adds b again. Then both are withdrawn.
+
+    Both domains have the trial's first end again (play A3), or no end if the trial had none (play A4).
+    """
     desk.trial("T0", "ab", end=end).deliver()
     desk.change("C0", "T0", "a", end=6).deliver()
     desk.change("C1", "T0", "ab").deliver()
@@ -58,7 +62,10 @@ def test_a_domain_that_a_later_change_brought_back_has_the_trials_end_again(desk
 
 
 def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
-    """A5: b was added, and already has the trial's end."""
+    """A change adds b and sets a later end, which the partner refuses for a. Then staff give the change up.
+
+    Then b gets the trial's own end, which a has (play A5).
+    """
     desk.trial("T0", "a", end=3).deliver()
     desk.refuses("live", "a")
     desk.change("C0", "T0", "ab", end=10).play_out()
@@ -68,7 +75,10 @@ def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
 
 
 def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
-    """A6: the cancel of a was refused. So a is still on trial, and its end still counts."""
+    """A change replaces a by b with a later end, but the cancel of a is refused and given up.
+
+    So a is still on trial, and the trial's old end counts for both domains (play A6).
+    """
     desk.trial("T0", "a", end=2).deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", "b", end=9).play_out()
@@ -77,7 +87,10 @@ def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
 
 
 def _given_up_put_back(desk):
-    """A7: the partner refuses to remove an end, and staff give that step up."""
+    """Plays A7 up to the point where staff give up the step that should remove an end.
+
+    A change had set the end and is withdrawn, but the partner refuses to remove the end.
+    """
     desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", end=5).deliver()
     desk.refuses("live", "a")
@@ -89,21 +102,21 @@ def _given_up_put_back(desk):
 
 
 def test_a_put_back_that_was_given_up_is_named_until_it_is_resent(desk):
-    """A7: the step is not sent automatically."""
+    """A given-up step that should restore a trial's end is not sent automatically. Staff resend it (play A7)."""
     _given_up_put_back(desk)
     desk.resend("C0").check()
     desk.stands(T0="trialing", ends={"a": ""}, stuck=())
 
 
 def test_a_put_back_that_was_given_up_is_named_until_it_is_accepted(desk):
-    """A7: the record keeps the end that it has at the partner."""
+    """Staff accept the end that a given-up step should have removed. The record keeps this end (play A7)."""
     _given_up_put_back(desk)
     desk.accept("T0").check()
     desk.stands(ends={"a": "20230925"}, stuck=())
 
 
 def test_an_extension_that_never_came_did_nothing(desk):
-    """A8: another change waits behind it."""
+    """An extension that never reached the partner is given up. The change behind it has the old end (play A8)."""
     desk.setting(retries=[])
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("broken",))
@@ -113,7 +126,7 @@ def test_an_extension_that_never_came_did_nothing(desk):
 
 
 def test_an_end_that_staff_took_is_the_trials(desk):
-    """A9: the trial runs to 31 December."""
+    """Staff take an end that somebody set at the partner. The trial runs until then, 31 December (play A9)."""
     desk.trial("T0", "a", end=3).deliver()
     desk.meddle("T0", "a", "end", to=102).reconcile()
     assert desk.troubles("T0") == ["difference"]
@@ -125,7 +138,7 @@ def test_an_end_that_staff_took_is_the_trials(desk):
 
 
 def test_a_taken_end_counts_until_a_change_that_names_one(desk):
-    """A9: the change is planned with the end that staff took."""
+    """An end that staff took counts for the next change, until a change names another end (play A9)."""
     desk.trial("T0", "a", end=3).deliver()
     desk.meddle("T0", "a", "end", to=9).reconcile()
     desk.take("T0")
@@ -136,7 +149,10 @@ def test_a_taken_end_counts_until_a_change_that_names_one(desk):
 
 
 def test_a_trial_runs_on_once_its_refused_shortening_is_given_up(desk):
-    """A10."""
+    """Staff give up a shortening that the partner refused, after the trial has ended on the earlier day.
+
+    Then the trial runs on until its old end (play A10).
+    """
     desk.trial("T0", "a", end=9).deliver()
     desk.change("C0", "T0", end=2).deliver("bigdata", fates=("refuse",))
     desk.wait(4 * DAY).sweep()
@@ -147,7 +163,12 @@ def test_a_trial_runs_on_once_its_refused_shortening_is_given_up(desk):
 
 @pytest.mark.parametrize(("old", "new", "last"), [(3, 5, 6), (5, 2, 3)])
 def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, new, last):
-    """A11, and A12 for a shortening: both look-ups show the new end."""
+    """The answer to a moved end is lost, and staff give the change up. The new end counts.
+
+    The reason is that both look-ups show the new end.
+
+    The change is an extension (play A11) or a shortening (play A12).
+    """
     desk.setting(retries=[])
     desk.trial("T0", "a", end=old).deliver()
     desk.change("C0", "T0", end=new).deliver("bigdata", fates=("lost",))
@@ -163,7 +184,10 @@ def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, ne
 
 
 def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk, trialing):
-    """B1: b is intended again, so nothing of the cancel remains, and its incident is over."""
+    """A later change orders b, whose cancel was given up. A resend of the cancel has nothing left to send.
+
+    The incident of the cancel is over too (play B1).
+    """
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -175,7 +199,10 @@ def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk, tri
 
 
 def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added(desk, trialing):
-    """B2: the change's cancel had been given up. The activation cancelled the record, which ends the incident."""
+    """A given-up cancel left the record of b, which a withdrawn change had added. An activation cancels this record.
+
+    This ends the incident. The withdrawal of the activation does not restore b (play B2).
+    """
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -189,7 +216,10 @@ def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added
 
 
 def test_a_trial_is_given_back_under_one_service(desk, trialing):
-    """B3: whether the new service counts depends on what the change did. Both services never count at once."""
+    """A change of the service is given up, and the trial is restored under one service only, never under both.
+
+    It is the new service if the change is `applied`, and the old service if the change is `withdrawn` (play B3).
+    """
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").judged()
@@ -202,7 +232,10 @@ def test_a_trial_is_given_back_under_one_service(desk, trialing):
 
 
 def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
-    """B4: the waiting change creates a again, because its own message contains a."""
+    """The restore of a is refused and given up. The next change creates a again, because its message contains a.
+
+    A later activation bills a too (play B4).
+    """
     desk.trial("T0", "ad").deliver()
     desk.change("C0", "T0", "bd").deliver()
     desk.refuses("live", "a")
@@ -215,7 +248,10 @@ def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
 
 
 def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders(desk, trialing):
-    """B5."""
+    """The restore of a is given up.
+
+    The trial runs on with the domains of the next change, which are a and c (play B5).
+    """
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
@@ -227,7 +263,10 @@ def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders
 @pytest.mark.parametrize("fate", ["refuse", "lost", "broken"])
 @pytest.mark.parametrize("way", ["give_up", "resend"])
 def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, trialing, fate, way):
-    """B6 to B8: no step makes a withdrawn trial live again, and no answer stops the worker."""
+    """A trial is withdrawn while a restore of its change has failed. Staff give up or resend the restore.
+
+    No step makes the withdrawn trial live again, and no answer stops the worker (plays B6 to B8).
+    """
     desk.setting(retries=[])
     desk.change("C0", "T0", "b").deliver()
     desk.withdraw("C0").deliver("bigdata", fates=("ok", fate), room=1)
@@ -238,7 +277,10 @@ def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, trialing, fate, way
 
 
 def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_trial(desk, trialing):
-    """B9: the answers to the cancel were lost, and staff gave it up."""
+    """The answer to a start day's cancel is lost, and staff give the cancel up. The trial is converted all the same.
+
+    The look-ups show that the cancel was carried out (play B9).
+    """
     desk.setting(retries=[])
     desk.activation("A0", "T0", start=1).deliver()
     desk.wait(DAY).sweep().deliver("bigdata", fates=("lost",))
@@ -247,7 +289,10 @@ def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_tri
 
 
 def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(desk):
-    """The cancel was carried out before, or never."""
+    """A start day's cancel is given up and sent again, and then its activation is withdrawn. The trial runs on.
+
+    The cancel was carried out before the withdrawal, or never.
+    """
     for number, delivers in (("0", True), ("1", False)):
         trial, activation = f"T{number}", f"A{number}"
         desk.trial(trial, "a").deliver()
@@ -263,7 +308,10 @@ def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(
 
 
 def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk, trialing):
-    """B10: the activation has a separate undoing, which restores the trial's shape."""
+    """A change's restore of a is given up. The withdrawal of a later activation restores a all the same.
+
+    The activation has a separate undoing, which restores the trial's shape (play B10).
+    """
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
@@ -275,7 +323,10 @@ def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk,
 
 
 def test_a_trial_that_never_was_is_not_given_back(desk):
-    """B11: the trial's records were refused and given up. So its message says nothing about its domains."""
+    """The records of a trial are refused and given up, so the trial's message says nothing about its domains.
+
+    The withdrawal of an activation restores no record of this trial (play B11).
+    """
     desk.trial("T0", "a").deliver("bigdata", fates=("refuse",))
     desk.give_up("T0").judged()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {})
@@ -288,7 +339,7 @@ def test_a_trial_that_never_was_is_not_given_back(desk):
 
 
 def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_it(desk, trialing):
-    """B12."""
+    """A change that did nothing is given up and `withdrawn`, although another change waits behind it (play B12)."""
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
     desk.change("C1", "T0", "ac")
     desk.give_up("C0").check()
@@ -296,7 +347,10 @@ def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_
 
 
 def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
-    """B13: b stays cancelled, because staff accepted that. a comes back."""
+    """A change is withdrawn, but the cancel of its domain b is given up. Staff accept that b stays live.
+
+    The trial's domain a is restored all the same (play B13).
+    """
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -306,7 +360,10 @@ def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trial
 
 
 def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
-    """B13: the same if the result of the cancel is unknown."""
+    """A change is withdrawn, and nobody knows whether its domain b was cancelled. Staff accept that b stays live.
+
+    The trial's domain a is restored all the same (play B13).
+    """
     desk.setting(retries=[])
     desk.change("C0", "T0", "b").deliver()
     desk.withdraw("C0").deliver("bigdata", fates=("broken",), room=1)
@@ -315,7 +372,10 @@ def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk, trial
 
 
 def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it(desk, trialing):
-    """B14: b was never on trial."""
+    """A change that adds b is withdrawn before it was sent. The activation behind it is planned again without b.
+
+    The reason is that b was never on trial (play B14).
+    """
     desk.pause("bigdata")
     desk.change("C0", "T0", "ab")
     desk.activation("A0", "T0").deliver()
@@ -328,7 +388,7 @@ def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it
 
 
 def test_a_given_up_restore_is_not_called_restored(desk, active):
-    """C1: the trial has ended because of it."""
+    """A restore is given up, and so the trial has ended. The activation's page must not say "restored" (play C1)."""
     desk.refuses("live", "a")
     desk.withdraw("A0").play_out()
     desk.refuses().give_up("A0").check()
@@ -339,7 +399,10 @@ def test_a_given_up_restore_is_not_called_restored(desk, active):
 
 
 def _given_up_deletion(desk):
-    """C2, C5: a compensated activation is still billed."""
+    """Plays C2 and C5 up to the point where staff give up the deletion of a compensated activation.
+
+    The activation is still billed.
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.refuses("delete", "a")
@@ -351,7 +414,7 @@ def _given_up_deletion(desk):
 
 
 def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(desk):
-    """C2."""
+    """The page does not say that a given-up deletion deleted the record. A withdrawal deletes the record (play C2)."""
     _given_up_deletion(desk)
     assert "deleted" not in desk.stages("A0")["undo"].note
     desk.withdraw("A0").check()
@@ -359,7 +422,7 @@ def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(d
 
 
 def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
-    """C5: an offered act is not refused."""
+    """The page offers to resend a given-up deletion. The desk allows this, and the record is deleted (play C5)."""
     _given_up_deletion(desk)
     offered = desk.offered("A0")
     assert "resend" in offered
@@ -371,7 +434,10 @@ def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
 
 
 def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk, trialing):
-    """C3: the change cancelled a, and b was refused."""
+    """A change cancels a, and the partner refuses b.
+
+    So the trial has no live record, and `stuck` names it (play C3).
+    """
     desk.refuses("live", "b")
     desk.change("C0", "T0", "b").play_out().check()
     desk.stands(C0="failed", ends={}, stuck={"T0", "C0"})
@@ -381,7 +447,10 @@ def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk, trial
 
 
 def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
-    """C3: the change's end was refused, and the partner's old end has passed."""
+    """The partner refuses the end of a change, and the old end has passed.
+
+    So `stuck` names the trial too (play C3).
+    """
     desk.trial("T0", "a", end=1).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("refuse",))
     desk.wait(2 * DAY).check()
@@ -391,7 +460,10 @@ def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
 
 
 def test_an_opened_order_keeps_no_incident_that_is_over(desk, active):
-    """C4: BPM approved the order while it was compensated."""
+    """BPM approves an order while it is compensated.
+
+    After the order is opened again, no incident is open (play C4).
+    """
     desk.compensate("A0").deliver()
     desk.callback("A0", "pass", "A0-r1")
     desk.resend("A0").check()
@@ -402,7 +474,7 @@ def test_an_opened_order_keeps_no_incident_that_is_over(desk, active):
 
 
 def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk, trialing):
-    """C6."""
+    """A trial ends on the last day that a change set. The page says that the trial's last day has passed (play C6)."""
     desk.change("C0", "T0", end=1).deliver()
     desk.wait(2 * DAY).check()
     assert desk.state("T0") == "ended"
@@ -411,7 +483,7 @@ def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk, trialing):
 
 
 def test_an_accepted_late_reject_leaves_nothing_red(desk, active):
-    """C7: the order is active and billed."""
+    """BPM rejects an active order late, and staff accept this. No stage of the page is red or amber (play C7)."""
     desk.wait(LATE).callback("A0", "reject", "A0-r1").play_out()
     assert "late_undo" in desk.troubles("A0")
     desk.accept("A0").check()
@@ -420,7 +492,10 @@ def test_an_accepted_late_reject_leaves_nothing_red(desk, active):
 
 
 def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk, active):
-    """C8: the page said that nothing had reached the big-data side."""
+    """A late withdrawal cancels a record.
+
+    The page must not say that nothing had reached the big-data side (play C8).
+    """
     desk.wait(LATE).withdraw_by_staff("A0", "cancel").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
     assert "Nothing had reached" not in desk.stages("A0")["undo"].note
@@ -431,7 +506,10 @@ def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk, active):
 
 
 def test_a_pass_counts_for_the_process_that_was_asked_last(desk, active):
-    """D1: BPM refused the first key and accepted the second. Then the clock is set back."""
+    """BPM refuses the first key of an activation and accepts the second. Then the clock is set back.
+
+    BPM's pass must count for the second process (play D1).
+    """
     desk.activation("A1", "T0", "b").deliver("bpm", fates=("refuse",)).play_out()
     assert desk.state("A1") == "failed"
     desk.resend("A1").deliver()
@@ -441,7 +519,10 @@ def test_a_pass_counts_for_the_process_that_was_asked_last(desk, active):
 
 
 def test_a_trial_that_staff_entered_is_asked_about_after_a_restore(desk):
-    """D2: BBOSS does not know the trial's number. A file beside the attachments contains it."""
+    """Staff entered a trial that BBOSS does not know. After a restore, a file still contains the trial's number.
+
+    The file is beside the attachments. Staff enter the trial again (play D2).
+    """
     desk.trial("T1", "b").deliver()
     desk.copy()
     desk.enter("T0", "a", end=3).deliver()
@@ -449,14 +530,17 @@ def test_a_trial_that_staff_entered_is_asked_about_after_a_restore(desk):
     desk.restore()
     files = [file for file in settings.ATTACHMENT_DIR.rglob("*") if file.is_file()]
     assert any("T0" in file.read_text() for file in files)
-    desk.check()  # staff enter it again, because the page of the restore asks about it
+    desk.check()  # staff enter the trial again, because the page of the restore asks about it
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230923"})
-    # BBOSS's list lacks it, which staff may accept. Nothing else is reported about it.
+    # BBOSS's list lacks the trial, which staff may accept. Nothing else is reported about the trial.
     assert [reason.code for row in desk.stuck() for reason in row.reasons] == ["not_listed"]
 
 
 def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
-    """D3: b's creation never arrived. Its change is withdrawn, and an activation waits."""
+    """The creation of b never reached the partner, and its change is withdrawn. The activation behind it goes on.
+
+    The partner refuses to cancel records that it does not have (play D3).
+    """
     desk.partner(strict=True)
     desk.setting(retries=[])
     desk.trial("T0", "a").deliver()
@@ -467,7 +551,10 @@ def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
 
 
 def test_an_activation_cancels_what_a_strict_partner_knows(desk):
-    """D3: somebody deleted b at the partner, so the whole cancel is refused. The cancel of a is sent again alone."""
+    """Somebody deleted b at a partner that refuses to cancel records that it does not have.
+
+    So it refuses the whole cancel of an activation. The cancel of a is sent again alone (play D3).
+    """
     desk.partner(strict=True)
     desk.trial("T0", "ab").deliver()
     desk.meddle("T0", "b", "delete")
@@ -476,7 +563,10 @@ def test_an_activation_cancels_what_a_strict_partner_knows(desk):
 
 
 def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk, trialing):
-    """D4: after a restore the change's creation finds its record cancelled. The activation had cancelled it."""
+    """After a restore, a change's creation finds its record cancelled, and an incident names the change.
+
+    BBOSS sends the activation that had cancelled the record again. This ends the incident (play D4).
+    """
     desk.copy()
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0").judged().restore().check()
@@ -486,7 +576,10 @@ def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(de
 
 
 def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(desk, trialing):
-    """D5: BBOSS has withdrawn the order."""
+    """BBOSS has withdrawn an order. Its creation is carried out late, after the refusal of the call's repeat.
+
+    The desk must take the record back (play D5).
+    """
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "late"), room=1).next_moment()
     desk.deliver("bigdata", fates=("refuse",), room=1)
     desk.withdraw("A0").deliver()
@@ -496,7 +589,10 @@ def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(des
 
 
 def test_a_trials_cancel_that_lands_after_its_restore_is_taken_back(desk, trialing):
-    """D6."""
+    """A trial's cancel is carried out late, after an activation's withdrawal restored the record.
+
+    The desk must restore the record once more (play D6).
+    """
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "late"), room=1).next_moment()
     desk.refuses("cancel", "a").deliver()
     desk.withdraw("A0").deliver().check()
@@ -507,13 +603,19 @@ LETTERS, ASCII = "münchen.example.com", "xn--mnchen-3ya.example.com"
 
 
 def test_a_host_in_letters_and_its_ascii_form_are_doubles(desk):
-    """D7."""
+    """A message is refused if it has a host name in Unicode and the same name in ASCII form.
+
+    Both are one domain (play D7).
+    """
     assert "ProvContent" in desk.trial("T0", (LETTERS, ASCII)).answer()
     assert desk.accepted == {}
 
 
 def test_a_host_in_letters_and_its_ascii_form_are_one_domain(desk):
-    """D7: nothing changes, and the domain is billed once."""
+    """A change and an activation give the ASCII form of a host name that the trial gave in Unicode.
+
+    The change changes nothing, and the domain is billed once (play D7).
+    """
     desk.trial("T0", (LETTERS,)).deliver()
     desk.change("C0", "T0", (ASCII,)).deliver()
     assert desk.state("C0") == "applied"
@@ -529,7 +631,10 @@ def test_a_host_in_letters_and_its_ascii_form_are_one_domain(desk):
 
 
 def test_what_a_later_change_added_has_the_end_without_the_withdrawn_one(desk):
-    """E1."""
+    """A change adds b after another change moved the end. The other change is withdrawn.
+
+    Then b has the trial's own end, like a (play E1).
+    """
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=10).deliver()
     desk.change("C1", "T0", "ab").deliver()
@@ -539,7 +644,10 @@ def test_what_a_later_change_added_has_the_end_without_the_withdrawn_one(desk):
 
 
 def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(desk, trialing):
-    """E2."""
+    """A change adds b after another change gave a new service. The other change is withdrawn.
+
+    Then b has the trial's own service, like a (play E2).
+    """
     desk.change("C0", "T0", service="4").deliver()
     desk.change("C1", "T0", "ab").deliver()
     assert desk.services_there("T0") == {"a": "4", "b": "4"}
@@ -548,7 +656,11 @@ def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(des
 
 
 def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day(desk, trialing):
-    """E3: the activation is named, and planned again without the change."""
+    """A change on which a scheduled activation was built is withdrawn before the start day.
+
+    Incidents name both orders. The activation is compensated and resent, and so planned again without the change (play
+    E3).
+    """
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("A0"), sorted(desk.ends_there("A0"))) == ("scheduled", ["a", "b"])
@@ -564,7 +676,10 @@ def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its
 
 
 def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withdrawn(desk):
-    """E4."""
+    """A change revived an ended trial, and an activation was scheduled. Then the change is withdrawn.
+
+    The activation starts all the same, and incidents name both orders (play E4).
+    """
     desk.trial("T0", "a", end=1).deliver()
     desk.wait(2 * DAY).sweep()
     desk.change("C0", "T0", end=9).deliver()
@@ -578,7 +693,10 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
 
 
 def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk, active):
-    """E5: the trial has no end of its own, but it has ended."""
+    """A late undoing ended a trial that has no end of its own. A change that revived the trial is withdrawn.
+
+    The trial has ended again (play E5).
+    """
     desk.wait(LATE).withdraw("A0")
     desk.withdraw_by_staff("A0", "cancel").judged()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
@@ -589,7 +707,10 @@ def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk, acti
 
 
 def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, active):
-    """E6: the held change is planned when the claim is released."""
+    """A change is held because an activation has claimed the trial. Then the activation is withdrawn.
+
+    The change is planned when the claim is released, after the restore (play E6).
+    """
     desk.change("C5", "T0", "ab")
     assert desk.state("C5") == "held"
     desk.withdraw("A0").check()
@@ -598,7 +719,11 @@ def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, acti
 
 
 def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
-    """E7: so the trial's own message still contains a, and nobody has x without the first change."""
+    """The cancels of a change are given up, so the change does not decide about their domains a and x.
+
+    Domain a stays on trial, because the trial's own message contains a. When the change that added x is withdrawn, x
+    is cancelled (play E7).
+    """
     desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
     desk.change("C1", "T0", "c").play_out()
@@ -610,7 +735,10 @@ def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
 
 
 def test_what_staff_entered_is_the_trials_message(desk):
-    """E8: BBOSS sends other content with the same number."""
+    """Staff entered a trial, and BBOSS sends other content with the same number.
+
+    The entered content counts (play E8).
+    """
     desk.enter("T0", "a").deliver()
     desk.trial("T0", "ab")
     assert desk.troubles("T0") == ["entered_differs"]
@@ -624,7 +752,10 @@ def test_what_staff_entered_is_the_trials_message(desk):
 
 
 def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
-    """E9: the answer is 409, and the record still has the old end."""
+    """The answer to an extension is 409, and the record still has the old end.
+
+    So the extension is not done (play E9).
+    """
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=("409",)).judged()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("failed", {"a": "20230923"})
@@ -635,7 +766,10 @@ def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
 
 
 def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again(desk, trialing):
-    """E10: its repeat was accepted, but the first call was still in progress."""
+    """A change is withdrawn. Then its creation is carried out a second time, by a call that got no answer.
+
+    Only the repeat of this call was accepted before. The desk must cancel the record again (play E10).
+    """
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("late",)).next_moment().deliver()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "", "b": ""})
     desk.withdraw("C0").deliver()
@@ -647,7 +781,7 @@ def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again
 
 
 def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk):
-    """E11."""
+    """The restore of an earlier end is refused, and then this end passes. A resend cancels the record (play E11)."""
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=10).deliver()
     desk.refuses("live", "a")
@@ -661,7 +795,10 @@ def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk
 
 
 def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
-    """E12: the undoing was planned ten minutes before midnight."""
+    """An undoing is planned ten minutes before midnight and sent after the trial's last day.
+
+    It restores nothing (play E12).
+    """
     desk.trial("T0", "a", end=0).deliver()
     desk.activation("A0", "T0").deliver()
     desk.wait(17700).withdraw("A0")
@@ -672,7 +809,10 @@ def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
 
 
 def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_came(desk):
-    """E13: b's creation timed out, and the partner never received it."""
+    """The creation of b timed out, and the partner never received it. The withdrawn trial is cancelled all the same.
+
+    The partner refuses to cancel records that it does not have (play E13).
+    """
     desk.partner(strict=True)
     desk.setting(retries=[])
     desk.trial("T0", "a").deliver()
@@ -682,7 +822,10 @@ def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_ca
 
 
 def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk, trialing):
-    """E14: the trial is cancelled on the new day."""
+    """Somebody moves a start at the partner, and staff take the record. The start day moves.
+
+    The trial is cancelled on the new day (play E14).
+    """
     desk.activation("A0", "T0", start=10).deliver()
     desk.meddle("A0", "a", "start", to=5).reconcile()
     assert desk.troubles("A0") == ["difference"]
@@ -695,7 +838,10 @@ def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk, trialin
 
 
 def test_an_order_is_not_taken_with_records_that_end(desk, trialing):
-    """An order has no end. If its records ended, the customer would have service and pay nothing."""
+    """Staff can't take a record that has an end for an activation, because an activation has no end.
+
+    If the record ended, the customer would have service and pay nothing.
+    """
     desk.activation("A0", "T0", start=1).deliver()
     desk.meddle("A0", "a", "end", to=3).reconcile()
     desk.take("A0")
@@ -706,7 +852,10 @@ def test_an_order_is_not_taken_with_records_that_end(desk, trialing):
 
 
 def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
-    """Its record ended on an earlier last day of the trial, and a change omitted the domain in the meantime."""
+    """A record ended on an earlier last day of the trial, while a change omitted its domain.
+
+    A later change brings the domain back, so the record must be created again.
+    """
     desk.trial("T0", "b", end=0).deliver()
     desk.wait(DAY).change("C0", "T0", "d", end=10).deliver()
     desk.change("C1", "T0", "ab", end=4).check()
@@ -714,14 +863,20 @@ def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
 
 
 def test_a_late_creation_brings_no_domain_back_that_a_change_dropped(desk):
-    """The creation acted after the change's cancel. The look-ups show that."""
+    """A trial's creation acts late, after a change cancelled one of the domains. The look-ups show this.
+
+    The desk must cancel the domain again.
+    """
     desk.trial("T0", "bc", end=1)
     desk.change("C0", "T0", "b", end=5).deliver("bigdata", fates=("late",), room=1).check()
     desk.stands(T0="trialing", C0="applied", ends={"b": "20230925"}, stuck=())
 
 
 def test_a_late_creation_does_not_shorten_what_a_change_extended(desk):
-    """The creation restored the old end after the extension. No domain was removed."""
+    """A trial's creation acts late, after a change extended the end, and so sets the old end again.
+
+    No domain was removed. The records must get the later end again.
+    """
     desk.trial("T0", "bc", end=1)
     desk.change("C0", "T0", "bc", end=5).deliver("bigdata", fates=("late",), room=1).check()
     desk.stands(ends={"b": "20230925", "c": "20230925"}, stuck=())
@@ -743,7 +898,10 @@ def test_a_late_cancel_takes_no_domain_that_the_next_change_brought_back(desk):
 
 
 def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
-    """The activation's creation is refused while the look-up after its cancel is in progress."""
+    """An activation is undone while the look-up after its cancel is in progress, because its creation is refused.
+
+    The look-up must plan nothing for the activation.
+    """
     desk.trial("T0", "d").deliver("bigdata", fates=("late",), room=1)
     desk.press("T0", "resend", 1)
     desk.activation("A0", "T0", "abc")
@@ -752,8 +910,10 @@ def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
 
 
 def test_a_late_undoings_cancel_that_lands_late_does_not_end_its_records_sooner_than_ours(desk):
-    """The repeat of the cancel was refused, so the cancel is sent once more after the time until which the first may
-    act."""
+    """The cancel of a late undoing gets no answer, and its repeat is refused. So the first call may still act.
+
+    The cancel is sent once more after the time until which the first call may act.
+    """
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "bc", start=1)
     desk.wait(2 * DAY).deliver("bigdata", "bpm", fates=("ok", "before"), room=1)
@@ -763,7 +923,7 @@ def test_a_late_undoings_cancel_that_lands_late_does_not_end_its_records_sooner_
 
 
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
-    """No step stays failed if nothing is wrong any more."""
+    """A look-up is refused, and the last look-up shows that nothing is wrong. So no step stays failed."""
     desk.trial("T0", "a").deliver("bigdata", fates=("late",))
     desk.wait(31).deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "ok", "refuse"))
@@ -776,7 +936,10 @@ def test_the_last_look_makes_up_for_one_that_was_refused(desk):
 
 
 def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
-    """The order had only queried traffic. It is held now, because its trial has ended."""
+    """A worker dies in a query of traffic, and the order is planned again. The step and its attempt must end.
+
+    The order is held now, because its trial has ended.
+    """
     desk.trial("T0", "b", end=1).deliver()
     desk.change("C0", "T0", end=2)
     desk.activation("A0", "T0")
@@ -789,7 +952,10 @@ def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
 
 
 def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk, trialing):
-    """E15: the activation starts later. It was billed before the change in front of it was given up."""
+    """A change is given up after a scheduled activation behind it was billed with the change's domains.
+
+    Incidents name both orders (play E15).
+    """
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", start=7).deliver()
     assert sorted(desk.ends_there("A0")) == ["a", "b"]
@@ -801,7 +967,10 @@ def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk, tria
 
 
 def test_a_service_change_that_was_half_done_is_put_back(desk):
-    """E16: its cancel was carried out, and its records were refused."""
+    """A change of the service is half done: its cancel was carried out, and its new records were refused.
+
+    After staff give the change up, the records have the old service again (play E16).
+    """
     desk.trial("T0", "ab").deliver()
     desk.refuses("live", "ab")
     desk.change("C0", "T0", service="4").play_out()
@@ -812,7 +981,10 @@ def test_a_service_change_that_was_half_done_is_put_back(desk):
 
 @pytest.mark.parametrize("fate", ["lost", "broken"])
 def test_an_extension_that_is_tried_again_is_repeated_and_then_put_back(desk, fate):
-    """E17: the result of its first call is unknown."""
+    """An extension is withdrawn while the result of its first call is unknown.
+
+    The call is repeated, and then the old end is restored (play E17).
+    """
     desk.trial("T0", "a", end=3).deliver()
     desk.change("C0", "T0", end=5).deliver("bigdata", fates=(fate,))
     desk.withdraw("C0").check()
@@ -820,7 +992,10 @@ def test_an_extension_that_is_tried_again_is_repeated_and_then_put_back(desk, fa
 
 
 def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
-    """E18: somebody changes the end back manually."""
+    """Staff accept an end that differs, and a change sets another end. Then somebody sets the accepted end again.
+
+    The difference must be open again (play E18).
+    """
     desk.trial("T0", "a", end=3).deliver()
     desk.meddle("T0", "a", "end", to=5).reconcile()
     desk.accept("T0").judged()
@@ -832,7 +1007,11 @@ def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
 
 
 def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_again(desk):
-    """Found by the model with late calls. A forward cancel also undoes what an unanswered creation may still do."""
+    """A trial's creation acts late, after an activation's cancel. The desk must cancel the record again.
+
+    A forward cancel, like an undoing, also undoes what an unanswered creation may still do. Found by the model with
+    late calls.
+    """
     desk.trial("T0", "a").deliver("bigdata", fates=("late",), room=1)
     desk.activation("A0", "T0").next_moment().deliver()
     assert (desk.state("A0"), desk.ends_there("T0")) == ("active", {})
@@ -841,8 +1020,11 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
 
 
 def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
-    """Found by the interleavings: its replaced check never ended. The activation was named, although it had sent
-    nothing."""
+    """An activation that is held for its files has sent nothing. So it is not built upon a withdrawn change.
+
+    Found by the interleavings (tests/interleave): its replaced check never ended, and an incident named the
+    activation.
+    """
     desk.trial("T0", "a", end=1).deliver()
     desk.wait(2 * DAY).sweep()
     desk.change("C0", "T0", "ab", end=9).deliver("bigdata", fates=("refuse",))
@@ -854,8 +1036,10 @@ def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_an
 
 
 def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back(desk):
-    """A withdrawal computes the shape again. The older change must not override the newer one, although the clock
-    shows a later time for it."""
+    """A withdrawal computes the shape again, by the numbers of the changes and not by the clock.
+
+    The older change must not override the newer one, although the clock shows a later time for the older change.
+    """
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
     desk.wait(-4).change("C1", "T0", "a")
@@ -865,8 +1049,11 @@ def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back
 
 
 def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_deletion(desk):
-    """Found by the interleavings. The restore waits in the trial's lane, but the failed step in front of it is not in
-    that lane."""
+    """The restore of a withdrawn change waits behind an activation's failed deletion. `stuck` names both orders.
+
+    Found by the interleavings (tests/interleave): the restore waits in the trial's lane, which is the line of its
+    billing steps. The failed step in front of the restore is not in that lane.
+    """
     desk.trial("T0", "ab", end=1).deliver()
     desk.change("C0", "T0", end=0).deliver()
     desk.activation("A0", "T0").deliver()
@@ -882,8 +1069,10 @@ def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_delet
 
 
 def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
-    """The change after the one that revived the trial names no end. So without the reviving change the trial has
-    ended."""
+    """A change revived an ended trial, and the next change names no end. Then the reviving change is withdrawn.
+
+    The trial has ended again.
+    """
     desk.trial("T0", "a", end=20).deliver()
     desk.activation("A0", "T0").judged()
     desk.wait(LATE).withdraw_by_staff("A0", how="delete").judged()
@@ -896,7 +1085,10 @@ def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
 
 
 def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(desk, trialing):
-    """The old records are live beside the new ones, and incidents name the trial and the change."""
+    """The cancel of the old service is given up. The old records stay live beside the new ones.
+
+    Incidents name the trial and the change.
+    """
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").judged()
@@ -906,8 +1098,10 @@ def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(d
 
 
 def test_a_service_that_only_some_records_have_is_put_back(desk):
-    """Somebody cancelled one of the new records before the look-ups. So the change did not give every domain the new
-    service."""
+    """Somebody cancels a record that a change of the service created, and staff give the change up.
+
+    So the change did not give every domain the new service, and the old service is restored.
+    """
     desk.setting(retries=[])
     desk.trial("T0", "ab").deliver()
     desk.change("C0", "T0", service="4").deliver("bigdata", fates=("ok", "lost"))
@@ -918,7 +1112,10 @@ def test_a_service_that_only_some_records_have_is_put_back(desk):
 
 
 def test_an_activation_cancels_what_a_given_up_cancel_left(desk, trialing):
-    """It cancels all records of its trial, whatever their service (contract 3.9, 13), and the incidents end."""
+    """An activation cancels all records of its trial, whatever their service (contract 3.9, 13).
+
+    This includes records that a given-up cancel left live, whose incidents end.
+    """
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").deliver()
@@ -928,7 +1125,10 @@ def test_an_activation_cancels_what_a_given_up_cancel_left(desk, trialing):
 
 
 def test_accepting_moves_a_withdrawn_activation_once(desk):
-    """A comparison ends its given-up cancel in between, which moves the order. The history had this move twice."""
+    """A comparison ends the given-up cancel of a withdrawn activation, and this moves the order to its final state.
+
+    The acceptance that follows must not move the order once more. The history had this move twice.
+    """
     desk.trial("T0", "ab", end=2).deliver()
     desk.setting(retries=[])
     desk.activation("A0", "T0", "abc")
@@ -939,8 +1139,10 @@ def test_accepting_moves_a_withdrawn_activation_once(desk):
 
 
 def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
-    """A change's cancel explains a creation that found its records cancelled. It does not explain a creation whose
-    look-up was refused."""
+    """The look-up of a repeated creation is refused, so the creation keeps its incident.
+
+    A change's cancel explains a creation that found its records cancelled. It does not explain a refused look-up.
+    """
     desk.trial("T0", "d").deliver()
     desk.setting(retries=[])
     desk.resend("T0", force=True, channel="billing")
@@ -950,8 +1152,11 @@ def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
 
 
 def test_a_look_sends_nothing_for_records_that_were_given_up(desk):
-    """The change's extension is looked up, because the trial's creation may still act. The change's own creation,
-    refused and given up, is decided after that look-up. The look-up created records that nobody wanted any more."""
+    """A look-up must send nothing for records whose creation was refused and given up.
+
+    The change's extension is looked up, because the trial's creation may still act. The change's own creation is
+    decided after that look-up. The look-up created records that nobody wanted any more.
+    """
     desk.trial("T0", "a").deliver("bigdata", "bpm", fates=("lost",), room=1).next_moment().deliver()
     desk.change("C0", "T0", "abc", end=0).deliver("bigdata", fates=("refuse",)).mend("give up first")
     desk.stands(C0="applied", T0="trialing", services={"a": "1"})
@@ -967,7 +1172,10 @@ def test_a_record_that_an_ended_trial_lost_is_not_accepted_with_another(desk):
 
 
 def test_a_given_up_deletion_is_not_accepted_once_its_record_is_gone(desk):
-    """If the order were accepted as still billed, it would end the trial that it has claimed."""
+    """A given-up deletion is not accepted as still billed once its record is gone at the partner.
+
+    Otherwise the acceptance would end the trial that the order has claimed.
+    """
     _given_up_deletion(desk)
     desk.meddle("A0", "a", "delete").press("A0", "accept")
     assert desk.answer()

@@ -10,7 +10,7 @@ OPENED = {"T0": "converted", "A0": "active", "live": "a", "stuck": ()}
 
 @pytest.fixture
 def compensated(desk):
-    """Compensates an order because BPM was down until all retries were used up."""
+    """Returns a desk whose activation A0 is compensated, because BPM was down until all retries were used up."""
     desk.setting(retries=[30]).trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("silent",))
     desk.next_moment().deliver("bpm", fates=("silent",)).deliver().play_out()
@@ -19,7 +19,10 @@ def compensated(desk):
 
 
 def opened(desk, act: str, **more) -> None:
-    """Asserts that the order is active and that nothing needs anybody, even before the next check."""
+    """Carries out the act `act` on A0.
+
+    Asserts that A0 is active and that no incident is open, even before the next check.
+    """
     getattr(desk, act)("A0", **more).deliver()
     assert desk.troubles("A0") == []
     desk.check().stands(**OPENED)
@@ -67,7 +70,10 @@ def test_a_decision_that_came_too_early_is_in_force_once_the_order_is_opened(des
 
 
 def test_what_bpm_says_after_staff_decided_is_not_early(desk):
-    """Nothing was sent yet, but the order is decided. The record is an additional one, for staff to look at."""
+    """BPM decides after staff have decided, before anything was sent. This decision does not count as early.
+
+    It is an additional record for staff to look at, because the order is decided.
+    """
     desk.activation("A0", "T0").decide("A0", "pass").callback("A0", "pass", "A0-r1")
     assert "again" in desk.troubles("A0")
     desk.trial("T0", "a").check()
@@ -82,7 +88,10 @@ def test_a_refused_moves_old_day_comes(desk):
 
 
 def test_a_refused_moves_old_day_comes_for_an_order_without_a_cancel(desk):
-    """A subsequent activation has no step left for its day."""
+    """A refused move's incident ends on the old start day, also for a subsequent activation.
+
+    Such an activation has no step left for that day.
+    """
     desk.setting(billing="at_once").trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.activation("A1", "T0", "b", start=3).deliver().callback("A1", "pass", "A1-r1").deliver()
@@ -93,7 +102,10 @@ def test_a_refused_moves_old_day_comes_for_an_order_without_a_cancel(desk):
 
 
 def test_a_call_that_was_in_the_air_while_its_order_was_undone(desk):
-    """The call's answer closes it, and with it the incident of the call before."""
+    """An order is undone while one of its calls is under way. The call's answer closes its step.
+
+    This also ends the incident of the step's previous call.
+    """
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver(fates=("refuse",)).deliver()
     assert desk.troubles("A0") == ["code_400"]
@@ -114,7 +126,7 @@ def test_a_worker_died_in_a_call_whose_order_was_undone(desk):
 
 
 def test_what_only_the_books_end_stays(desk):
-    """A callback settled the step. The incident that BPM had acted before is a separate matter."""
+    """An incident that only a comparison or `accept` ends stays open after its order is compensated and reopened."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("before",)).deliver()
     assert desk.troubles("A0") == ["acted_before"]
@@ -130,7 +142,10 @@ def test_the_truth_names_an_incident_that_is_over(compensated, monkeypatch):
 
 
 def test_a_withdrawal_ends_the_incident_of_the_step_that_it_closes_while_the_undoing_stands(desk):
-    """The partner's refusal to restore keeps its own incident."""
+    """A withdrawal closes a refused step, which ends this step's incident.
+
+    The refused restore keeps its own incident.
+    """
     desk.trial("T0", "d").deliver().refuses("live", "d").activation("A0", "T0", "").deliver()
     assert desk.troubles("A0") == ["code_400", "code_400"]
     desk.withdraw("A0").check()

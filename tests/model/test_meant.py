@@ -1,4 +1,7 @@
-"""Tests of meant.py, sentence by sentence of contract 3.9, 19, and of the plays that need no desk."""
+"""Tests meant.py by each sentence of contract 3.9, rule 19, and by the plays that need no desk.
+
+The plays, such as A1, are those of test_found_shape.py.
+"""
 
 import pytest
 
@@ -49,7 +52,7 @@ def live(domains: str, service: str = "1", end: int | None = None, created: str 
 
 
 def shape(*items) -> tuple[str, str, str]:
-    """Returns (domains, service, end) of the items in effect."""
+    """Returns (domains, service, end) of the shape that these items give, without withdrawn items."""
     found = fold(in_effect(items))
     return "".join(sorted(found.domains)), found.service, found.end
 
@@ -86,13 +89,16 @@ def test_what_was_in_effect_at_a_moment():
 
 
 def test_a_withdrawn_extension_ends_the_trial_on_its_old_day():
-    """A1: the trial lasts until the 21st, and today is the 23rd."""
+    """A trial lasts until the 21st, and its extension is withdrawn. On the 23rd the trial has ended (play A1)."""
     assert over(day(22), trial("a", 21), gone(say(1, end=25)))
     assert not over(day(22), trial("a", 21), say(1, end=25))
 
 
 def test_two_changes_withdrawn_in_turn_leave_the_first_end():
-    """A3 and A4: b was removed together with one end, and added again with another."""
+    """One change removes b and sets another end, and the next change adds b again. Then both are withdrawn.
+
+    The trial has its first end again (plays A3 and A4).
+    """
     first, second = say(1, "a", end=26), say(2, "ab")
     assert shape(trial("ab", 23), gone(first), gone(second)) == ("ab", "1", day(23))
     assert shape(trial("ab"), gone(first), gone(second)) == ("ab", "1", "")
@@ -101,13 +107,19 @@ def test_two_changes_withdrawn_in_turn_leave_the_first_end():
 
 
 def test_a_change_behind_keeps_the_list_and_loses_the_end():
-    """T[a] until the 23rd, C0 until the 30th, C1 [a, b], C0 withdrawn: both last until the 23rd. So with a service."""
+    """One change moves the end to the 30th, the next change adds b, and the first change is withdrawn.
+
+    Both domains last until the 23rd, the trial's own end. The same applies to a service.
+    """
     assert shape(trial("a", 23), gone(say(1, end=30)), say(2, "ab")) == ("ab", "1", day(23))
     assert shape(trial("a", 23), gone(say(1, service="4")), say(2, "ab")) == ("ab", "1", day(23))
 
 
 def test_an_activation_bills_what_is_left_when_it_was_planned():
-    """B14: C0 adds b, an activation takes over, and C0 is withdrawn."""
+    """A change adds b, an activation takes over, and the change is withdrawn.
+
+    The activation bills only a (play B14).
+    """
     items = [trial("a"), say(1, "ab", gone=5)]
     assert fold(in_effect(items)).domains == names("a")
 
@@ -125,7 +137,10 @@ def test_an_ending_leaves_no_domain():
     ("end", "named", "lives"), [(21, 29, True), (21, 21, False), (21, 20, False), (None, 20, True)]
 )
 def test_a_later_end_lets_it_live_again(end, named, lives):
-    """For a trial without an end, any end is a later end."""
+    """An activation ended a trial. A change that names a later end revives the trial.
+
+    For a trial without an end, any end is a later end.
+    """
     assert shape(trial("a", end), Ending(5), say(6, end=named))[0] == ("a" if lives else "")
 
 
@@ -135,18 +150,27 @@ def test_a_change_without_an_end_or_with_a_lower_number_revives_nothing():
 
 
 def test_a_withdrawn_revival_leaves_the_ending():
-    """A0 was withdrawn late and ended T, which had no end. C9 revives T until the 30th. C9 is withdrawn."""
+    """A late withdrawal ended a trial without an end, and a change revived the trial until the 30th.
+
+    After the change is withdrawn, the trial has ended again.
+    """
     assert shape(trial("a"), Ending(5), say(6, end=30))[0] == "a"
     assert shape(trial("a"), Ending(5), gone(say(6, end=30)))[0] == ""
 
 
 def test_a_revived_trial_whose_change_is_withdrawn_has_ended():
-    """T until the 21st, ended. C0 until the 29th, withdrawn on the 24th."""
+    """A trial ended on the 21st, and a change revived it until the 29th. The change is withdrawn on the 24th.
+
+    The trial has ended again.
+    """
     assert over(day(23), trial("a", 21), gone(say(1, end=29)))
 
 
 def test_a_withdrawn_shortening_revives():
-    """A10: T until the 29th, C0 until the 22nd. On the 24th T has ended, and C0 is withdrawn."""
+    """A change shortens a trial from the 29th to the 22nd, and is withdrawn on the 24th.
+
+    The trial runs again (play A10).
+    """
     assert over(day(23), trial("a", 29), say(1, end=22))
     assert not over(day(23), trial("a", 29), gone(say(1, end=22)))
 
@@ -207,14 +231,14 @@ def test_nothing_of_an_ended_trial_runs_on():
 
 
 def left(change: Said, before, rows, now: str = NOW) -> set[tuple[str, str, str]]:
-    """Returns the shapes of all readings."""
+    """Returns the shapes of all readings of a given-up change."""
     base = [*before]
     found = left_of(change, fold(base), rows, now)
     return {shape(*base, one) for one in found}
 
 
 def test_a_change_that_did_nothing_says_nothing():
-    """A11: permanently refused."""
+    """A change that was permanently refused and given up leaves the trial's shape as it was (play A11)."""
     before = [trial("a", 23)]
     assert left(say(1, "ab", end=30), before, live("a", end=23)) == {("a", "1", day(23))}
     assert any(one.says_nothing() for one in left_of(say(1, "ab", end=30), fold(before), live("a", end=23), NOW))
@@ -222,7 +246,10 @@ def test_a_change_that_did_nothing_says_nothing():
 
 
 def test_a_cancel_that_was_given_up_leaves_its_domains():
-    """C0 [a, x]; C1 [c], its cancel given up, leaves [a, x, c]; C0 withdrawn: [a, c]."""
+    """A change gives c instead of a and x, and its cancel is given up. So the trial has a, x and c.
+
+    After the change that added x is withdrawn, the trial has a and c.
+    """
     base, first = trial("a"), say(1, "ax")
     found = left_of(say(2, "c"), fold([base, first]), live("axc"), NOW)
     assert {shape(base, first, one)[0] for one in found} == {"acx"}
@@ -230,19 +257,28 @@ def test_a_cancel_that_was_given_up_leaves_its_domains():
 
 
 def test_an_end_that_only_some_have_says_nothing():
-    """A5: b was added with the new end, and the partner refused to change a's end."""
+    """A given-up change added b with a new end, and the partner refused to change a's end.
+
+    The end does not count (play A5).
+    """
     rows = [*live("a", end=23), *live("b", end=30)]
     assert left(say(1, "ab", end=30), [trial("a", 23)], rows) == {("ab", "1", day(23))}
 
 
 def test_an_end_that_all_have_counts():
-    """A11: the look-ups show the new end. A12: the same for a shortening."""
+    """The look-ups show that all records have the new end of a given-up change. So this end counts.
+
+    The change is an extension (play A11) or a shortening (play A12).
+    """
     assert left(say(1, end=30), [trial("a", 23)], live("a", end=30)) == {("a", "1", day(30))}
     assert left(say(1, end=21), [trial("a", 23)], live("a", end=21)) == {("a", "1", day(21))}
 
 
 def test_the_end_beside_a_refused_cancel():
-    """A6: b replaces a, until the 29th. The cancel of a is refused."""
+    """A given-up change replaces a by b until the 29th, and the cancel of a is refused.
+
+    The trial's end counts (play A6).
+    """
     rows = [*live("a", end=22), *live("b", end=29)]
     assert left(say(1, "b", end=29), [trial("a", 22)], rows) == {("ab", "1", day(22))}
 
@@ -252,7 +288,7 @@ def test_a_service_whose_cancel_was_done_and_whose_create_was_refused_is_put_bac
 
 
 def test_a_domain_that_was_cancelled_is_gone():
-    """C0: b replaces a. a is cancelled and b refused, so no domain is left."""
+    """A given-up change replaces a by b. The cancel of a was carried out, and b was refused. So no domain is left."""
     assert {one[0] for one in left(say(1, "b"), [trial("a")], [])} == {""}
 
 
@@ -264,7 +300,7 @@ def test_a_trial_that_was_given_up_says_nothing_about_what_was_not_made():
 
 
 def test_what_stands_behind_does_not_make_it_say_more():
-    """B12: C0 adds b, is refused and given up. C1 comes after it."""
+    """A change that adds b is refused and given up. The next change does not make it count again (play B12)."""
     base, behind = trial("a"), say(2, end=30)
     found = left_of(say(1, "ab"), fold([base]), live("a"), NOW)
     assert {shape(base, one, behind) for one in found} == {("a", "1", day(30))}
@@ -272,8 +308,10 @@ def test_what_stands_behind_does_not_make_it_say_more():
 
 
 def test_what_has_run_out_was_not_cancelled():
-    """The cancel of c was refused, and c's end has passed since. So nothing was done, although c is not billed any
-    more."""
+    """The cancel of c was refused, and c's end has passed since. So the given-up change did nothing.
+
+    This is so although c is not billed any more.
+    """
     base, change = trial("bc", 23), say(1, "b")
     found = left_of(change, fold([base]), live("bc", end=23), day(24))
     assert any(one.says_nothing() for one in found)

@@ -1,6 +1,6 @@
-"""An act sends no more statements for an order with more domains (contract 2.4: up to 20,000).
+"""Checks that an act sends no more SQL statements for an order with more domains (contract 2.4: up to 20,000).
 
-Each play runs with few and with many domains. Each act must send the same number of statements both times.
+Each play of sizes.py runs with few and with many domains. Each act must send the same number of statements both times.
 """
 
 import re
@@ -25,7 +25,7 @@ from orders.order_words.order_facts import facts_of
 from tests.model.harness import Stage
 from tests.model.sizes import PLAYS, domains, in_need, measure
 
-FEW, MANY = 7, 47  # fewer than the rows of one INSERT (orders.db.compiled_sql)
+FEW, MANY = 7, 47  # fewer than the rows of one INSERT statement (orders.db.compiled_sql)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_an_act_asks_no_more_for_more_domains(stage, name):
 
 
 def pages_of(order: Order) -> list[str]:
-    """Returns the addresses of an order's page and of its decisions."""
+    """Returns the addresses of an order's page, with all tabs, and of the order's decisions."""
     facts = facts_of(order, now=timezone.now())
     keys = [row.key for row in DECISIONS.values() if not row.why_not(facts)]
     decisions = [reverse("admin:orders_order_decide", args=[order.pk, key]) for key in keys]
@@ -60,8 +60,10 @@ def pages_of(order: Order) -> list[str]:
 
 
 def asked_by_pages(stage: Stage, client, count: int, folder: Path) -> list[tuple[str, int]]:
-    """Returns the number of statements of each page of each order, each command that shows an order, and each list's
-    export."""
+    """Returns the numbers of statements by name, for orders with `count` domains.
+
+    Covers each page of each order, each command that shows an order, and the export of each list.
+    """
     found = []
     with stage.play() as desk:
         in_need(desk, lambda begin, end: domains(round(begin * count), round(end * count)))

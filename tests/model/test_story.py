@@ -1,4 +1,7 @@
-"""Tests of story.py: what follows from messages and acts of staff, told by hand (contract 3.9, 13 to 19)."""
+"""Tests story.py with stories written by hand.
+
+The stories show what follows from messages and acts of staff (contract 3.9, 13 to 19).
+"""
 
 import datetime
 
@@ -10,7 +13,10 @@ TODAY = 20
 
 
 class Play:
-    """Builds a story event by event. Each event is a second later. `today` is a day of September 2023."""
+    """Builds a story event by event. Each event is a second later than the one before.
+
+    `today` is a day of September 2023.
+    """
 
     def __init__(self, *domains: str, end: int | None = None):
         self.orders, self.states, self.books = {}, {}, []
@@ -46,14 +52,14 @@ class Play:
         self.is_now(number, "withdrawn")
 
     def there(self, domains: str, job: str = "T0", service: str = "1", end: int | None = None, start: str = "") -> None:
-        """Sets the partner's live records from now on."""
+        """Adds live records at the partner. They exist from now on."""
         kind, product = ("1", service) if job == "T0" else ("2", f"P-{job}")
         until = f"202309{end:02}{END_OF_DAY}" if end else "20330925000000"
         created = start or f"202309{self.today}120000"
         self.rows += [Row(job, product, one, True, created, until, kind, service) for one in domains]
 
     def look(self) -> None:
-        """Stores the partner's records up to now. They may change afterwards."""
+        """Stores the partner's present records in the story, because the records may change afterwards."""
         since = self.books[-1].until + 1 if self.books else 0
         self.books.append(Books(since, self.place, tuple(self.rows)))
 
@@ -66,7 +72,7 @@ class Play:
         return [one.text for one in self.story().wrong()]
 
     def lived_with(self) -> bool:
-        """Returns True if staff accepted the only error."""
+        """Returns True if staff accepted the records of the story's only error."""
         story = self.story()
         (wrong,) = story.wrong()
         return story.lived_with(wrong)
@@ -102,7 +108,10 @@ def test_a_held_change_says_nothing_yet():
 
 
 def test_a_change_that_was_held_takes_its_number_when_it_is_planned():
-    """C1 arrives after C0 and is planned before C0."""
+    """A held change gets its number when it is planned.
+
+    So C0, which arrived before C1 and was planned after C1, decides.
+    """
     play = Play("a")
     play.order("C0", contents.change("C0", "b", of="T0"), state="held")
     play.tell("C0", "held", because="claim_held")
@@ -136,7 +145,10 @@ def test_a_started_holder_converts_and_leaves_no_trial_record():
 
 
 def test_an_activation_bills_what_is_still_in_effect_of_what_it_was_planned_upon():
-    """B14: the change is withdrawn before it."""
+    """A change is withdrawn after an activation was planned with it. The activation must not bill the change's domain.
+
+    This is play B14 of test_found_shape.py.
+    """
     play = Play("a")
     play.change("C0", "a", "b", state="in_progress")
     play.activation("A0")
@@ -157,7 +169,10 @@ def test_an_activation_bills_its_own_domains_from_its_start():
 
 
 def test_a_given_up_change_is_judged_by_the_books_of_that_moment():
-    """E7: C1's cancel was given up. C0 is withdrawn afterwards."""
+    """A change's cancel is given up, and then an earlier change is withdrawn.
+
+    The given-up change is judged by the partner's records of that moment (play E7 of test_found_shape.py).
+    """
     play = Play("a")
     play.change("C0", "a", "x")
     play.change("C1", "c", state="failed")
@@ -204,7 +219,10 @@ def test_a_late_undoing_is_an_ending():
 
 
 def test_a_taken_end_is_the_trials():
-    """A9: somebody moved the end at the partner. The trial lasts until then."""
+    """Somebody moved the trial's end at the partner, and staff took the record. The trial lasts until this end.
+
+    This is play A9 of test_found_shape.py.
+    """
     play = Play("a", end=21)
     play.there("a", end=29)
     play.tell("T0", "taken", steps=[])
@@ -246,7 +264,10 @@ def test_acceptance_is_about_records_as_they_were():
 
 
 def test_what_changed_since_and_was_moved_back_is_accepted_no_more():
-    """E18."""
+    """Staff accepted an end, and a change moved it. When the accepted end is set again, it is not accepted any more.
+
+    This is play E18 of test_found_shape.py.
+    """
     play = Play("a", end=23)
     play.there("a", end=25)
     play.tell("T0", "accepted", codes=["difference"], steps=[])
@@ -260,7 +281,10 @@ def test_what_changed_since_and_was_moved_back_is_accepted_no_more():
 
 
 def test_an_activation_that_staff_let_go_on_with_a_withdrawn_change_bills_what_the_change_added():
-    """Its records are created after staff accepted it, so staff could not accept the records as they were."""
+    """Staff accept that an activation goes on with a withdrawn change. So it bills the domain that the change added.
+
+    Its records are created after the acceptance, so staff could not accept the records as they were.
+    """
     play = Play("a")
     play.change("C0", "a", "b")
     play.activation("A0", start="20230927", state="scheduled")

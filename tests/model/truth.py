@@ -1,7 +1,7 @@
-"""The rules that a desk at rest must fulfil (contract 3.9, 14), checked only by rows of the desk and the partners.
+"""The rules that a desk at rest must fulfil (contract 3.9, 14). At rest, nothing is due.
 
-Each function yields errors, or raises WrongError. Other tests may call `all_wrong(store)`. It needs a database at rest
-and the sandbox's store.
+The checks read only rows of the desk and of the partners. Each function yields errors, or raises WrongError. Other
+tests may call `all_wrong(store)`, which needs a database at rest and the sandbox's store.
 """
 
 import datetime
@@ -109,8 +109,10 @@ READ = {
 
 
 def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
-    """Raises WrongError if the claimed work must not be sent. Only one worker may send a step at a time. A replaced
-    step must never be sent. For a withdrawn order only undo steps, repeats of billing calls and mails may be sent.
+    """Raises WrongError if a claimed step or mail must not be sent.
+
+    Only one worker may send a step at a time. A replaced step must never be sent. For a withdrawn order only undo
+    steps, repeats of billing calls and mails may be sent.
     """
     same = (flight.work for flight in air if flight.work.mail == work.mail)
     if any(other.dispatch_id == work.dispatch_id and other.lease_until > now for other in same):
@@ -134,7 +136,7 @@ def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
 
 @dataclass
 class Books:
-    """All rows to check, each read once."""
+    """All rows that the rules check. Each row is read once."""
 
     now: datetime.datetime
     orders: dict[int, Order] = field(default_factory=dict)
@@ -143,7 +145,7 @@ class Books:
     mails: list[tuple] = field(default_factory=list)  # order, kind, state, id, about
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    named: set[str] = field(default_factory=set)  # by differences between both books, open or accepted
+    named: set[str] = field(default_factory=set)  # numbers in differences of both sides' records, open or accepted
     named_open: set[str] = field(default_factory=set)
     open_differences: set[str] = field(default_factory=set)
     claims: dict[int, int] = field(default_factory=dict)
@@ -175,8 +177,10 @@ class Books:
         return books
 
     def excused(self, order: Order | None) -> bool:
-        """Returns True if the order is named by an open or accepted difference, or by such an incident about
-        records."""
+        """Returns True if a difference or an incident about records excuses errors of the order.
+
+        The difference or incident must name the order, and be open or accepted.
+        """
         if order is None or order.number in self.named:
             return order is not None
         return any(map(_is_about_books, self.causes[order.pk] | self.lived_with[order.pk]))
@@ -191,8 +195,10 @@ class Books:
         return order.number in self.named_open or any(map(_is_about_books, self.causes[order.pk]))
 
     def record_excused(self, record: BillingRecord) -> bool:
-        """Returns True if the record's order is excused, or an order whose step on this record failed or was
-        undone."""
+        """Returns True if the record's order is excused, or another order with a step on this record.
+
+        That step is not done, or it changed the record last.
+        """
         touching = {row.order_id for row in self.dispatches if record.pk in row.records and row.state != D.DONE}
         touching |= {row.order_id for row in self.dispatches if row.pk == record.dispatch_id}
         return any(self.excused(self.orders[pk]) for pk in {record.order_id, *touching})
@@ -201,9 +207,10 @@ class Books:
 def all_wrong(
     store: Store, stuck: Iterable | None = None, *, contents: Mapping[str, dict], seen: Sequence = (), loose=False
 ) -> list[str]:
-    """Returns all errors, each beginning with the name of its rule. `stuck` is the result of orders.incidents.stuck.
+    """Returns all errors. Each error begins with the name of its rule.
 
-    `contents` has the accepted messages by number. `seen` has the partner's earlier records (stories.py).
+    `stuck` is the result of orders.incidents.stuck. `contents` has the accepted messages by number. `seen` has the
+    partner's earlier records (stories.py).
     """
     books = Books.read(store)
     rules = (
@@ -227,8 +234,10 @@ def all_wrong(
 
 
 def steps_rest(books: Books) -> Iterator[str]:
-    """Yields steps in progress, and orders that wait for nothing. Steps may wait for a day, for BPM, or for a failed
-    step that an incident names."""
+    """Yields steps in progress, and orders that are in progress although they wait for nothing.
+
+    Steps may wait for a day, for BPM, or for a failed step that an incident names.
+    """
     failed = what_stopped(books)
     for row in books.dispatches:
         order = books.orders[row.order_id]
@@ -242,8 +251,10 @@ def steps_rest(books: Books) -> Iterator[str]:
 
 
 def mails_are_told(books: Books) -> Iterator[str]:
-    """Yields missing, duplicate and unsent mails. A mail may be unsent if an incident names its order, or if the mail
-    about the end of its cause covers it.
+    """Yields missing, duplicate and unsent mails.
+
+    A mail may be unsent if an incident names its order, or if a later mail replaces it. This later mail says that the
+    cause of the first mail has ended.
     """
     counts = Counter((order, kind) for order, kind, *_ in books.mails)
     told_at_end = {pk for *_, about in books.mails for pk in about.get("behind", [])}
@@ -251,7 +262,7 @@ def mails_are_told(books: Books) -> Iterator[str]:
         if state not in {"done", "failed"} and not (state == "closed" and pk in told_at_end):
             yield f"{kind} of {books.orders[order].number} is {state}"
         named = any(cause[:2] == ("mail", kind) for cause in books.causes[order] | books.lived_with[order])
-        if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # steps too are ignored then
+        if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # as with steps
             yield f"{kind} of {books.orders[order].number} failed, and no incident says so"
     for row in books.dispatches:
         order = books.orders[row.order_id]
@@ -268,17 +279,20 @@ def mails_are_told(books: Books) -> Iterator[str]:
 
 
 def incidents_end(books: Books) -> Iterator[str]:
-    """Yields open incidents whose cause is over: their step is finished, or BPM's early decision has been followed by
-    the real one. A given-up step counts as finished once its effect is known. Incidents in LASTING are ignored,
-    because only a comparison or `accept` ends them."""
+    """Yields open incidents whose cause is over.
+
+    The cause is over if the step is finished, or if BPM's early decision was followed by the real one. A given-up step
+    counts as finished once its effect is known. Incidents in LASTING are ignored, because only a comparison or
+    `accept` ends them.
+    """
     over = {D.DONE, D.CLOSED, D.UNDONE}
     rows = (row for row in books.dispatches if row.state not in over)
     left = {(row.order_id, row.step) for row in rows if row.state != D.GIVEN_UP or "settled" not in row.about}
     for pk, causes in books.causes.items():
         order = books.orders[pk]
-        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # named beside it
+        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # may be named too
         for partner, step, code in sorted(causes):
-            moves = code == "move_failed" and order.state in {S.SCHEDULED, S.IN_PROGRESS}  # its day can still be moved
+            moves = code == "move_failed" and order.state in {S.SCHEDULED, S.IN_PROGRESS}  # it can still move
             about = step in STEPS and code not in LASTING and not moves
             if about and not any((one, step) in left for one in family):
                 yield f"{order.number} is {order.state}, {step} is over, and {partner}'s {code} is open"
@@ -287,9 +301,11 @@ def incidents_end(books: Books) -> Iterator[str]:
 
 
 def doubts_are_named(books: Books) -> Iterator[str]:
-    """Yields steps in doubt without an incident of their code, and incidents about steps that did not stop. Orders
-    that are being undone are ignored. A stopped step that waits to be sent again is still in doubt. If a repeat got
-    another answer later, the step has a second incident."""
+    """Yields steps in doubt without an incident of their code, and incidents about steps that did not stop.
+
+    Orders that are being undone are ignored. A stopped step that waits to be sent again is still in doubt. If a repeat
+    got another answer later, the step has a second incident.
+    """
     stopped = [row for row in books.dispatches if row.state in {D.FAILED, D.GIVEN_UP}]
     for row in stopped:
         order, cause = books.orders[row.order_id], (STEPS[row.step].partner, row.step, row.error_code)
@@ -321,8 +337,11 @@ def what_stopped(books: Books) -> list[Dispatch]:
 
 
 def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispatch]:
-    """Returns the failed steps that block an order: its own, those in its trial's lane, and those of orders with an
-    undo step that waits in that lane."""
+    """Returns the failed steps that an order waits for.
+
+    These are its own steps, and the steps in its trial's lane (the line of billing steps). If an undo step of another
+    order waits in that lane, that order's steps are included too.
+    """
     lane = order.trial_id or order.pk
     behind = {row.order_id for row in books.dispatches if row.lane == lane and row.state == D.WAITING and row.undo}
     return [
@@ -331,7 +350,7 @@ def waits_for(books: Books, order: Order, failed: list[Dispatch]) -> list[Dispat
 
 
 def books_agree(books: Books) -> Iterator[str]:
-    """Yields the differences between our records and the partner's, field by field."""
+    """Yields the differences between the desk's billing records and the partner's, field by field."""
     left = dict(books.theirs)
     for record in books.records.values():
         key = (record.order.number, record.product_id, record.domain_key)
@@ -345,7 +364,7 @@ def books_agree(books: Books) -> Iterator[str]:
 
 
 def difference(record: BillingRecord, there: dict | None) -> str:
-    """Returns a text about the difference between our record and the partner's, or ""."""
+    """Returns a text about the difference between a record of the desk and the partner's, or "" if they are equal."""
     if record.state == R.UNKNOWN:
         return f"ours unknown, theirs {_status(there)}"
     if record.state in {R.TO_SEND, R.DELETED}:
@@ -376,8 +395,11 @@ def _status(row: dict | None) -> str:
 
 
 def as_meant(books: Books, contents: Mapping[str, dict], seen: Sequence, loose: bool) -> Iterator[str]:
-    """Yields states and records that do not follow from the messages. An order that is named is excused. Errors about
-    a trial's records need the trial to be named."""
+    """Yields states and records that do not follow from the messages.
+
+    Errors of an order that an incident or difference names are excused. Errors of a trial's records are excused only
+    if the trial itself is named.
+    """
     numbers = {order.number: order for order in books.orders.values()}
     told = read_stories(
         books.orders, books.claims, contents, seen, list(books.theirs.values()), now=books.now, loose=loose
@@ -404,8 +426,11 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
 
 
 def not_beside_each_other(books: Books) -> Iterator[str]:
-    """Yields trials with a record that runs on although the claim's holder is billed and its `start` has come. Named
-    orders are excused."""
+    """Yields trials that are billed beside their activation.
+
+    The activation has claimed the trial, it is billed, and its start has come. The trial still has a record that runs
+    on. Orders that an incident or difference names are excused.
+    """
     now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
     live = defaultdict(list)
     for row in read_rows(books.theirs.values()):
@@ -414,7 +439,7 @@ def not_beside_each_other(books: Books) -> Iterator[str]:
     for trial_id, activation_id in books.claims.items():
         trial, first = books.orders[trial_id], books.orders[activation_id]
         begun = [row.domain for row in live[first.number] if row.created <= now]
-        # A live record whose end has passed bills nothing. The desk doesn't cancel it.
+        # A live record whose end has passed bills nothing, so the desk does not cancel the record.
         beside = [(row.domain, row.created) for row in live[trial.number] if row.runs(now)]
         named = books.excused(trial) or books.is_open(first) or books.in_doubt(first)
         if first.undo_since is None and begun and beside and not named:
@@ -429,8 +454,11 @@ def one_process(books: Books) -> Iterator[str]:
 
 
 def claims_fit(books: Books) -> Iterator[str]:
-    """Yields wrong claims. A valid first activation must hold its trial's claim. A trial may be converted only while
-    its claim is held."""
+    """Yields wrong claims of activations on trials.
+
+    A valid first activation must have its trial's claim. A trial may be converted only while an activation has its
+    claim.
+    """
     for order in books.orders.values():
         holder = books.claims.get(order.trial_id or order.pk)
         if order.kind == Kind.ACTIVATION and order.first and order.state in MAY_BILL and holder != order.pk:
@@ -444,7 +472,7 @@ def claims_fit(books: Books) -> Iterator[str]:
 
 
 def history_fits(books: Books) -> Iterator[str]:
-    """Yields forbidden changes of a state, and states that differ from the history."""
+    """Yields changes of a state that are forbidden, and states that differ from the history."""
     state: dict[int, str] = {}
     for order_id, kind, data in READ["events"]():
         if kind == "received":
@@ -462,7 +490,7 @@ def history_fits(books: Books) -> Iterator[str]:
 
 
 def shapes_are_kept(books: Books) -> Iterator[str]:
-    """Yields trials whose stored shape differs from the computed shape, or that lists find by another service."""
+    """Yields trials whose stored shape differs from the computed shape, or that lists find under a wrong service."""
     kept = {row.pk: read_shape(row) for row in TrialShape.objects.all()}
     found = dict(Order.objects.values_list("pk", SERVICE_NOW))
     for pk, shape in kept.items():
@@ -474,7 +502,10 @@ def shapes_are_kept(books: Books) -> Iterator[str]:
 
 
 def stuck_are_named(books: Books, told: dict) -> Iterator[str]:
-    """Yields orders that need somebody and are not in `stuck`, and the reverse. `told` is `stuck` by number."""
+    """Yields orders that need somebody and are not in `stuck`, and orders in `stuck` that need nobody.
+
+    `told` is `stuck` by number.
+    """
     failed = what_stopped(books)
     for order in books.orders.values():
         stopped = order.state in {S.HELD, S.FAILED, S.IN_PROGRESS, S.COMPENSATING}

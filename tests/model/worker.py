@@ -39,7 +39,7 @@ NOW = Slot("now", DateTimeField())
 ALL = ("bigdata", "bpm", "mail", "files")
 MOST_ROUNDS = 60
 DUE = Prepared(lambda: Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__lte=NOW).values_list("pk")[:1])
-SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # as `open_partners`
+SHUT = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))  # like `open_partners`
 WAITING = Prepared(lambda: Dispatch.objects.filter(state="waiting").values_list("pk")[:1])
 UNSETTLED = Prepared(
     lambda: Order.objects.filter(held_because__in=["trial_unknown", "trial_closed"]).values_list("pk")[:1]
@@ -91,21 +91,21 @@ def _write_mail(mail, domains) -> None:
 
 @dataclass
 class Flight:
-    """A claimed call. `outcome` is None until the call was made."""
+    """A claimed call on its way. `outcome` is None until the call was made."""
 
     work: Work
     outcome: Outcome | None = None
 
 
 class Worker:
-    """Delivers in single stages."""
+    """Plays the worker in single stages: claim, call and record."""
 
     def __init__(self):
         self.air: list[Flight] = []
         self.mail_fates: deque[str] = deque()
         self.wrong_files: set[str] = set()
         self.ends = False
-        self.paused: dict[str, datetime.datetime | None] = {}  # by partner: the end that staff gave, or None
+        self.paused: dict[str, datetime.datetime | None] = {}  # by partner: the pause's end that staff gave
 
     @act
     def claim(self, *partners: str, room: int = 50):
@@ -114,24 +114,30 @@ class Worker:
 
     @act
     def call(self, *fates: str):
-        """Makes the claimed calls, the first ones with these fates. Records nothing yet."""
+        """Makes the claimed calls, and records nothing yet.
+
+        `fates` are the outcomes (keys of `partner.FATES`) of the first calls.
+        """
         self._call([flight for flight in self.air if flight.outcome is None], fates)
 
     @act
     def land(self):
-        """Records the outcomes of the calls made."""
+        """Records the outcomes of the calls that were made."""
         landed = [flight for flight in self.air if flight.outcome]
         self.air = [flight for flight in self.air if flight.outcome is None]
         self._record(landed)
 
     @act
     def die(self):
-        """Kills the worker. It records none of its claimed calls."""
+        """Kills the worker before it records any of its claimed calls."""
         self.air.clear()
 
     @act
     def deliver(self, *partners: str, fates: tuple[str, ...] = (), room: int = 50):
-        """Delivers everything that is due for these partners. Without partners, delivers to all."""
+        """Delivers everything that is due for these partners, or for all partners if none is given.
+
+        `fates` are the outcomes (keys of `partner.FATES`) of the first calls.
+        """
         for _ in range(MOST_ROUNDS):
             flights = self._claim(partners, room)
             if not flights:
@@ -142,7 +148,7 @@ class Worker:
 
     @act
     def sweep(self):
-        """Does the work of the sweep."""
+        """Does the work of the periodic sweep."""
         now = timezone.now()
         if self.paused:
             end_pauses(now=now)
@@ -178,14 +184,20 @@ class Worker:
 
     @act
     def next_moment(self):
-        """Moves the clock to the next retry, end of a lease, or look-up. Ignores start days."""
+        """Moves the clock to the next moment at which something is due, such as a retry or a look-up.
+
+        Ignores start days.
+        """
         self._to_next(days=False)
 
     @act
     def partner(self, *, strict=False, stubborn=False, forgetful=False, zero=False):
-        """Sets properties of the partners. With `strict`, big data refuses to cancel a record that it does not have.
-        With `stubborn`, partners repeat their first answer to a key forever. With `forgetful`, BPM ignores keys. With
-        `zero`, BPM reports success by code 0."""
+        """Sets properties of the partners.
+
+        With `strict`, big data refuses to cancel a record that it does not have. With `stubborn`, partners repeat
+        their first answer to a key forever. With `forgetful`, BPM ignores keys. With `zero`, BPM reports success by
+        code 0.
+        """
         self.wire.be_strict(strict)
         self.wire.stubborn, self.wire.forgetful, self.wire.zero = stubborn, forgetful, zero
         if forgetful:
@@ -201,7 +213,7 @@ class Worker:
 
     @act
     def play_out(self):
-        """Delivers and moves the clock until only start days are left. The partners' faults stay."""
+        """Delivers what is due and moves the clock, until only start days are left. The partners' faults stay."""
         self._play_out(days=False)
 
     @act
@@ -238,7 +250,10 @@ class Worker:
         return [Flight(item) for item in work]
 
     def _call(self, flights: list[Flight], fates: tuple[str, ...]) -> tuple[str, ...]:
-        """Makes the calls. Returns the unused fates. Partners and mail server use the same list of fates."""
+        """Makes the calls. `fates` are the outcomes (keys of `partner.FATES`) of the first calls.
+
+        Returns the unused outcomes. Partners and mail server use the same list.
+        """
         self.wire.fates.clear()
         self.mail_fates.clear()
         self.wire.fates.extend(fates)
@@ -255,7 +270,7 @@ class Worker:
         return left
 
     def _record(self, flights: list[Flight]) -> None:
-        """Records outcomes like integrations.delivery.loop: updates the breakers first."""
+        """Records outcomes as integrations.delivery.loop does. Updates the breakers first."""
         outcomes = [flight.outcome for flight in flights]
         if not outcomes:
             return
@@ -265,7 +280,7 @@ class Worker:
         self.watch_recording(outcomes, lambda: record_safely(outcomes))
 
     def look_at_files(self, *, order_number: str, files: dict):
-        """Replaces orders.attachments.check.check_files."""
+        """Replaces orders.attachments.check.check_files. Returns a problem while the order's files are wrong."""
         if order_number in self.wrong_files:
             return [FileProblem(code="missing", file=order_number, message="it is not there")]
         return []
@@ -291,7 +306,9 @@ class Worker:
 
     def calm(self, *, days: bool = False) -> None:
         """Repairs the partners, ends all pauses, and works until nothing is left. With `days`, start days pass too.
-        Part of other acts."""
+
+        This is a part of other acts, not an act.
+        """
         self.wire.heal()
         for partner in self.paused_partners(timezone.now()):
             resume_partner(partner=partner, by="staff:model", now=timezone.now())
@@ -303,7 +320,10 @@ class Worker:
         self._play_out(days=days, resumed=True)
 
     def _play_out(self, *, days: bool, resumed: bool = False) -> None:
-        """With `resumed`, holds of the desk are ended in each round."""
+        """Works until nothing is due.
+
+        With `days`, start days pass too. With `resumed`, resumes held partners in each round.
+        """
         for _ in range(MOST_ROUNDS):
             self.sweep()
             if resumed:

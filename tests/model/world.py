@@ -1,7 +1,7 @@
-"""A desk in one process. Each act is a call that can be pasted into a test (test_found.py). Acts can be chained.
+"""A desk in one process. Each act is a call that can be pasted into a test (test_found.py).
 
-If the desk refuses an act, the refusal is the act's result, and nothing changes. Any other error is a failure of the
-desk. Each act takes a second.
+Acts can be chained. If the desk refuses an act, the refusal is the act's result, and nothing changes. Any other error
+is a failure of the desk. Each act takes a second.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ from tests.model.worker import Worker
 
 
 class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting):
-    """All acts and the checks."""
+    """A simulated desk with all acts and checks."""
 
     def __init__(self, clock, wire, complaints):
         Acting.__init__(self, clock, wire, complaints)
@@ -42,8 +42,11 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         self.seen = Seen()
 
     def rest(self, *, days: bool = False) -> None:
-        """Works until the desk is at rest. If records were changed manually, runs the nightly comparison. After a
-        restore, the comparison uses BBOSS's list."""
+        """Works until the desk is at rest, that is, until nothing is due.
+
+        If records were changed manually, runs the nightly comparison. After a restore, the comparison uses BBOSS's
+        list.
+        """
         self.dies_at = 0
         if self.restores:
             self.recover()
@@ -55,7 +58,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
 
     @act
     def judged(self) -> None:
-        """Checks the desk in the middle of a story, once it is at rest."""
+        """Brings the desk to rest and checks it, in the middle of a sequence."""
         self.rest()
         self.judge()
 
@@ -73,7 +76,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
 
     @act
     def check(self) -> None:
-        """Checks the desk once it is at rest, and again after the start days."""
+        """Brings the desk to rest and checks it. Then lets start days pass and checks it again."""
         self.rest()
         if self.has_days():
             self.judge()
@@ -81,7 +84,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         self.judge(stuck=self.stuck())
 
     def judge(self, stuck: list | None = None) -> None:
-        """Checks a desk at rest. With `stuck`, checks that list too. Raises WrongError."""
+        """Checks a desk at rest. With `stuck`, checks that list too. Raises WrongError if the desk breaks a rule."""
         told = {
             "contents": self.said(),
             "seen": self.seen.books,
@@ -93,7 +96,10 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
             raise WrongError(lines[0].partition(":")[0], *lines)
 
     def said(self) -> dict[str, dict]:
-        """Returns the valid messages by number. A trial that staff entered overrides a later message of BBOSS."""
+        """Returns the valid messages by number.
+
+        For a trial that staff entered, this is their content and not BBOSS's.
+        """
         return self.contents | self.entered
 
     def note_books(self) -> None:
@@ -114,8 +120,11 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
     # --- checks for found cases
 
     def stands(self, *, ends=None, services=None, live: str | None = None, stuck=None, **states: str) -> None:
-        """Asserts the states of orders by number. `ends` and `services` are those of T0's live records, by domain.
-        `live` are the letters of A0's live domains. `stuck` are the numbers that `stuck` names."""
+        """Asserts the states of orders by number, and more about T0 and A0.
+
+        `ends` and `services` are those of T0's live records, by domain. `live` are the letters of A0's live domains.
+        `stuck` are the numbers that `stuck` names.
+        """
         found = {number: self.state(number) for number in states}
         assert found == states, f"states: {found}"
         for name, look, expected in (("ends", self.ends_there, ends), ("services", self.services_there, services)):
@@ -128,23 +137,29 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         return Order.objects.get(number=number).state
 
     def live_there(self, number: str) -> list[str]:
-        """Returns the domains with a live record at the partner."""
+        """Returns the domains for which the order has a live record at the partner."""
         rows = self.wire.partners.store.records(number)
         return sorted(row["domain"] for row in rows if row["cancelStatus"] == "1")
 
     def ends_there(self, number: str) -> dict[str, str]:
-        """Returns {letter of a domain: last day} of the partner's live records. Ten years or more count as no end:
-        ""."""
+        """Returns {letter of a domain: last day} of the order's live records at the partner. "" means no end.
+
+        An end after ten years or more counts as no end.
+        """
         return {one: " ".join(sorted(map(_last_day, rows))) for one, rows in self._live(number).items()}
 
     def services_there(self, number: str) -> dict[str, str]:
-        """Returns {letter of a domain: productId} of the partner's live records. Two values are separated by a
-        blank."""
+        """Returns {letter of a domain: productId} of the order's live records at the partner.
+
+        If a domain has two live records, a blank separates the two productIds.
+        """
         return {one: " ".join(sorted(row["productId"] for row in rows)) for one, rows in self._live(number).items()}
 
     def posts(self, number: str) -> list[str]:
-        """Returns the partner's acts on this number's records, including repeats: `live ab`, `cancel a`, `delete a`.
-        Calls that were carried out late are left out."""
+        """Returns what the partner did with this number's records: `live ab`, `cancel a`, `delete a`.
+
+        Repeats are included. Calls that were carried out late are left out.
+        """
         told = []
         for call in self.wire.partners.store.calls(order=number):
             acted = call["fault"] == "reset_after" or (call["answer"] or {}).get("code") == 200
@@ -167,7 +182,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting
         return list(rows.values_list("incident__code", flat=True))
 
     def names_stuck(self) -> set[str]:
-        """Returns the numbers that `stuck` names."""
+        """Returns the numbers of the orders that `stuck` names."""
         return {row.number for row in self.stuck()}
 
     def stages(self, number: str) -> dict[str, Stage]:

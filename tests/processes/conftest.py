@@ -1,4 +1,7 @@
-"""The process tests' databases: SQLite, or the PostgreSQL of this run; and desks whose parts can be killed."""
+"""Fixtures of the process tests: the database server, and desks whose processes a test may kill.
+
+The desks use SQLite, or the PostgreSQL of this run.
+"""
 
 import os
 
@@ -6,7 +9,7 @@ import pytest
 
 from tests.harness.desk import ProcessDesk
 
-# Short time-outs and leases, so that what a dead worker had in hand is soon due again.
+# Short time-outs and leases, so that the steps of a dead worker are soon due again.
 SHORT = {"PARTNER_TIMEOUT_SECONDS": "3", "DISPATCH_LEASE_SECONDS": "10", "DISPATCH_RETRY_SECONDS": "1,1,1,1,1,1,1,1"}
 # A worker's watchdog that soon replaces a hung cluster. On a busy machine a cluster takes six seconds to start.
 QUICK = {"ping_every": 1, "patience": 15}
@@ -14,7 +17,7 @@ QUICK = {"ping_every": 1, "patience": 15}
 
 @pytest.fixture(scope="session")
 def postgres() -> str:
-    """The server's URL when this run is on PostgreSQL, else empty: then the desk uses SQLite."""
+    """Returns the URL of the run's PostgreSQL server. Returns "" if the desks use SQLite."""
     return os.environ.get("DESK_TEST_DATABASE_URL", "")
 
 
@@ -26,7 +29,7 @@ def shared_desk(tmp_path_factory, postgres):
 
 @pytest.fixture
 def desk(shared_desk):
-    """Web and sandbox run; the test starts its worker, which is stopped after it."""
+    """Yields a desk on which web and sandbox run. The test starts a worker, which is stopped after the test."""
     yield shared_desk
     for name in [name for name in shared_desk.processes if name.startswith("worker")]:
         shared_desk.stop(name)

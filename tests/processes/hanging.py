@@ -1,4 +1,4 @@
-"""Makes a cluster hang as a kill at a bad moment does."""
+"""Makes a worker's cluster hang, as a kill at a bad moment does."""
 
 import datetime
 
@@ -7,11 +7,12 @@ from tests.harness.proc import Cluster, kill
 
 
 def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers", *, within: float = 120) -> Cluster:
-    """Kills a part of a worker's cluster so that it hangs, until the watchdog has replaced it, which takes so many
-    seconds at the most; returns what it was.
+    """Kills a part of a worker's cluster so that the cluster hangs, and waits until the watchdog has replaced it.
 
-    It hangs if the part was waiting at its queue, as nearly always. If not, it works on, and another is tried: in the
-    old one, the parts can't be told apart by their age any more.
+    Returns the replaced cluster. `within` is the longest time for the replacement in seconds. The cluster hangs if the
+    killed part was waiting at its queue, which is nearly always the case. If the cluster works on, this function kills
+    the cluster and tries again with the next one. The old cluster can't be used again, because its parts can't be told
+    apart by their age any more.
     """
     for _ in range(5):
         before = desk.replacements()
@@ -27,8 +28,11 @@ def hang(desk: ProcessDesk, name: str = "worker", part: str = "workers", *, with
 
 
 class _Outcome:
-    """Calling it says whether the cluster was `replaced` or `works`: it gave signs of life. Without a monitor it gives
-    them too: then no ping may wait to be noted either. Of several signs of life, at least one is a ping's.
+    """Finds out what became of a cluster. A call returns `replaced`, `works`, or "" if it is not known yet.
+
+    A cluster works if it has given several signs of life, because at least one of them is an answer to a ping. A
+    cluster without a monitor gives signs of life too. So after a kill of the monitor, no ping may be left in the queue
+    either.
     """
 
     SIGNS = 3

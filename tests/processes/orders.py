@@ -1,4 +1,4 @@
-"""Orders for the process tests, and what must hold of them however often something was killed."""
+"""Orders for the process tests, and checks that must pass however often a process was killed."""
 
 from collections import defaultdict
 
@@ -16,25 +16,25 @@ def activation(n: int, trial: int | None = None, **more) -> dict:
 
 
 def pairs(first: int, last: int) -> list[dict]:
-    """A trial and its activation for each of these numbers."""
+    """Returns the messages of a trial and its activation for each number from `first` to `last`."""
     return [make(n) for n in range(first, last + 1) for make in (trial, activation)]
 
 
 def post_all(desk: ProcessDesk, contents: list[dict]) -> dict[str, str]:
-    """Posts them one after the other; the transIDH of each, by number."""
+    """Posts the messages one after the other. Returns {order number: transIDH}. All must be accepted."""
     replies = {content["OrderNum"]: desk.post(content) for content in contents}
     assert all(accepted(reply) for reply in replies.values()), replies
     return {number: reply["transIDH"] for number, reply in replies.items()}
 
 
 def states(desk: ProcessDesk, first: int, last: int, letter: str = "A") -> dict[str, str]:
-    """{number: state} of the orders of these numbers."""
+    """Returns {order number: state} for the numbers from `first` to `last`."""
     between = f"number BETWEEN '100{letter}{first:04d}' AND '100{letter}{last:04d}'"
     return dict(desk.rows(f"SELECT number, state FROM orders_order WHERE {between}"))
 
 
 def until_active(desk: ProcessDesk, first: int, last: int, *, seconds: float = 120) -> None:
-    """Waits until these activations are active and none of their steps is open."""
+    """Waits until the activations with these numbers are active, and no step of the desk is open."""
     open_steps = "SELECT count(*) FROM orders_dispatch WHERE state IN ('due', 'sending', 'retrying')"
 
     def there():
@@ -46,7 +46,10 @@ def until_active(desk: ProcessDesk, first: int, last: int, *, seconds: float = 1
 
 
 def check_calls(desk: ProcessDesk) -> None:
-    """Every step went out under one key of its own, with the same bytes each time; nothing was asked for twice."""
+    """Checks that each step was sent under one key, with the same bytes each time, and that nothing was done twice.
+
+    Also checks the logs for exceptions and for locks of the database.
+    """
     state = desk.partners()
     assert state["violations"] == []
     digests, keys = defaultdict(set), defaultdict(set)

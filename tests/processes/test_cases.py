@@ -1,4 +1,7 @@
-"""The three acceptance cases through real processes: web, worker and sandbox, the clock at the cases' times."""
+"""Plays the three acceptance cases through real processes: web, worker and sandbox.
+
+The processes' clock shows the times of the cases.
+"""
 
 import pytest
 

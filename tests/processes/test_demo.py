@@ -1,4 +1,4 @@
-"""`make demo` as a way in: what it prints for another terminal works there as it is printed."""
+"""Tests that the commands which `make demo` prints for another terminal work there as printed."""
 
 import os
 import re
@@ -16,7 +16,7 @@ SET_BY_TESTS = re.compile(r"DESK_|DJANGO_|[A-Z]+_(URL|DIR|SECRET|TOKENS|RATE)$|S
 
 @pytest.fixture(scope="module")
 def printed(postgres, tmp_path_factory):
-    """Returns the output so far of a demo that stays. The demo is ended afterwards."""
+    """Yields the output so far of a demo that keeps running. Ends the demo afterwards."""
     if postgres:
         pytest.skip("the demo has an embedded database")
     with Children(tmp_path_factory.mktemp("demo")) as children:
@@ -28,7 +28,7 @@ def printed(postgres, tmp_path_factory):
 
 
 def shell(*lines: str) -> str:
-    """Returns the output of a terminal that knows nothing of the demo. It must not fail."""
+    """Runs lines in a shell that has none of the tests' settings. Returns its output. The lines must not fail."""
     clean = {name: value for name, value in os.environ.items() if not SET_BY_TESTS.match(name)}
     done = subprocess.run(
         ["bash", "-ec", "\n".join(lines)], cwd=ROOT, env=clean, capture_output=True, text=True, check=False

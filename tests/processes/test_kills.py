@@ -1,4 +1,4 @@
-"""Kills and stops that every run of the suite tries; test_more_kills.py has the rest."""
+"""Tests the kills and stops of processes that belong to every run of the suite. test_more_kills.py has the others."""
 
 import os
 import signal
@@ -19,7 +19,10 @@ BILLING = "/bigdata/productInfos"
 
 
 def test_the_death_of_idle_workers_is_noticed(desk):
-    """It hangs django-q2's cluster: the dead one took the queue's lock with it. The watchdog must see that."""
+    """A worker process that dies idle keeps the queue's lock, so django-q2's cluster hangs.
+
+    The watchdog must notice this.
+    """
     desk.start_worker(**QUICK)
     before = hang(desk)
     post_all(desk, [trial(1), activation(1)])
@@ -31,7 +34,10 @@ def test_the_death_of_idle_workers_is_noticed(desk):
 
 
 def test_a_killed_desk_goes_on_where_it_was(desk):
-    """SIGKILL to everything in the middle of intake and delivery: what was answered 00000 is there and is done."""
+    """Web and workers are killed by SIGKILL during intake and delivery.
+
+    Orders that were answered 00000 are carried out.
+    """
     desk.start_worker(**QUICK)
     desk.cluster()
     desk.fault(path=BILLING, kind="slow", count=3, seconds=2)
@@ -49,7 +55,10 @@ def test_a_killed_desk_goes_on_where_it_was(desk):
 
 
 def post_while_killed(desk, *, first: int, last: int, kill_after: int) -> dict[str, str]:
-    """Posts orders; the web is killed meanwhile, so an answer may fail to come. Returns those that came, all 00000."""
+    """Posts trials and activations. Kills the web process after `kill_after` answers, so later answers may be missing.
+
+    Returns {order number: transIDH} of the answers that came. Asserts that all of them have the code 00000.
+    """
     answered: dict[str, str] = {}
 
     def post():
@@ -71,7 +80,7 @@ def post_while_killed(desk, *, first: int, last: int, kill_after: int) -> dict[s
 
 
 def kill_all_workers(desk) -> None:
-    """The watchdog and every process of its cluster, at once."""
+    """Kills the watchdog and every process of its cluster at once."""
     worker = desk.processes.pop("worker")
     outside = {desk.processes["sandbox"].pid}
     kill(*[row.pid for row in desk.alive() if row.pid not in outside])
@@ -79,12 +88,15 @@ def kill_all_workers(desk) -> None:
 
 
 def test_a_stopped_worker_ends_its_calls_and_nothing_is_left(desk):
-    """SIGTERM in the middle of calls: they are ended and written down, within the 20 s of the contract."""
+    """A worker gets SIGTERM during calls.
+
+    It ends these calls and records their results within 20 s, as the contract says.
+    """
     worker = desk.start_worker()
     cluster = desk.cluster()
     post_all(desk, [trial(n) for n in range(200, 225)])
     desk.fault(path=BILLING, kind="slow", count=4, seconds=2)
-    post_all(desk, [trial(n) for n in range(225, 230)])  # few: a busy machine takes them before a call ends
+    post_all(desk, [trial(n) for n in range(225, 230)])  # few, so that all come before a call ends
     desk.until(lambda: desk.rows("SELECT count(*) FROM orders_dispatch WHERE state = 'sending'")[0][0])
     began = time.monotonic()
     os.kill(worker.pid, signal.SIGTERM)
@@ -98,7 +110,11 @@ def test_a_stopped_worker_ends_its_calls_and_nothing_is_left(desk):
 
 
 def test_a_step_that_kills_its_worker_is_given_up_and_takes_nobody_along(tmp_path, postgres):
-    """3.5: lost once among others and five times alone; each worker before and after it delivers its neighbours."""
+    """A step that kills its worker is given up after six attempts (contract 3.5). The other steps are delivered.
+
+    The step is lost once together with other steps, and five times alone. Each worker before and after it delivers the
+    other steps.
+    """
     short = SHORT | {"TEST_KILLER": "killer.example.com"}
     with ProcessDesk(tmp_path, postgres=postgres, clock="+0", **short) as desk:
         post_all(desk, [trial(1, ProvContent=[{"ProvReq": "killer.example.com"}])])
@@ -114,6 +130,6 @@ def test_a_step_that_kills_its_worker_is_given_up_and_takes_nobody_along(tmp_pat
         assert [row["code"] for row in shown["incidents"]] == ["lost"]
         assert states(desk, 2, 11, "T") == {f"100T{n:04d}": "trialing" for n in range(2, 12)}
         others = "SELECT max(attempts) FROM orders_dispatch WHERE state = 'done' AND channel = 'billing'"
-        assert desk.rows(others)[0][0] <= 2  # they were in flight beside it once at the most
+        assert desk.rows(others)[0][0] <= 2  # each was sent at most once together with the killing step
         assert not desk.calls(order="100T0001")
         check_calls(desk)

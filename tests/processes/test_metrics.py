@@ -1,4 +1,4 @@
-"""The counters of real processes add up at one address, whatever becomes of the processes."""
+"""Tests that one address shows the sums of the counters of all processes, even after processes have ended."""
 
 import os
 import re
@@ -19,7 +19,7 @@ def figures(desk) -> dict[str, float]:
 
 
 def test_no_count_is_lost_by_a_reload_or_a_kill(desk):
-    """Web processes are killed and reloaded, a cluster of workers is killed: all that they counted stays."""
+    """Web processes are killed and reloaded, and a worker's cluster is killed. All their counts stay."""
     desk.start_worker(ping_every=2, patience=40)
     workers = desk.cluster()
     accepted = 'desk_inbound_total{code="00000",source="bboss"}'
@@ -37,7 +37,7 @@ def test_no_count_is_lost_by_a_reload_or_a_kill(desk):
     os.kill(master, signal.SIGHUP)
     post_all(desk, pairs(8, 9))
     until_active(desk, 5, 9)
-    for _ in range(5):  # whichever process answers
+    for _ in range(5):  # another process may answer each time
         after = figures(desk)
         assert after[accepted] - before.get(accepted, 0) == 18
         assert after[billed] - before.get(billed, 0) == 9

@@ -1,4 +1,4 @@
-"""Every process of a worker killed in turn, and what else may befall it. Takes minutes: `-m kills`."""
+"""Kills every process of a worker in turn, and tests other failures. Takes minutes: `-m kills`."""
 
 import datetime
 import os
@@ -29,17 +29,18 @@ print(client.cookies["sessionid"].value)
 
 @pytest.fixture
 def numbers(request, shared_desk):
-    """(first, last): numbers of orders that no other test uses."""
+    """Returns (first, last), the range of order numbers that no other test uses."""
     used = shared_desk.rows("SELECT count(*) FROM orders_order")[0][0]
     return 1000 + used, 1000 + used + 7
 
 
 @pytest.mark.parametrize("parts", [("main", "sentinel", "all", "workers"), ("pusher", "monitor")], ids="-".join)
 def test_any_part_of_an_idle_cluster_may_die(desk, numbers, parts):
-    """The desk goes on within two minutes, whether django-q2 mends itself or the watchdog must.
+    """After any part of an idle cluster was killed, the desk works again within two minutes.
 
-    One watchdog sees all of a list die. Workers and a monitor come last: of a cluster that has mended these, its parts
-    can't be told apart by their age any more.
+    Either django-q2 or the watchdog repairs the cluster. The same watchdog sees all kills of a list. Workers and a
+    monitor are the last of a list, because the parts of a cluster that has replaced them can't be told apart by their
+    age any more.
     """
     desk.start_worker(**QUICK)
     first, last = numbers
@@ -54,7 +55,10 @@ def test_any_part_of_an_idle_cluster_may_die(desk, numbers, parts):
 
 
 def test_a_guard_that_stands_still_is_noticed(desk, numbers):
-    """A worker that dies at the end of a task takes along a lock that the guard waits for. The other one answers on."""
+    """The guard (sentinel) of a cluster is stopped, and the workers answer on. The watchdog must replace the cluster.
+
+    The same happens if a worker dies at the end of a task, because it keeps a lock that the guard waits for.
+    """
     replaced = desk.replacements()
     desk.start_worker(**QUICK)
     os.kill(desk.cluster().sentinel, signal.SIGSTOP)
@@ -64,7 +68,10 @@ def test_a_guard_that_stands_still_is_noticed(desk, numbers):
 
 
 def test_results_that_nobody_notes_are_noticed(desk, numbers):
-    """A monitor that dies idle takes a lock along: tasks are carried out, but stay in the queue for ever."""
+    """A monitor that dies idle keeps a lock. So tasks are carried out, but stay in the queue forever.
+
+    The watchdog must replace the cluster.
+    """
     desk.start_worker(ping_every=2, patience=10)
     hang(desk, part="monitor", within=90)
     post_all(desk, pairs(*numbers))
@@ -72,7 +79,10 @@ def test_results_that_nobody_notes_are_noticed(desk, numbers):
 
 
 def test_a_busy_worker_may_die(desk, numbers):
-    """Its calls have no known outcome: the same bytes go out again under the same keys."""
+    """A worker is killed during calls, so their results are unknown.
+
+    The same bytes are sent again under the same keys.
+    """
     desk.start_worker(**QUICK)
     desk.cluster()
     desk.fault(path=BILLING, kind="slow", count=6, seconds=2)
@@ -89,7 +99,7 @@ def test_a_busy_worker_may_die(desk, numbers):
 
 @pytest.mark.parametrize("with_main", [False, True])
 def test_a_cluster_without_its_watchdog_ends_itself(desk, numbers, with_main):
-    """Even where its main process died with the watchdog: no orphan goes on."""
+    """A cluster ends itself if its watchdog is killed, even together with its main process. No orphan continues."""
     worker = desk.start_worker()
     cluster = desk.cluster()
     kill(worker.pid, *([cluster.main] if with_main else []))
@@ -103,20 +113,26 @@ def test_a_cluster_without_its_watchdog_ends_itself(desk, numbers, with_main):
 
 
 def test_a_plain_qcluster_does_all_the_work(desk, numbers):
-    """Without the watchdog, after setup_schedules: it shows that it lives, and the sweep runs."""
+    """A plain `qcluster` without a watchdog does all the work after `setup_schedules`.
+
+    It has a heartbeat and sweeps.
+    """
     desk.manage("setup_schedules")
     process = desk.start("worker-plain", "manage.py", "qcluster")
     post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
     since = desk.now()
-    desk.until(lambda: "qcluster" in desk.heartbeats(since=since), seconds=120)  # the sweep's
+    desk.until(lambda: "qcluster" in desk.heartbeats(since=since), seconds=120)  # the sweep's heartbeat
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     check_calls(desk)
 
 
 def test_two_workers_share_the_work(desk, numbers):
-    """Each with a cluster and a watchdog of its own; a ping is answered by the cluster that it asks."""
+    """Two workers share the work.
+
+    Each has a separate cluster and watchdog, and a ping reaches only its own cluster.
+    """
     desk.start_worker("worker-one", **QUICK)
     desk.start_worker("worker-two", **QUICK)
     first, second = desk.cluster("worker-one"), desk.cluster("worker-two")
@@ -129,7 +145,7 @@ def test_two_workers_share_the_work(desk, numbers):
 
 
 def test_retries_are_not_late(tmp_path, postgres):
-    """The contract's promise (3.5): with a healthy worker no attempt is more than 10 s late."""
+    """With a healthy worker, no attempt is more than 10 s late. Contract 3.5 promises this."""
     with ProcessDesk(tmp_path, postgres=postgres, DISPATCH_RETRY_SECONDS="15,15") as desk:
         desk.start_worker()
         desk.cluster()
@@ -148,7 +164,10 @@ def moment(rows) -> datetime.datetime:
 
 
 def test_the_full_times_of_the_contract(desk, numbers):
-    """15 s and 60 s, as in production: a hung cluster is replaced within two minutes."""
+    """With the times of production, a hung cluster is replaced within two minutes.
+
+    These times are a ping every 15 s, and a patience of 60 s.
+    """
     desk.start_worker()
     hang(desk)
     post_all(desk, pairs(*numbers))
@@ -156,11 +175,14 @@ def test_the_full_times_of_the_contract(desk, numbers):
 
 
 def test_a_database_that_is_away_is_waited_for(desk, numbers, postgres):
-    """As when PostgreSQL is restarted: nobody is blamed, and all goes on when it is back."""
+    """The database is unavailable for a time, as at a restart of PostgreSQL. No cluster is replaced for that.
+
+    All work continues when the database is available again.
+    """
     if not postgres:
         pytest.skip("SQLite is a file: it does not go away")
     replaced = desk.replacements()
-    desk.start_worker(ping_every=1, patience=15)  # a busy machine alone may keep an answer back for six seconds
+    desk.start_worker(ping_every=1, patience=15)  # a busy machine alone may delay an answer by six seconds
     cluster = desk.cluster()
     desk.fault(path=BILLING, kind="slow", count=4, seconds=1)
     post_all(desk, pairs(*numbers))
@@ -175,20 +197,27 @@ def test_a_database_that_is_away_is_waited_for(desk, numbers, postgres):
 
 
 def test_many_orders_at_once_and_a_crowd_of_wake_ups(desk, numbers):
-    """Posted by many at a time while two workers deliver: no lock of the database is ever seen, nothing goes twice."""
+    """Many orders are posted in parallel during delivery. No lock of the database causes an error.
+
+    Nothing is sent twice.
+    """
     desk.start_worker()
     desk.cluster()
     first = numbers[0]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda part: post_all(desk, pairs(first + 25 * part, first + 25 * part + 24)), range(4)))
     until_active(desk, first, first + 99, seconds=180)
-    free = "SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up' AND lock < CURRENT_TIMESTAMP"  # not a dead one's
+    # Wake-ups that a dead worker has locked are not counted.
+    free = "SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up' AND lock < CURRENT_TIMESTAMP"
     desk.until(lambda: desk.rows(free)[0][0] <= 2)
     check_calls(desk)
 
 
 def test_a_page_that_is_open_over_a_restart_of_the_web_process_goes_on(desk, numbers):
-    """Its session and its version are of no process: it is told of nothing but what changed."""
+    """A page that stays open during a restart of the web process reports only real changes afterwards.
+
+    Its session and its version do not depend on a process.
+    """
     key = desk.manage("shell", "--verbosity", "0", "-c", LOGS_IN.format(name=f"open{numbers[0]}")).stdout.split()[-1]
     browser = requests.Session()
     browser.cookies.set("sessionid", key)

@@ -1,4 +1,7 @@
-"""A worker that is killed over a bulk run, an export, a scheduled one: each goes on, once. Minutes: `-m kills`."""
+"""Kills a worker during a bulk run, an export and a scheduled export. Each continues, and is done once.
+
+Takes minutes: `-m kills`.
+"""
 
 import openpyxl
 import pytest
@@ -26,7 +29,7 @@ draft = begin_draft(by="staff:bulk-keeper", act="note", targets=ids, query="q=BU
 queue(confirm_draft(pk=draft.pk, by="staff:bulk-keeper", act="note", details={{}}, reason="noted in bulk", now=now))
 """
 NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"
-EXPORTED = 30_000  # enough that the worker still writes when it is killed, on a quick machine too
+EXPORTED = 30_000  # so many that the worker is still writing when it is killed, even on a quick machine
 EXPORT = f"""
 from django.utils import timezone
 from orders.models import InboundMessage
@@ -72,7 +75,7 @@ def test_a_run_goes_on_after_a_kill_and_does_nothing_twice(desk):
 
 
 def test_an_export_goes_on_after_a_kill(desk):
-    """It is written again from nothing, once."""
+    """After the kill, the export is written again from the beginning, and only once."""
     desk.manage("shell", "-c", EXPORT)
     desk.start_worker(**QUICK)
     before = desk.cluster()
@@ -91,7 +94,10 @@ def test_an_export_goes_on_after_a_kill(desk):
 
 
 def test_a_slot_gives_one_file_and_one_message(tmp_path, postgres):
-    """Killed between a mail's sending and its record: it may go out again, with the Message-ID of the first."""
+    """The worker is killed after a mail was sent and before this was recorded.
+
+    The mail may be sent again, with the same Message-ID. There is only one file.
+    """
     with (
         SmtpServer() as smtp,
         ProcessDesk(tmp_path, postgres=postgres, **SHORT, EMAIL_URL=f"smtp://127.0.0.1:{smtp.port}") as desk,

@@ -1,4 +1,4 @@
-"""A second desk of real processes on the same database: it takes no step until its settings are adopted."""
+"""A second desk of real processes on the same database takes no step until its settings are adopted."""
 
 import itertools
 import os
@@ -79,7 +79,7 @@ def test_a_reload_brings_another_profile_into_force_and_nothing_else_does(by_pro
     children = {row.pid for row in desk.alive() if row.parent == web}
     os.kill(min(children), signal.SIGKILL)
     desk.until(lambda: len({row.pid for row in desk.alive() if row.parent == web} - children) == 1, what="another one")
-    assert answers("web") == {"00000"}  # what replaces a dead process has read the file when it did
+    assert answers("web") == {"00000"}  # the replacement of a dead process has the profile that its parent had read
 
     desk.start_web("intake")
     assert (answers("web"), answers("intake")) == ({"00000"}, {"20000"})
@@ -101,5 +101,6 @@ def test_a_reload_brings_another_profile_into_force_and_nothing_else_does(by_pro
     desk.until(lambda: desk.show(f"100T{number:04d}")["state"] == "trialing", what="the worker works again")
     desk.manage("resume", "bpm")
     desk.stop("intake")
-    # What is in force, the worker, two of web and the killed one: who ends in order says goodbye.
+    # Five rows: the values in force, the worker, two web processes, and the killed one. A process that ends in order
+    # removes its row.
     assert desk.rows("SELECT count(*) FROM integrations_deskprocess") == [(5,)]

@@ -1,4 +1,7 @@
-"""A partner is paused under load: real processes, real HTTP, a real worker (contract 3.5; section 5, `pause`)."""
+"""A partner is paused while many orders come in (contract 3.5; section 5, `pause`).
+
+The processes, the HTTP calls and the worker are real.
+"""
 
 import datetime
 import time
@@ -16,7 +19,7 @@ SECOND = datetime.timedelta(seconds=1)
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory, postgres):
-    """With a worker that is at work."""
+    """Yields a desk with a worker that works."""
     with ProcessDesk(tmp_path_factory.mktemp("desk"), postgres=postgres, PARTNER_RATE=str(RATE)) as running:
         running.start_worker()
         running.cluster()
@@ -24,7 +27,7 @@ def desk(tmp_path_factory, postgres):
 
 
 def arrivals(desk) -> list[datetime.datetime]:
-    """When each call came to the big-data side."""
+    """Returns the times at which calls arrived at the big-data side."""
     calls = [call for call in desk.calls() if call["path"].startswith("/bigdata")]
     return sorted(datetime.datetime.fromisoformat(call["at"]) for call in calls)
 
@@ -36,7 +39,7 @@ def most_in_a_second(moments: list[datetime.datetime]) -> int:
 def test_nothing_arrives_while_it_is_paused_and_all_ends_right(desk):
     post_all(desk, pairs(1, 4))
     assert "bigdata is paused since" in desk.manage("pause", "bigdata", "--reason", "升级维护").stdout
-    time.sleep(3)  # what was in the air, or claimed within PARTNER_RATE, has arrived
+    time.sleep(3)  # calls that were in progress, or claimed within PARTNER_RATE, have arrived
     before = len(arrivals(desk))
     for content in pairs(5, 24):
         assert accepted(desk.post(content))

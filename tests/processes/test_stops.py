@@ -1,4 +1,7 @@
-"""A drill of several stops at once: a real worker names each by `status` and a mail, within two minutes."""
+"""Several parts of a desk stop at once.
+
+A real worker names each stop by `status` and by a mail, within two minutes.
+"""
 
 import contextlib
 import json

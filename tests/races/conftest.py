@@ -1,4 +1,7 @@
-"""Many callers at once, each in a thread with a connection of its own: the endpoint, drains, staff."""
+"""Fixtures and functions for many callers at the same time: BBOSS's endpoint, workers and staff.
+
+Each caller has a thread and a database connection.
+"""
 
 import contextlib
 import json
@@ -21,7 +24,7 @@ LIMIT = 120  # seconds; generous, since the machine may be slow
 
 
 def at_once(*acts: Callable) -> list:
-    """Starts all acts together and gives their results. Raises the first exception."""
+    """Starts all acts at the same time, each in a thread. Returns their results. Raises the first exception."""
     barrier = threading.Barrier(len(acts))
     with ThreadPoolExecutor(len(acts)) as pool:
         return [future.result(LIMIT) for future in [pool.submit(_run, act, barrier) for act in acts]]
@@ -29,7 +32,7 @@ def at_once(*acts: Callable) -> list:
 
 @contextlib.contextmanager
 def meanwhile(act: Callable):
-    """`with meanwhile(act):` runs it in a thread with a connection of its own, and waits for it at the end."""
+    """`with meanwhile(act):` runs the act in a thread during the block, and waits for it at the end."""
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(_run, act, threading.Barrier(1))
         yield
@@ -45,7 +48,7 @@ def _run(act: Callable, barrier: threading.Barrier):
 
 
 class Desk:
-    """Posts, delivers, looks; every method may be called from any thread."""
+    """A desk that posts messages, delivers steps and reads results. Every method may be called from any thread."""
 
     def __init__(self, sandbox):
         self.sandbox = sandbox
@@ -59,7 +62,7 @@ class Desk:
             assert accepted(reply), reply
 
     def deliver(self) -> None:
-        """Works like a worker: held orders, then everything due, until nothing is left."""
+        """Does a worker's work: plans held orders that may go on, and sends everything due until nothing is left."""
         settle_arrived(now=timezone.now())
         drain(seconds=None, linger=False)
 
@@ -74,7 +77,7 @@ class Desk:
         return [call["body"] for call in self.sandbox.calls(path=path)]
 
     def each_was_sent_once(self) -> None:
-        """One attempt per dispatch, one call per key."""
+        """Asserts that each step had one successful attempt, and that each key was used for one call."""
         assert self.sandbox.state()["violations"] == []
         keys = [call["key"] for call in self.sandbox.calls()]
         assert len(keys) == len(set(keys))
@@ -84,7 +87,10 @@ class Desk:
 
 @pytest.fixture
 def desk(sandbox, transactional_db, settings, tmp_path, caplog):
-    """The log must show no deadlock and no lock time-out, even if the code recovered."""
+    """Yields a desk.
+
+    At the end, asserts that the log has no deadlock and no lock time-out, even if the code recovered.
+    """
     settings.ATTACHMENT_DIR = tmp_path
     yield Desk(sandbox)
     assert "deadlock" not in caplog.text

@@ -1,4 +1,4 @@
-"""Two administrators who lower each other at the same moment: one of them stays (contract 3.11)."""
+"""Two administrators remove each other's rights at the same moment. At least one keeps the rights (contract 3.11)."""
 
 from functools import partial
 

@@ -1,4 +1,7 @@
-"""Two at the same moment with a bulk run: clicks, workers, a colleague who resends the same orders, a stop."""
+"""Two people or workers act on a bulk run at the same moment.
+
+There are two clicks, two workers, a colleague who resends the same orders, and a stop.
+"""
 
 import statistics
 import threading
@@ -102,4 +105,4 @@ def test_other_writers_get_their_turn_between_two_rows():
 
     at_once(carry_out, write)
     assert len(waits) > 5
-    assert statistics.median(waits) < 0.5  # a single one may be late on a busy machine
+    assert statistics.median(waits) < 0.5  # a single wait may be long on a busy machine

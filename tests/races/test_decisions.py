@@ -1,4 +1,4 @@
-"""Two people decide about one order at the same moment: one succeeds, the other is told why not."""
+"""Two people decide about one order at the same moment. One succeeds. The other is refused and sees why."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Several workers on one database, and messages that come in while they deliver (contract 3.9)."""
+"""Several workers deliver on one database, and messages arrive meanwhile (contract 3.9)."""
 
 import contextlib
 import datetime
@@ -30,7 +30,7 @@ BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
 
 
 def test_three_workers_send_each_step_once(desk):
-    """A hundred orders: trials and their activations."""
+    """Three workers deliver a hundred orders, which are trials and their activations. Each step is sent once."""
     desk.accept(*[make(n) for n in range(50) for make in (trial, activation)])
     at_once(desk.deliver, desk.deliver, desk.deliver)
     desk.deliver()
@@ -42,7 +42,7 @@ def test_three_workers_send_each_step_once(desk):
 
 
 def test_what_people_try_while_workers_deliver_is_sent_once(desk):
-    """`partners try --send` takes a step by the workers' claim, or finds it taken."""
+    """`partners try --send` claims a step as a worker does, or fails because a worker has claimed the step."""
 
     def attempt(number):
         with contextlib.suppress(CommandError):
@@ -101,7 +101,10 @@ def test_one_of_an_unproven_kind_is_in_the_air_in_all_workers(desk, prove):
 
 
 def test_refusals_are_counted_one_by_one(desk, prove):
-    """The first two of a run undo their orders, whoever records them; the others nothing (contract 7.2)."""
+    """The first two refusals of a run undo their orders, whoever records them.
+
+    The others undo nothing (contract 7.2).
+    """
     desk.accept(*[make(n) for n in range(5) for make in (trial, activation)])
     now, lease = timezone.now(), datetime.timedelta(seconds=300)
     while works := claim(build=build_payloads, rooms={"bigdata": 50}, now=now, lease=lease, worker="w"):
@@ -118,7 +121,10 @@ def test_refusals_are_counted_one_by_one(desk, prove):
 
 @pytest.mark.parametrize("result, state", [("pass", "active"), ("reject", "rejected")])
 def test_a_callback_may_come_before_the_answer(desk, result, state):
-    """BPM works on the order before its answer arrives: the callback settles the step, the answer is only logged."""
+    """BPM works on an order and calls back before BPM's answer to the start arrives.
+
+    The callback settles the step. The answer is only logged.
+    """
     desk.accept(trial(1), activation(1))
     desk.sandbox.fault(path=BPM, kind="slow", seconds=1.5)
     with meanwhile(desk.deliver):
@@ -134,13 +140,16 @@ def test_a_callback_may_come_before_the_answer(desk, result, state):
 
 
 def live_commercial(desk) -> list[str]:
-    """The activations for which the big-data side holds a live record."""
+    """Returns the activations for which the big-data side has a live record."""
     records = desk.sandbox.state()["records"]
     return sorted(row["jobId"] for row in records if row["infoType"] == "2" and row["cancelStatus"] == "1")
 
 
 def test_a_withdrawal_while_delivery_runs(desk):
-    """It comes in the middle of a call: the outcome is recorded, then undone; the trial is as before."""
+    """A withdrawal arrives during a call.
+
+    The call's outcome is recorded and then undone, and the trial is as before.
+    """
     desk.accept(trial(1))
     desk.deliver()
     desk.accept(activation(1))
@@ -158,7 +167,7 @@ def test_a_withdrawal_while_delivery_runs(desk):
 
 @pytest.mark.whole
 def test_withdrawals_in_a_storm(desk):
-    """Thirty activations, half of them withdrawn while three workers deliver and the sweep looks around."""
+    """Half of thirty activations are withdrawn while three workers deliver and the sweep runs."""
     desk.accept(*[make(n) for n in range(30) for make in (trial, activation)])
     desk.sandbox.delay(0.01)
 
@@ -181,14 +190,20 @@ def test_withdrawals_in_a_storm(desk):
 
 
 def look_again_now(desk) -> None:
-    """If a withdrawal met a call of its order in the air, the desk looks again after ten minutes; these have passed."""
+    """Makes the look-ups that wait for ten minutes due now, and delivers them.
+
+    Such a look-up exists if a withdrawal came during a call of its order.
+    """
     Dispatch.objects.filter(step="verify_deleted", state="waiting").update(not_before=timezone.now())
     release(now=timezone.now())
     desk.deliver()
 
 
 def test_approvals_and_subsequent_activations_of_one_trial_at_once(desk):
-    """All use the trial's line: nobody waits for ever, and each is billed once."""
+    """Approvals and subsequent activations of one trial come at the same time. They share the trial's line of steps.
+
+    Nobody waits forever, and each activation is billed once.
+    """
     desk.accept(trial(1), activation(1))
     desk.deliver()
     numbers = range(2, 12)

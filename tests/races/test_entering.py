@@ -1,4 +1,4 @@
-"""Trials that people enter while others enter the same, and while BBOSS sends them (contract 2.3, 3.10)."""
+"""People enter trials while others enter the same trials, and while BBOSS sends these trials (contract 2.3, 3.10)."""
 
 from functools import partial
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def content(number: int) -> dict:
-    """A trial with what a file must tell."""
+    """Returns the content of a trial with only those members that a file must contain."""
     return {name: value for name, value in trial(number).items() if name in ("OrderType", *MEMBERS[:9])}
 
 
 def enter(*numbers: int):
-    """Returns the result of somebody's file of these trials."""
+    """Imports a file with these trials as a person. Returns the result."""
     entries = [Entry(content(number), row=place) for place, number in enumerate(numbers, start=2)]
     return import_trials(TrialSheet(entries), by="staff:wang", letters=None, file="a.xlsx", now=timezone.now())
 

@@ -1,4 +1,4 @@
-"""Files are checked again while somebody acts on the order: orders are locked first, then steps."""
+"""Files are checked again while somebody acts on their order. The code must lock orders first, and then steps."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def held(desk, *numbers: int) -> None:
-    """Activations whose file nobody has put into the folder."""
+    """Sends activations whose files nobody has put into the folder. Asserts that they are held."""
     for n in numbers:
         named = f"100A{n:04d}_50004020027_20230920170126.xlsx"
         desk.accept(trial(n), activation(n, InfoSecurity=named))
@@ -26,7 +26,10 @@ def held(desk, *numbers: int) -> None:
 
 
 def test_looking_again_waits_for_who_has_the_order_and_then_passes_it_over(desk):
-    """Staff waive it at the same moment: the done check stays done, and does not count as checked again."""
+    """Staff waive the files of an order at the moment of another check. This check waits, and then skips the order.
+
+    The check that is done stays done, and does not count as checked again.
+    """
     held(desk, 1)
     found: list[list[str]] = []
 
@@ -52,7 +55,7 @@ def test_looking_again_waits_for_who_has_the_order_and_then_passes_it_over(desk)
 
 
 def test_looking_again_and_looking_in_a_ring(desk):
-    """Four checks at once, with workers that check the same files: nobody waits for ever."""
+    """Two threads check files again, while two workers check the same files. Nobody waits forever."""
     held(desk, *range(1, 9))
 
     def look() -> None:

@@ -1,4 +1,7 @@
-"""Two people at the same moment with an act that waits for a second person: it is carried out once, or not at all."""
+"""Two people act at the same moment on an act that waits for a second person.
+
+The act is carried out once, or not at all.
+"""
 
 from functools import partial
 
@@ -24,7 +27,7 @@ def four_eyes(settings):
 
 
 def asking(order, account, key="pass"):
-    """Returns True if it was asked."""
+    """Requests an act about the order. Returns True if the request was accepted."""
     about = {"number": order.number, "last_event_id": None, "reason": "x", "now": timezone.now(), "record": key}
     try:
         return bool(ask_second(DECISIONS[key], by=staff_actor(account), **about))
@@ -33,7 +36,7 @@ def asking(order, account, key="pass"):
 
 
 def confirming(pk, judge):
-    """Returns True if it was confirmed, as the person saw it."""
+    """Confirms a request as the judge sees it now. Returns True if it was confirmed."""
     row = AskedAct.objects.select_related("order").get(pk=pk)
     about = {"last_event_id": last_event(row.order), "digest": digest_of(row.told), "now": timezone.now()}
     try:

@@ -17,7 +17,7 @@ def codes(replies: list[dict]) -> list[str]:
 
 
 def named(n: int) -> dict:
-    """An activation of trial 1 that names its domains, so that it may be a subsequent one."""
+    """Returns an activation of trial 1 that names its domains, so that it may be a subsequent activation."""
     return activation(n, trial=1, ProvContent=[{"ProvReq": f"a{n}.example.com"}])
 
 
@@ -67,17 +67,23 @@ def test_of_one_trans_ido_with_two_contents_one_is_accepted(desk):
 
 
 def test_an_activation_and_its_trial_may_come_in_the_same_moment(desk):
-    """The activation is held for an instant at most and goes on by itself."""
+    """An activation and its trial arrive at the same moment. The activation goes on without help.
+
+    It is held for an instant at most.
+    """
     pairs = [partial(desk.post, make(n)) for n in range(10) for make in (activation, trial)]
     assert codes(at_once(*pairs)) == ["00000"] * 20
     desk.deliver()
-    desk.deliver()  # what settled while the first drain ran
+    desk.deliver()  # delivers what was planned while the first drain ran
     assert {desk.state(f"100A{n:04d}") for n in range(10)} == {"active"}
     assert desk.sandbox.state()["violations"] == []
 
 
 def test_an_order_and_its_withdrawal_in_the_same_moment(desk):
-    """Either may be first: the order is withdrawn if the withdrawal found it; otherwise that is refused."""
+    """An order and its withdrawal arrive at the same moment. Either may be first.
+
+    If the withdrawal finds the order, the order is withdrawn. Otherwise the withdrawal is refused.
+    """
     desk.accept(trial(1))
     original, withdrawal = activation(1), {"OrderNum": "100A0001", "BackFlag": "1"}
     first, second = at_once(partial(desk.post, original), partial(desk.post, withdrawal))

@@ -1,4 +1,4 @@
-"""Two people who take the same thing at the same moment: one gets it, and the other is told who."""
+"""Two people take the same thing at the same moment. One becomes its owner, and the other is told who the owner is."""
 
 from functools import partial
 
@@ -25,7 +25,10 @@ def signed_in(username, display_name):
 
 
 def taking(client, row, seen=0):
-    """Returns the answer to the browser of somebody who saw this owner."""
+    """Takes it in the browser of somebody whose page shows the owner `seen`.
+
+    Returns (status, text) of the response.
+    """
     url = reverse(f"admin:orders_{row._meta.model_name}_own", args=[row.pk])
     answer = client.post(url, {"act": "take", "seen": seen})
     return answer.status_code, answer.content.decode()

@@ -1,4 +1,7 @@
-"""Links to set a password, by many at once: a name gets a few an hour, and a link sets one password."""
+"""Many people use links to set a password at the same moment.
+
+An account's name gets only a few links an hour, and a link sets one password.
+"""
 
 from functools import partial
 

@@ -1,4 +1,7 @@
-"""A pause is written while several workers claim (contract 3.5): nothing is claimed after its commit."""
+"""A partner is paused while several workers claim steps (contract 3.5).
+
+Nothing is claimed after the pause's commit.
+"""
 
 from functools import partial
 
@@ -17,14 +20,17 @@ BIGDATA = {"dispatch__channel": "billing"}
 
 
 def pause_and_count() -> int:
-    """Returns the number of calls to the big-data side that had been claimed when the pause was committed."""
+    """Pauses the big-data side after some calls. Returns the number of calls claimed when the pause was committed."""
     until(lambda: Attempt.objects.filter(**BIGDATA).count() > 5)
     pause_partner(partner="bigdata", reason="升级维护", by="staff:li", now=timezone.now())
     return Attempt.objects.filter(**BIGDATA).count()
 
 
 def test_nothing_is_claimed_after_its_commit(desk):
-    """Calls are slow until the pause: the workers must not finish before a busy machine gets to it."""
+    """Workers claim nothing for the big-data side after the commit of its pause.
+
+    Calls are slow until the pause, so that the workers do not finish before a busy machine writes the pause.
+    """
     desk.sandbox.fault(path="/bigdata/productInfos", kind="slow", count=400, seconds=2)
     desk.accept(*[make(n) for n in range(30) for make in (trial, activation)])
     *_workers, claimed = at_once(desk.deliver, desk.deliver, desk.deliver, pause_and_count)

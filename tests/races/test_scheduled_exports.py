@@ -1,4 +1,4 @@
-"""Several workers sweep at once: each slot of a scheduled export becomes one file and one notice."""
+"""Several workers sweep at the same time. Each slot of a scheduled export gives one file and one notice."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def schedule(settings, tmp_path):
     settings.EXPORT_DIR = tmp_path
-    owner = make.UserFactory(email="owner@example.com", is_superuser=True)  # roles are gone after a flush
+    owner = make.UserFactory(email="owner@example.com", is_superuser=True)  # a flush removes the roles
     row = make.ScheduledExportFactory(owner=owner, next_run_at=timezone.now())
     row.recipients.add(owner)
     return row
@@ -35,7 +35,10 @@ def test_a_slot_is_begun_once(schedule):
 
 
 def test_many_schedules_are_begun_once_each(schedule):
-    """Workers that meet at the same rows wait for each other, and none is left out."""
+    """Each of several schedules is begun once, and none is left out.
+
+    Workers that select the same rows wait for each other.
+    """
     for _ in range(9):
         make.ScheduledExportFactory(owner=schedule.owner, next_run_at=timezone.now())
     sweep = partial(begin_due_exports, now=timezone.now())
@@ -68,7 +71,7 @@ def test_it_is_run_by_hand_once_at_a_time(schedule):
 
 
 def test_one_that_is_deleted_while_it_is_written(schedule):
-    """No deadlock: the schedule is locked before its exports."""
+    """A schedule is deleted while its export is written. No deadlock occurs, because the schedule is locked first."""
     about = {"owner": schedule.owner, "by": "staff:x", "now": timezone.now()}
     row = run_schedule(pk=schedule.pk, **about)
     at_once(partial(tasks.export, row.pk), partial(delete_schedule, pk=schedule.pk, **about))

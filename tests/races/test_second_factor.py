@@ -1,4 +1,4 @@
-"""A code that two browsers enter at the same moment lets one in."""
+"""Several browsers enter the same code at the same moment. Only one of them is logged in."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ BROWSERS = 4
 
 @pytest.fixture
 def owner(settings):
-    """(the key of wang's app, the recovery codes)."""
+    """Returns (the key of wang's app, the recovery codes)."""
     settings.MFA_REQUIRED, settings.MFA_KEY = "everybody", Fernet.generate_key().decode()
     user = User.objects.create_superuser("wang", password="right")
     secret = secret_in({}, "")
@@ -35,7 +35,10 @@ def behind_the_password():
 
 
 def enter(code):
-    """Returns how many of some browsers get in with the same code at the same moment."""
+    """Enters the same code in several browsers at the same moment.
+
+    Returns the number of browsers that are logged in.
+    """
     browsers = [behind_the_password() for _ in range(BROWSERS)]
     at_once(*(partial(one.post, CODE, {"code": code}) for one in browsers))
     return sum("_auth_user_id" in one.session for one in browsers)
@@ -54,14 +57,17 @@ def test_a_recovery_code(owner):
 
 @pytest.mark.parametrize("which", ["app", "recovery"])
 def test_it_counts_once_without_the_lock_too(owner, which, monkeypatch):
-    """The row's lock keeps guesses in line. A code counts once because of the UPDATE and the DELETE themselves."""
+    """A code counts only once even without the row's lock, because of the UPDATE and the DELETE statements themselves.
+
+    The lock has another purpose: guesses must wait for each other.
+    """
     objects = AuthenticatorApp.objects
     monkeypatch.setattr(type(objects), "select_for_update", lambda self, **_how: self.all(), raising=False)
     assert enter(owner[1][0] if which == "recovery" else f"{totp(owner[0]):06}") == 1
 
 
 def test_guesses_at_the_same_moment_are_counted_one_by_one(owner):
-    """Of four guesses the first is checked. The others come too early."""
+    """Of four guesses at the same moment, the first is checked and counted. The others come too early."""
     browsers = [behind_the_password() for _ in range(BROWSERS)]
     at_once(*(partial(one.post, CODE, {"code": "000000"}) for one in browsers))
     assert AuthenticatorApp.objects.get().throttling_failure_count == 1

@@ -35,8 +35,8 @@ from tqdm import tqdm
 from tests.run import NOT_NEEDED
 from tests.sources import APPS, ROOT
 
-APART = ("/migrations/", "/texts/", "texts.py", "/sandbox/")  # texts, and the simulated partners
-DANGEROUS = "kill("  # signal 0 only tests a process, but signal 1 would end one of this machine
+APART = ("/migrations/", "/texts/", "texts.py", "/sandbox/")  # without faults: texts, and the simulated partners
+DANGEROUS = "kill("  # signal 0 only tests a process, but a fault could send signal 1, which may end a process
 WORDS = {"label", "help_text", "verbose_name", "description", "short_description", "boolean", "ordering"}
 SWAPPED = {
     **{ast.Eq: "!=", ast.NotEq: "==", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"},
@@ -215,7 +215,7 @@ def judge(fault: Fault, tests: list[str], work: Path, limit: float) -> dict:
     if process.returncode == 0:
         return told
     line = re.search(r"^(FAILED|ERROR) .*?(?= - |$)", output, re.MULTILINE)
-    ended = f"exit code {process.returncode}: {output[-200:].strip()}"  # hang: 1; signal: negative
+    ended = f"exit code {process.returncode}: {output[-200:].strip()}"  # a hang: 1; a signal: below 0
     return told | {"noticed": True, "by": line[0] if line else ended}
 
 

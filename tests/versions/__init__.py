@@ -1,1 +1,4 @@
-"""The running version, its successors, and what a migration may do meanwhile."""
+"""Tests of upgrades: released versions, this version and made-up next versions.
+
+Also tests what a migration may do while a desk works.
+"""

@@ -1,4 +1,4 @@
-"""The databases of desks of real processes, as in tests/processes."""
+"""Provides the fixture `postgres` of tests/processes, the URL of the server for desks of real processes."""
 
 from tests.processes.conftest import postgres
 

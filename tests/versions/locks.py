@@ -1,4 +1,7 @@
-"""Finds SQL of a migration that would stop BBOSS's orders on a large table (PostgreSQL); says what to write instead."""
+"""Finds SQL of a migration that would stop BBOSS's orders on a large table of PostgreSQL.
+
+Also says what to write instead.
+"""
 
 import re
 
@@ -26,9 +29,10 @@ DEFAULT_DROPPED = r"ALTER COLUMN \S+ DROP DEFAULT"
 
 
 def findings(migration: Migration, before: ProjectState) -> list[str]:
-    """A line for each thing in a migration that holds a lock for as long as the table is large, or that the version
-    before can't live with. Statements on tables that the migration itself makes do not count. It leads `before` on to
-    the state behind it.
+    """Returns an error for each operation of a migration that stops orders or does not suit the version before.
+
+    An operation stops orders if it keeps a lock for a time that grows with the table. Statements on tables that the
+    migration itself creates are ignored. Changes `before` to the state after the migration.
     """
     statements = _sql(migration, before)
     new = {match[1] for text in statements if (match := re.search(r'CREATE TABLE (?:IF NOT EXISTS )?"?(\w+)"?', text))}
@@ -46,7 +50,7 @@ def findings(migration: Migration, before: ProjectState) -> list[str]:
 
 
 def _sql(migration: Migration, before: ProjectState) -> list[str]:
-    """Its statements, each on a line of its own; remarks left out."""
+    """Returns the SQL statements of a migration, each in one line, without comments."""
     with connection.schema_editor(collect_sql=True, atomic=False) as editor:
         migration.apply(before, editor, collect_sql=True)
     lines = "\n".join(line for line in editor.collected_sql if not line.startswith("--"))

@@ -1,5 +1,6 @@
-"""Released versions, from the repository's history; and made-up next versions of this checkout, as
-docs/mechanisms/versions.md has a change of the schema: one step each.
+"""Released versions from the repository's history, and made-up next versions of this checkout.
+
+The next versions make a change of the schema in the steps of docs/mechanisms/versions.md, one step each:
 
 1.18.0+0  this checkout
 1.18.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
@@ -67,7 +68,7 @@ CODE = {
 
 
 def released(version: str, folder: Path) -> Path:
-    """The checkout of a released version; skips the test where the repository has no history."""
+    """Extracts a released version into `folder` and returns the folder. Skips the test if there is no history."""
     found = subprocess.run(["git", "archive", RELEASED[version]], cwd=ROOT, check=False, capture_output=True)
     if found.returncode:
         pytest.skip(f"the checkout has no history: {found.stderr.decode()}")
@@ -77,7 +78,7 @@ def released(version: str, folder: Path) -> Path:
 
 
 def make_releases(folder: Path) -> dict[str, Path]:
-    """{version: its checkout}, this one's first."""
+    """Returns {version: its checkout} for this version and the made-up next versions, in this order."""
     releases = {__version__: copy_release(folder / __version__)}
     steps = {"expand": EXPAND, "migrate": MIGRATE, "contract": CONTRACT}
     for version, (name, operations) in zip(NEXT, steps.items(), strict=True):
@@ -95,13 +96,13 @@ def make_releases(folder: Path) -> dict[str, Path]:
 
 
 def add_expansion(release: Path, version: str) -> None:
-    """Turns a checkout into the first of them, under this version."""
+    """Turns a checkout into the first made-up next version, with `version` as its number."""
     change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
     _add_migration(release, "expand", EXPAND)
 
 
 def copy_release(release: Path) -> Path:
-    """This checkout, as a release: with a `venv` that leads to the interpreter of this run."""
+    """Copies this checkout as a release. Its `venv` is a link to the environment of this run's interpreter."""
     copy_checkout(release, without=["tests", "docs", "bench"])
     (release / "venv").symlink_to(sys.prefix)
     return release

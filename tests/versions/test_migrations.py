@@ -1,5 +1,7 @@
-"""Migrations run while orders come in: none holds a lock for long on a large table, none waits long for one, and each
-suits the version before. docs/mechanisms/versions.md has the rule."""
+"""Migrations run while orders come in (the rule is in docs/mechanisms/versions.md).
+
+No migration may lock a large table for long, or wait long for a lock. The version before must work on the new schema.
+"""
 
 import contextlib
 import signal
@@ -28,7 +30,7 @@ on_postgres = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="lo
 
 
 def made_up(*operations, atomic=True):
-    """A migration of these operations, after all others of orders."""
+    """Returns a migration of `orders` with these operations, to be applied after all others."""
     migration = migrations.Migration("next", "orders")
     migration.operations, migration.atomic = list(operations), atomic
     return migration
@@ -43,7 +45,7 @@ def field(**more):
 
 
 def add(**more):
-    """AddField to orders, as the rule has it: the database first, the code a version later."""
+    """Returns an AddField for orders as the rule demands: only in the database. The code follows a version later."""
     return migrations.SeparateDatabaseAndState(
         database_operations=[migrations.AddField("order", "next", field(**more))]
     )
@@ -113,9 +115,9 @@ def test_no_migration_of_ours_stops_orders():
     for leaf in loader.graph.leaf_nodes():
         plan += [node for node in loader.graph.forwards_plan(leaf) if node not in plan]
     before = ProjectState(real_apps=loader.unmigrated_apps)
-    for app, name in plan:  # as `migrate` goes through an empty database
+    for app, name in plan:  # in the order of `migrate` on an empty database
         migration = loader.graph.nodes[app, name]
-        if app not in OURS or migration.replaces:  # a set meets an empty database
+        if app not in OURS or migration.replaces:  # a squashed migration runs only on an empty database
             migration.mutate_state(before, preserve=False)
         elif found := findings(migration, before):
             wrong[f"{app}.{name}"] = found
@@ -139,9 +141,9 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
     desk.make_migrated_database()
     try:
         with psycopg.connect(desk.database_url) as backup, psycopg.connect(desk.database_url) as intake:
-            backup.execute("SELECT count(*) FROM orders_affectedorder")  # its transaction stays open, as a dump's does
+            backup.execute("SELECT count(*) FROM orders_affectedorder")  # stays open, like a dump's transaction
             ended = []
-            command = [sys.executable, "manage.py", "migrate", "orders", "0065", "-v0"]  # drops a column of theirs
+            command = [sys.executable, "manage.py", "migrate", "orders", "0065", "-v0"]  # drops a column of this table
             more = {"cwd": desk.root, "env": desk.environment, "capture_output": True, "text": True, "timeout": 120}
             thread = threading.Thread(target=lambda: ended.append(subprocess.run(command, check=False, **more)))
             thread.start()
@@ -155,7 +157,7 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert ended[0].returncode == 1
             [line] = ended[0].stderr.splitlines()
             assert line.startswith("CommandError: a table was in use for longer than 20 s")
-            assert longest < 20  # 1 s is promised; without a limit it would take as long as the backup
+            assert longest < 20  # the promise is 1 s; without a limit, orders would wait for the backup
             patient = subprocess.Popen(
                 [*command[:-1], "-v1"],
                 cwd=desk.root,
@@ -203,7 +205,10 @@ def test_it_gives_up_in_the_end_and_at_once_for_anything_else(monkeypatch, code,
 @pytest.mark.processes
 @pytest.mark.whole
 def test_two_at_once_take_turns(tmp_path, postgres):
-    """The first is stopped when it has begun, until the second has met it."""
+    """Two `migrate` commands at the same time take turns.
+
+    The first one is stopped by SIGSTOP after it has begun, until the second one has noticed it.
+    """
     desk = ProcessDesk(tmp_path, postgres=postgres)
     desk.make_migrated_database()
     command = [sys.executable, "manage.py", "migrate", "orders", "0069"]
@@ -238,7 +243,7 @@ def test_a_database_of_before_1_0_0_is_refused_in_one_line(client):
 
 @pytest.fixture
 def applied(db):
-    """The rows of django_migrations."""
+    """Returns the rows of our apps in django_migrations."""
     return MigrationRecorder.Migration.objects.filter(app__in=OURS)
 
 
@@ -250,7 +255,7 @@ def refusal(*words) -> str:
 
 
 def replaced(app: str) -> list[tuple[str, str]]:
-    """The rows of the migrations that the sets of an app replace, in each set's order."""
+    """Returns (app, name) of the migrations that an app's squashed migrations replace, in their order."""
     nodes = MigrationLoader(None).graph.nodes
     return [row for key in sorted(nodes) if key[0] == app for row in nodes[key].replaces]
 
@@ -261,7 +266,10 @@ def forget(applied, rows) -> None:
 
 
 def forget_since(applied) -> None:
-    """Only what a released version had before the sets: their own rows go, and those of migrations since."""
+    """Leaves only the rows that a released version had before migrations were squashed.
+
+    Removes the rows of squashed migrations and of migrations since.
+    """
     for app in OURS:
         applied.filter(app=app).exclude(name__in=[name for _app, name in replaced(app)]).delete()
 
@@ -279,8 +287,8 @@ def test_what_the_sets_replace_may_be_there_with_their_own_rows_or_without(appli
 @pytest.mark.parametrize(
     "lacks",
     [
-        {"orders": "0060", "notifications": "0015"},  # 1.9.0's
-        {"orders": "0059", "project": "0026", "notifications": "0013"},  # 1.8.0's
+        {"orders": "0060", "notifications": "0015"},  # a database of 1.9.0
+        {"orders": "0059", "project": "0026", "notifications": "0013"},  # a database of 1.8.0
         {"orders": "0018", "project": "0006", "integrations": "0003", "notifications": "0002", "approvals": "0004"},
     ],
 )
@@ -323,7 +331,7 @@ def test_a_row_that_is_missing_is_named_in_one_line(applied, client, row):
 
 @pytest.mark.processes
 def test_the_only_row_of_an_app_that_is_missing_is_named_too(tmp_path, postgres):
-    """A migration of another app follows it."""
+    """The only row of an app is missing. It is named, because a migration of another app follows it."""
     desk = ProcessDesk(tmp_path, postgres=postgres)
     desk.make_migrated_database()
     try:

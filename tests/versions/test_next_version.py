@@ -1,7 +1,8 @@
-"""Code of one version works on the schema of the version before and of the one after: intake, pages and delivery.
+"""Code of one version works on the schema of the version before and of the version after.
 
-One desk lives through three made-up next versions (see tests/versions/releases.py). Its web and its worker stay up
-while the schema changes under them, and are replaced by those of another version while it stays as it is.
+One desk goes through three made-up next versions (tests/versions/releases.py). Intake, pages and delivery are checked
+at each step. The web process and the worker stay up while the schema changes. They are replaced by those of another
+version while the schema stays as it is.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ PAGES = ["", "orders/order/", "orders/billingrecord/", "orders/dispatch/", "orde
 
 
 class Story:
-    """A desk whose code and schema change one after the other, and the checks in between."""
+    """A desk whose code and schema change one after the other, with checks in between."""
 
     def __init__(self, desk: ProcessDesk, releases: dict):
         self.desk, self.releases = desk, releases
@@ -33,11 +34,11 @@ class Story:
         self.desk.manage(*words)
 
     def migrate(self, version: str) -> None:
-        """The schema becomes this version's; the processes stay as they are."""
+        """Migrates the schema to this version. The processes stay as they are."""
         self.desk.manage("migrate", "-v0", root=self.releases[version])
 
     def run(self, version: str) -> None:
-        """Web and worker of this version take over; the schema stays as it is."""
+        """Replaces web and worker by processes of this version. The schema stays as it is."""
         self.take_over(self.releases[version])
         assert requests.get(f"{self.desk.web_url}/livez", timeout=10).headers["X-Version"] == version
 
@@ -50,7 +51,10 @@ class Story:
         self.desk.start_worker()
 
     def play(self) -> None:
-        """A trial and its activation are taken in and carried out, then another trial; staff see all of it."""
+        """Sends a trial, its activation and another trial, and waits until all are carried out.
+
+        Then opens the pages that show them to staff.
+        """
         self.number += 1
         number = self.number
         post_all(self.desk, [trial(number), activation(number)])
@@ -61,7 +65,7 @@ class Story:
         self.open_pages([*PAGES, *(f"orders/order/{pk}/change/" for (pk,) in alike)])
 
     def open_pages(self, pages: list[str]) -> None:
-        """Staff see these pages of the admin."""
+        """Logs in as staff, and asserts that these pages of the admin open."""
         with requests.Session() as browser:
             log_in(browser, self.desk.web_url, "staff", PASSWORD)
             answers = {page: browser.get(f"{self.desk.web_url}/admin/{page}", timeout=60) for page in pages}
@@ -69,7 +73,7 @@ class Story:
         assert all("/logout/" in answer.text for answer in answers.values())
 
     def find(self, number: str) -> None:
-        """Waits until staff find the order by a part of its number."""
+        """Waits until staff find the order by a search for a part of its number."""
         with requests.Session() as browser:
             log_in(browser, self.desk.web_url, "staff", PASSWORD)
             address = f"{self.desk.web_url}/admin/find/?part=&q={number[1:]}"
@@ -87,7 +91,7 @@ def story(tmp_path, postgres) -> Iterator[Story]:
 
 
 def columns(desk: ProcessDesk) -> set[str]:
-    """The columns of the orders' table."""
+    """Returns the names of the columns of the orders' table."""
     if desk.postgres:
         query = "SELECT column_name FROM information_schema.columns WHERE table_name = 'orders_order'"
     else:
@@ -106,9 +110,9 @@ def test_each_version_works_on_the_schema_of_its_neighbours(story):
 
     story.run(MIGRATED)  # new code, old schema
     story.play()
-    assert story.readiness()["reasons"] == ["migrations are not applied"]  # /readyz says so; orders are taken
+    assert story.readiness()["reasons"] == ["migrations are not applied"]  # /readyz says so, but orders are accepted
 
-    story.run(EXPANDED)  # the way back: old code on what the new code wrote
+    story.run(EXPANDED)  # back to the old code, on data that the new code wrote
     story.play()
 
     story.run(MIGRATED)

@@ -1,4 +1,4 @@
-"""People at work during the upgrade from 1.10.0 and after going back: they stay logged in, their forms are taken."""
+"""People work during the upgrade from 1.10.0, and after going back. They stay logged in, and can send their forms."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,10 @@ NUMBERS = {"YA": "901", "YB": "902", "YC": "903"}
 
 
 class Person:
-    """Somebody who logs in with a password, and a form that was opened before something happened."""
+    """Somebody who logs in with a password.
+
+    A test can open a form as this person, change something, and send the form afterwards.
+    """
 
     def __init__(self, url: str, name: str):
         self.url, self.name, self.browser, self.form = url, name, requests.Session(), {}
@@ -48,7 +51,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory) -> Path:
-    """Both tests use Python's compiled files of it."""
+    """Returns a checkout of 1.10.0. Both tests share it, and so also its compiled Python files."""
     return released("1.10.0", tmp_path_factory.mktemp("before"))
 
 

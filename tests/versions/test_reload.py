@@ -1,5 +1,7 @@
-"""A reload through the link to the release in use takes the new code and fails no call; a release that can't start is
-noticed before. The commands are those of deploy/ibs-web.service."""
+"""A reload through the link to the release in use loads the new code, and no call fails.
+
+A release that can't start is noticed before the reload. The commands are those of deploy/ibs-web.service.
+"""
 
 import contextlib
 import os
@@ -25,11 +27,11 @@ from tests.versions.releases import NEXT, make_releases
 
 pytestmark = pytest.mark.versions
 EXPANDED = NEXT[0]
-APART = 0.05  # seconds between two calls of a caller: the machine is to have time for the reload too
+APART = 0.05  # seconds between two calls of a caller, so that the machine has time for the reload too
 
 
 class LinkedDesk(ProcessDesk):
-    """A desk whose web process runs as its unit says, through a link to one of several releases."""
+    """A desk whose web process runs as its unit file says, through a link to one of several releases."""
 
     def __init__(self, folder: Path, releases: dict[str, Path], **more):
         self.releases = releases
@@ -38,13 +40,13 @@ class LinkedDesk(ProcessDesk):
         super().__init__(folder, root=self.releases[__version__], **more)
 
     def lead_to(self, version: str) -> None:
-        """As deploy/README.md says: the link is replaced in one step."""
+        """Changes the link to another release in one step, as deploy/README.md says."""
         new = self.link.with_name("next")
         new.symlink_to(self.releases[version])
         new.rename(self.link)
 
     def unit_commands(self, key: str, name: str = "web") -> list[list[str]]:
-        """A unit's commands of a key, with this desk's folder and port."""
+        """Returns the commands of a key in a unit file, such as `ExecStart`, with this desk's folder and port."""
         unit = (ROOT / "deploy" / f"ibs-{name}.service").read_text(encoding="utf-8")
         words = {"/srv/ibs/app": str(self.link), "127.0.0.1:8000": f"127.0.0.1:{self.ports['web']}"}
         for old, new in words.items():
@@ -56,7 +58,10 @@ class LinkedDesk(ProcessDesk):
         self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
 
     def reload(self, name: str) -> bool:
-        """`systemctl reload ibs-NAME`: one command after the other, and none after one that fails."""
+        """Acts like `systemctl reload ibs-NAME`: runs the commands in turn, and none after a command that fails.
+
+        Returns True if no command failed.
+        """
         os.environ["MAINPID"] = str(self.processes[name].pid)
         for words in self.unit_commands("ExecReload", name):
             command = [os.path.expandvars(word) for word in words]
@@ -66,19 +71,19 @@ class LinkedDesk(ProcessDesk):
         return True
 
     def workers(self) -> list[int]:
-        """The processes that serve."""
+        """Returns the ids of the web's worker processes."""
         return [row.pid for row in self.alive() if row.parent == self.processes["web"].pid]
 
     def version(self) -> str:
         return requests.get(f"{self.web_url}/livez", timeout=10).headers["X-Version"]
 
     def until_only(self, version: str) -> None:
-        """Waits until this version has answered forty times in a row, each over a connection of its own."""
+        """Waits until this version has answered forty times in a row, each time over a new connection."""
         self.until(lambda: {self.version() for _ in range(40)} == {version})
 
     @contextlib.contextmanager
     def posting(self, callers: int = 3) -> Iterator[list[str]]:
-        """Posts orders all the time, each over a new connection; gives the list of what failed, empty if nothing."""
+        """Posts orders all the time, each over a new connection. Yields the list of failed calls, which may grow."""
         failed, ends, numbers = [], threading.Event(), iter(range(1, 100_000))
         lock = threading.Lock()
 
@@ -114,7 +119,7 @@ def shared_desk(tmp_path_factory, postgres):
 
 @pytest.fixture
 def desk(shared_desk):
-    """This checkout serves at the start of each test."""
+    """Yields a desk on which this checkout serves. Afterwards, makes this checkout serve again."""
     yield shared_desk
     old = set(shared_desk.workers())
     shared_desk.lead_to(__version__)
@@ -141,15 +146,18 @@ def test_an_upgrade_and_the_way_back_fail_no_call(desk):
 
 
 def test_the_old_code_serves_until_the_new_has_loaded(desk, tmp_path):
-    """On a busy machine loading took longer than the 10 s after which nginx answers BBOSS 503."""
+    """The old code serves until the new code has been loaded.
+
+    On a busy machine, loading took longer than the 10 s after which nginx answers BBOSS 503.
+    """
     may_load, old = tmp_path / "may-load", set(desk.workers())
     wait = f"import os, time\nwhile not os.path.exists({str(may_load)!r}):\n    time.sleep(0.05)\n"
     with changed(desk.releases[EXPANDED] / "project" / "wsgi.py", wait):
         desk.lead_to(EXPANDED)
         try:
-            os.kill(desk.processes["web"].pid, signal.SIGHUP)  # the checks before it would wait as well
+            os.kill(desk.processes["web"].pid, signal.SIGHUP)  # a reload's checks would wait too
             desk.until(lambda: set(desk.workers()) - old)
-            time.sleep(1)  # time to send the old ones away
+            time.sleep(1)  # enough time to end the old processes
             assert {desk.version() for _ in range(20)} == {__version__}
         finally:
             may_load.touch()
@@ -157,13 +165,13 @@ def test_the_old_code_serves_until_the_new_has_loaded(desk, tmp_path):
 
 
 def broken(file: Path) -> contextlib.AbstractContextManager[None]:
-    """A module that can't be imported, for a while."""
+    """Makes a module fail at its import until the end of the block."""
     return changed(file, "import nothing_of_this_name\n")
 
 
 @contextlib.contextmanager
 def changed(file: Path, first: str) -> Iterator[None]:
-    """A module that does this before all else, for a while."""
+    """Adds code at the beginning of a module until the end of the block."""
     text = file.read_text(encoding="utf-8")
     file.write_text(first + text, encoding="utf-8")
     try:
@@ -181,7 +189,10 @@ def test_a_release_that_cannot_start_replaces_nothing(desk):
 
 
 def test_a_process_takes_nothing_of_another_release(desk):
-    """Until the reload the old processes still serve, whatever they load for the first time now."""
+    """The old processes serve until the reload, with the old release's code.
+
+    This is also true of modules that they load for the first time.
+    """
     with broken(desk.releases[EXPANDED] / "project" / "accounts" / "login_throttle.py"):  # loaded by the first log-in
         desk.lead_to(EXPANDED)
         answers = [log_in(requests.Session(), desk.web_url, f"nobody{number}", "wrong") for number in range(12)]
@@ -189,7 +200,10 @@ def test_a_process_takes_nothing_of_another_release(desk):
 
 
 def test_a_worker_process_that_died_is_replaced_by_the_release_that_the_link_leads_to(desk):
-    """Whichever process serves, all its code is of one release."""
+    """A web process that dies is replaced by a process of the release to which the link leads.
+
+    All code of a process is of one release.
+    """
     desk.lead_to(EXPANDED)
     for pid in desk.workers():
         os.kill(pid, signal.SIGKILL)

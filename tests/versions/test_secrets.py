@@ -1,6 +1,6 @@
-"""Secrets change while calls come in, by the lines of docs/operations.md ("Change a secret"): no call is refused.
+"""Secrets change while calls come in, by the lines of docs/operations.md ("Change a secret"). No call is refused.
 
-Web and worker run and are reloaded as their units say: with the file's values in the environment at their start.
+Web and worker run and are reloaded as their units say: at their start, the file's values are in the environment.
 """
 
 import contextlib
@@ -39,25 +39,28 @@ pytestmark = pytest.mark.versions
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 OLD_TOKEN, NEW_TOKEN = f"20991231235959{'a' * 32}-1234-1700000000", f"20991231235959{'c' * 32}-1234-1800000000"
 NEW = {"BBOSS_APP_SECRET": "app-2", "BBOSS_ACCESS_TOKENS": NEW_TOKEN, "BPM_CALLBACK_SECRET": "bpm-2"}
-APART = 0.2  # seconds between two calls of a caller: the machine is to have time for the reload too
+APART = 0.2  # seconds between two calls of a caller, so that the machine has time for the reload too
 HBA = "local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def block(heading: str) -> str:
-    """The lines of the page that change this secret."""
+    """Returns the lines of the page that change this secret."""
     section = PAGE[PAGE.index("## Change a secret") :]
     return section[section.index(f"\n**{heading}") :].split("```")[1]
 
 
 def changes(heading: str, old: str, new: str) -> list[dict[str, str]]:
-    """Returns the lines to write into the file at each `change`."""
+    """Returns the settings to write into the file at each `change` line of the page."""
     lines = re.findall(r"^change +# (.*)$", block(heading), re.MULTILINE)
     given = [dict(word.split("=", 1) for word in line.split()) for line in lines]
     return [{name: text.replace("OLD", old).replace("NEW", new) for name, text in row.items()} for row in given]
 
 
 class ChangingDesk(LinkedDesk):
-    """Its settings are in `.env` of its only release, and nowhere else. BBOSS and BPM sign by what `uses` says."""
+    """A desk whose settings are in the `.env` of its only release, and nowhere else.
+
+    `uses` has the secrets by which BBOSS and BPM sign.
+    """
 
     def __init__(self, folder: Path, **more):
         super().__init__(folder, {__version__: copy_release(folder / "releases" / __version__)}, **more)
@@ -66,14 +69,14 @@ class ChangingDesk(LinkedDesk):
 
     @property
     def environment(self) -> dict[str, str]:
-        """As systemd makes it, of the file as it is now."""
+        """Returns the environment that systemd makes for a process, from the present content of the file."""
         found = super().environment
         if not self.values:
             self.write({name: found[name] for name in TABLE if name in found})
         return {name: value for name, value in found.items() if name not in TABLE} | self.values
 
     def write(self, values: dict[str, str], *more: str) -> None:
-        """Writes these values into the file, and other lines behind them."""
+        """Writes these values and the lines `more` into the file."""
         self.values |= values
         lines = [*(f"{name}={value}" for name, value in self.values.items()), *more]
         (self.root / ".env").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -83,7 +86,7 @@ class ChangingDesk(LinkedDesk):
         self.until(lambda: self.heartbeats(), what="the worker works")
 
     def change(self, values: dict[str, str]) -> None:
-        """`change` of the page, until nothing of before is left."""
+        """Acts like `change` of the page, and waits until no process with the old values is left."""
         web, clusters = set(self.workers()), self.heartbeats()
         self.write(values)
         assert self.reload("web"), self.logs()
@@ -101,7 +104,7 @@ class ChangingDesk(LinkedDesk):
         return False
 
     def last_used(self) -> dict[str, str | None]:
-        """{setting and number: when that old secret was last used}"""
+        """Returns {setting and number: the time when this old secret was last used}."""
         found = json.loads(self.manage("status", "--json", check=False).stdout)
         return {f"{row['setting']} {row['number']}": row["last_used"] for row in found["old_secrets"]}
 
@@ -115,13 +118,13 @@ class ChangingDesk(LinkedDesk):
         return accepted(requests.post(f"{self.web_url}/api/bboss/orders", json=members, timeout=30).json())
 
     def approval(self, number: int) -> bool:
-        """Returns True if BPM's record about the first order is taken."""
+        """Returns True if BPM's record about the first order is accepted."""
         body = json.dumps(approval("100T0000", recordId=f"bpm-{number}-{uuid.uuid4().hex[:6]}")).encode()
         headers = {"Content-Type": "application/json", "X-Signature": sign(body, self.uses["BPM_CALLBACK_SECRET"])}
         return requests.post(f"{self.web_url}/api/bpm/approvals", body, headers=headers, timeout=30).ok
 
     def log_in(self) -> Callable[[int], bool]:
-        """Somebody at work: what asks for a page, and says whether it came."""
+        """Logs somebody in. Returns a function that requests a page, and returns True if the page came."""
         make = "from project.models import User; User.objects.create_superuser('wang', password='right')"
         self.manage("shell", "-v0", "-c", make)
         browser = requests.Session()
@@ -129,7 +132,7 @@ class ChangingDesk(LinkedDesk):
         cookies = browser.cookies.get_dict()
 
         def page(number: int) -> bool:
-            with requests.Session() as tab:  # each over a connection of its own, several at once
+            with requests.Session() as tab:  # a new connection for each call; several calls run at once
                 tab.cookies.update(cookies)
                 return tab.get(f"{self.web_url}/admin/", timeout=30, allow_redirects=False).status_code == 200
 
@@ -137,7 +140,7 @@ class ChangingDesk(LinkedDesk):
 
     @contextlib.contextmanager
     def traffic(self, **callers: Callable[[int], bool]) -> Iterator[dict[str, list[str]]]:
-        """Calls all the time; gives {caller: what was refused}. `done` counts the calls."""
+        """Makes these calls all the time. Yields {caller: its refused calls}. `done` counts the calls by caller."""
         refused, ends = defaultdict(list), threading.Event()
         self.done = dict.fromkeys(callers, 0)
 
@@ -163,7 +166,7 @@ class ChangingDesk(LinkedDesk):
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory, postgres):
-    """On PostgreSQL with a server of its own, which asks for passwords."""
+    """Yields a running desk. On PostgreSQL, it has a separate server that asks for passwords."""
     with contextlib.ExitStack() as stack:
         more = {}
         if postgres:
@@ -181,7 +184,10 @@ def desk(tmp_path_factory, postgres):
 
 
 def as_written(desk: ChangingDesk, rounds: list[dict[str, str]]) -> None:
-    """The database's password by the page's lines: those before the `change` now, and it in the first round."""
+    """Changes the database's password by the lines of the page.
+
+    Runs the statements before the `change` line now, and adds the values of `change` to the first round.
+    """
     for statement in re.findall(r"""-c (["'])(.*?)\1""", block("The database's password").partition("\nchange")[0]):
         role = statement[1].removeprefix(r"\password ")
         desk.sql(statement[1] if role == statement[1] else f"ALTER ROLE {role} PASSWORD 'password-2'")
@@ -192,7 +198,11 @@ def as_written(desk: ChangingDesk, rounds: list[dict[str, str]]) -> None:
 
 
 def test_each_secret_changes_under_traffic_and_no_call_is_refused(desk):
-    """The secrets in turn would take minutes: what each has first, in the middle and last is done for all at once."""
+    """Each secret changes while calls come in, and no call is refused.
+
+    One secret after the other would take minutes. So the first changes of all secrets are made together, then the
+    middle ones, then the last ones.
+    """
     rounds: list[dict[str, str]] = [{}, {}, {}]
     for heading, name in {
         "BBOSS's app secret": "BBOSS_APP_SECRET",
@@ -211,7 +221,7 @@ def test_each_secret_changes_under_traffic_and_no_call_is_refused(desk):
     with desk.traffic(bboss=desk.order, bpm=desk.approval, staff=page, neighbour=page) as refused:
         desk.change(rounds[0])
         assert desk.last_used()["BBOSS_APP_SECRETS_OLD 1"] is not None
-        desk.uses = dict(NEW)  # BBOSS and BPM change
+        desk.uses = dict(NEW)  # BBOSS and BPM use the new secrets from now on
         desk.change(rounds[1])
         if desk.postgres:
             assert desk.rows(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{ROLE}'") == [(0,)]
@@ -230,15 +240,16 @@ def test_each_secret_changes_under_traffic_and_no_call_is_refused(desk):
 
 
 def test_a_broken_file_changes_nothing_and_is_named(desk):
-    """Neither a reload nor a SIGHUP takes a value of it, and who dies is replaced by one with the values in force.
+    """A broken settings file changes nothing, and is named in the logs and by `status`.
 
-    tests/test_checks.py has what makes a file broken.
+    Neither a reload nor a SIGHUP uses its values. A process that dies is replaced by one with the values in force.
+    tests/test_checks.py has the reasons for which a file counts as broken.
     """
     web, cluster = set(desk.workers()), desk.cluster_name()
     desk.write({"BBOSS_APP_SECRET": "never-in-force", "DATABASE_URL": "postgres://nobody@127.0.0.1:9/ibs"})
     assert not desk.reload("web")
     assert not desk.reload("worker")
-    for name in ("web", "worker"):  # as where nothing tries the file before
+    for name in ("web", "worker"):  # SIGHUP alone, without the check of the file that a reload makes first
         os.kill(desk.processes[name].pid, signal.SIGHUP)
     desk.until(lambda: "the new settings were not taken" in desk.log("web"))
     desk.until(lambda: "the worker goes on as it is" in desk.log("worker"))

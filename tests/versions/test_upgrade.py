@@ -1,5 +1,8 @@
-"""Databases of released versions become this one's, and serve the old code still: what `migrate` takes is a database of
-1.10.0 or of any version since. Old files are gone; a set stands for them, which must make the same database."""
+"""Databases of released versions are migrated to this version, and still work with the old code.
+
+`migrate` accepts a database of 1.10.0 or of any later version. Old migration files are removed. Squashed migrations
+replace them, and must create the same database.
+"""
 
 import contextlib
 import re
@@ -55,16 +58,16 @@ SEEDED = [
 
 
 def schema(desk: ProcessDesk) -> dict[tuple, str]:
-    """{kind and name: its definition}; in whatever order a table's columns are."""
+    """Returns {kind and name: definition} of all parts of the schema. Ignores the order of a table's columns."""
     if not desk.postgres:
         return {(kind, name): in_order(sql) if kind == "table" else sql for kind, name, sql in desk.rows(CREATES)}
     found = {(kind, name): text for look in LOOKS for kind, name, text in desk.rows(look)}
-    # 1.10.0 made two indexes by its own SQL, on PostgreSQL alone; Django says the same condition in another way.
+    # 1.10.0 created two indexes by its own SQL, on PostgreSQL only. Django writes their condition in another way.
     return {key: re.sub(r"NOT \((\S+) = (''::text)\)", r"\1 <> \2", text) for key, text in found.items()}
 
 
 def in_order(create: str) -> str:
-    """A CREATE TABLE of SQLite with its columns in alphabetical order."""
+    """Returns a CREATE TABLE statement of SQLite with its columns in alphabetical order."""
     head, _, inner = create.partition("(")
     parts, depth, quoted = [""], 0, False
     for letter in inner.rstrip()[:-1]:
@@ -84,7 +87,7 @@ def old(request, tmp_path_factory) -> Path:
 
 @contextlib.contextmanager
 def migrated(folder: Path, postgres: str, root: Path) -> Iterator[ProcessDesk]:
-    """A desk's database alone, made by that checkout's code."""
+    """Yields a desk that has only a database, created by the code of the checkout `root`."""
     folder.mkdir()
     desk = ProcessDesk(folder, postgres=postgres, root=root)
     desk.make_migrated_database()
@@ -99,7 +102,7 @@ def orders(desk: ProcessDesk) -> list[tuple]:
 
 
 def erase_a_line(desk: ProcessDesk) -> None:
-    """A withdrawn trial without personal data."""
+    """Creates a withdrawn trial and erases its personal data."""
     for content, state in [(trial(601), "trialing"), (withdrawal(ERASED), "withdrawn")]:
         post_all(desk, [content])
         desk.until_state(ERASED, state, seconds=120)
@@ -107,7 +110,10 @@ def erase_a_line(desk: ProcessDesk) -> None:
 
 
 def look_at_the_erased(story: Story) -> None:
-    """This version's code shows an erased order, reports on it, refuses to send it, and answers its repeat."""
+    """Checks that the running code can work with an erased order.
+
+    It must show the order, report on it, refuse to resend it, and accept its repeated withdrawal.
+    """
     desk = story.desk
     post_all(desk, [withdrawal(ERASED)])
     ((pk,),) = desk.rows(f"SELECT id FROM orders_order WHERE number = '{ERASED}'")

@@ -1,4 +1,4 @@
-"""The version is in one place, and everything that shows it reads it there."""
+"""The version number is in one place, and everything that shows the number reads it there."""
 
 import logging
 import platform
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def manage(*words: str, **environment: str) -> subprocess.CompletedProcess:
-    """A command in a process of its own, with these variables alone."""
+    """Runs a command in a separate process that has only these environment variables."""
     command = [sys.executable, "manage.py", *words]
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
@@ -66,7 +66,10 @@ def test_the_schema_tells_it(client):
 
 
 def test_the_worker_logs_it_at_its_start(caplog, monkeypatch, capfd, settings):
-    """Nothing is printed beside the log, a check's warning neither: each line has LOG_FORMAT's form."""
+    """The worker logs its version at its start. Nothing is printed outside the log, not even a warning of a check.
+
+    So each line has the form of LOG_FORMAT.
+    """
     settings.DEFAULT_CONTACT_MAIL = ""
     monkeypatch.setattr("integrations.management.commands.worker.make_schedules", lambda: None)
     monkeypatch.setattr("integrations.management.commands.worker.Watchdog.run", lambda self: None)

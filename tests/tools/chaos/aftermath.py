@@ -14,8 +14,11 @@ LOOK_AGAIN = 700  # seconds; longer than the ten minutes after which a record wi
 
 
 class Aftermath:
-    """`accepted` is {order number: the transIDH in the response 00000}. `callbacks` are the records that BPM sent or
-    tried to send."""
+    """Recovers a desk at the end of a chaos run, and checks it.
+
+    `accepted` is {order number: the transIDH in the response 00000}. `callbacks` are the records that BPM sent or
+    tried to send.
+    """
 
     def __init__(self, desk: ProcessDesk, world: World):
         self.desk, self.world, self.offset = desk, world, 0

@@ -52,7 +52,7 @@ def play(options) -> list[str]:
 
 
 class Run(Aftermath):
-    """A run: random faults, recovery, checks."""
+    """A chaos run: random faults, then recovery, then checks."""
 
     def __init__(self, options, desk, server):
         chance = random.Random(options.seed)
