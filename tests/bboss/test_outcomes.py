@@ -97,8 +97,8 @@ def test_withdrawal(post, kept):
 
 
 def test_what_only_the_core_can_know_is_refused_too(post, kept):
-    """Only the database shows that a withdrawn trial is held by an activation, or that a subsequent activation lacks
-    domains. Such messages are refused too."""
+    """Only the database shows that an activation holds a trial that BBOSS withdraws, or that a subsequent activation
+    lacks domains. Such messages are refused too."""
     post(envelope(TRIAL))
     post(envelope(ACTIVATION, trans_ido="t2"))
     got = post(envelope({"OrderNum": "100T1", "BackFlag": "1"}, trans_ido="t3"))

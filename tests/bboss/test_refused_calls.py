@@ -38,7 +38,7 @@ def look(capsys):
 
 @pytest.fixture(autouse=True)
 def nothing_is_delivered(monkeypatch):
-    """The sweep does not deliver, because a delivery waits for steps that are soon due."""
+    """Replaces the sweep's delivery, because a delivery waits for steps that are soon due."""
     monkeypatch.setattr(tasks, "drain", lambda: "")
 
 

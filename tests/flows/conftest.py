@@ -353,8 +353,8 @@ def check_history():
 
 
 def check_sizes():
-    """Checks the size of each billing step, because claims are limited by it: the code that creates a step must fill
-    it in."""
+    """Checks that each billing step has the right size. Claims are limited by the sizes of steps, so the code that
+    creates a step must set its size."""
     # an `ask_billing` step has the size of the step that it is about
     rows = Dispatch.objects.filter(channel="billing").exclude(step="ask_billing")
     wrong = [row for row in rows if not has_its_size(row)]

@@ -299,8 +299,8 @@ def billed_still(desk, settings, active):
 
 
 def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, clerk, billed_still):
-    """The page said that the order is still billed, and `accept` of this would end its trial. The record is gone by
-    the click, so `accept` refuses, and the trial runs again."""
+    """The page said that the order is still billed. To accept this would end its trial. The record is gone by the
+    click, so `accept` refuses, and the trial runs again."""
     form = filled(desk.order("A1"), "accept")
     books.lose("A1")
     answer = clerk.post(deciding(desk.order("A1"), "accept"), form)
@@ -311,8 +311,8 @@ def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, 
 
 
 def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(desk, books, clerk, billed_still):
-    """Nobody accepts a record that is still billed, and the record's order is withdrawn. Another withdrawal is refused
-    and names `reconcile --fix`. The fix deletes the record, and the trial runs again at once."""
+    """A record of a withdrawn order is still billed, and nobody accepts this. Another withdrawal is refused and names
+    `reconcile --fix`. The fix deletes the record, and the trial runs again at once."""
     with pytest.raises(CommandError, match="reconcile A1 --fix --reason"):
         call_command("withdraw", "A1", reason="x")
     order = desk.order("A1")

@@ -94,8 +94,8 @@ def bpm_is_silent(desk):
     ids=["active", "scheduled", "failed on its day", "BPM refuses meanwhile", "BPM silent meanwhile"],
 )
 def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_one(desk, settings, arrange):
-    """Contract 3.8: an order is failed only if an open incident stopped it. So the compensated order ends failed with
-    an open incident, and so does each failed step."""
+    """Contract 3.8: an order is failed only if an open incident stopped it. The compensated order ends failed with an
+    open incident, and each failed step has an open incident too."""
     settings.DISPATCH_RETRY_SECONDS = []
     arrange(desk)
     if desk.state("A1") != "compensating":

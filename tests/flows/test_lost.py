@@ -15,7 +15,7 @@ STEP = "create_trial_billing"
 
 
 def lose(desk, *works):
-    """The worker of these works dies, so that their leases run out."""
+    """The worker that claimed these steps dies, so that their leases run out."""
     assert works
     desk.clock.shift(61)
 

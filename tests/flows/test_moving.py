@@ -298,7 +298,7 @@ def test_records_of_which_one_is_gone_have_a_way_out(lost):
 @pytest.mark.parametrize("gone, both", [("deleted", False), ("deleted", True), ("cancelled", False)])
 def test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right(lost, gone, both):
     """The start is more than a day ago, so the order can't be compensated: the customer would lose a day of billed
-    service. `take` accepts the live record, and a fix sends the missing one again."""
+    service. `take` accepts the records that are live, and a fix sends the missing ones again."""
     desk = lost("reset")
     store = desk.sandbox.partners.store
     for domain in (A, B)[: 1 + both]:

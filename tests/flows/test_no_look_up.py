@@ -129,8 +129,8 @@ def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, held_file):
 
 def test_what_is_cancelled_as_of_its_creation_counts_as_absent_in_a_look(desk, no_look_up, held_file, capsys):
     """The big-data side has no delete either (contract 7.1), so a create without an answer is taken back by a posted
-    cancel. A person's file that shows the record as cancelled at its creation counts as absence: nothing is posted
-    again, and both books agree."""
+    cancel. A person's file shows the record as cancelled at its creation, and the record counts as absent. Nothing is
+    posted again, and both books agree."""
     no_look_up.PARTNERS = read_profile('[bigdata]\nquery.path = ""\ndelete.path = ""')
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)

@@ -50,7 +50,7 @@ def test_a_queue_a_retry_a_pause_and_a_dead_worker(desk, capsys):
 
 
 def test_a_hold_and_the_wait_for_approval(desk):
-    """The activation comes before its trial, and BPM takes an hour. The rest waits until now."""
+    """The activation comes 30 seconds before its trial, and these seconds count as a hold."""
     desk.post(activation(1))
     desk.clock.shift(30)
     desk.post(trial(1))

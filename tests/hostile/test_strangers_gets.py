@@ -113,7 +113,7 @@ def test_the_company_log_in_s_start_is_no_row_however_often(settings):
         before, client = rows(), Client()
         states = [asked_of(client.get(START, {"next": f"/admin/?{'x' * 5000}"}))["state"] for _ in range(60)]
         assert risen(before) == {}
-        # the size of cookies that a browser keeps for one address
+        # about the largest size of a cookie that browsers keep
         assert sum(len(cookie.value) for cookie in client.cookies.values()) < 4000
         assert len(set(states)) == 60
     provider.cache.forget()

@@ -86,8 +86,8 @@ class Site:
         )
 
     def _commands(self) -> Commands:
-        """Returns a process that runs commands with the present environment. Besides the first such process only the
-        latest one is kept."""
+        """Returns the `Commands` for the present environment. Besides the first `Commands`, only the latest is
+        kept."""
         known = tuple(self.environment.values())
         if known not in self.commands:
             for other in list(self.commands)[1:]:

@@ -89,8 +89,8 @@ def test_a_key_that_is_honoured_is_no_difference(settings):
 
 
 def test_the_only_worker_changes_what_it_calls_at_its_start(settings):
-    """A worker that is the only one changes the desk's values at its start, after a stop in order and two minutes
-    after the earlier worker was killed."""
+    """A worker that is the only one changes the desk's values at its start: after the earlier worker stopped in order,
+    and two minutes after the earlier worker was killed."""
     register_process("first")
     unregister_process("first")
     become(settings, **OTHERS)

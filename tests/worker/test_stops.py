@@ -158,7 +158,7 @@ def now_text() -> str:
 
 @contextlib.contextmanager
 def no_inode(settings, folder) -> Iterator[str]:
-    """The rights are right, but no file can be created."""
+    """The access rights are correct, but no file can be created."""
 
     def refuse(*args, **how):
         raise OSError(28, "No space left on device")

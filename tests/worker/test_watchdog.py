@@ -38,7 +38,7 @@ def dog(clock):
 
 
 def guard(dog) -> None:
-    """The cluster's guard finishes a round, and the watchdog looks."""
+    """The cluster's guard finishes a round, and the watchdog notes it."""
     dog.clusters_end.send(b".")
     dog.note_guard()
 
