@@ -77,6 +77,6 @@ def _desk(postgres: str, through: str, **settings: str) -> Iterator[ProcessDesk]
 
 
 def either(*ports: int) -> str:
-    """Returns a database URL that connects to the one of these servers that accepts writes."""
+    """Returns a database URL for these servers. It connects to the server that accepts writes."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     return f"postgres://{ROLE}@{hosts}/postgres?target_session_attrs=read-write&connect_timeout=3"

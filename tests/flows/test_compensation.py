@@ -37,9 +37,9 @@ def claimed() -> list[str]:
     ids=["cancel", "create", "bpm"],
 )
 def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, path, after, undone, used_up, trialing):
-    """Contract 3.9 (4), Compensation's reach: an activation is compensated if one of these steps is refused or has
-    used up its retries. A refused cancel of a live record goes out once more (19). A BPM start counts as used up only
-    if BPM's answer shows that no process has begun (7.2)."""
+    """Contract 3.9 (4), Compensation's reach: an activation is compensated if its cancel of the trial's records, its
+    create or its BPM step is refused or has used up its retries. A refused cancel of a live record goes out once more
+    (19). A BPM start counts as used up only if BPM has not begun a process (7.2)."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     kind = ("429" if path == BPM else "503") if used_up else "refusal"
     twice = used_up or (path, after) == (BILLING, 0)

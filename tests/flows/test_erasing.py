@@ -1,5 +1,5 @@
-"""Personal data are erased from lines that are over (contract 3.14). A line is a trial with its changes and
-activations."""
+"""Personal data are erased from lines that are over (contract 3.14). A line is a trial with all orders that refer to
+it, or a single order without a trial."""
 
 import contextlib
 import datetime

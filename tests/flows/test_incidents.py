@@ -432,8 +432,8 @@ class TestLocks:
 @pytest.mark.whole
 @pytest.mark.django_db(transaction=True)
 def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring():
-    """A batch of answers locks all incidents that it opens or closes at once and in a fixed order. So two batches
-    never wait for each other."""
+    """A batch of answers locks all incidents that it opens or closes at once and in a fixed order, so that two batches
+    can't deadlock."""
     causes = [("bigdata", "code_400"), ("bpm", "code_422"), ("order", "trial_unknown"), ("order", "claim_held")]
 
     def work(mine: list[tuple[str, str]]):

@@ -246,7 +246,7 @@ def two_servers(named):
 @pytest.mark.parametrize("old, used", [({"127.0.0.1"}, "localhost"), ({"127.0.0.1", "localhost"}, "127.0.0.1")])
 def test_an_old_primary_beside_the_new_one_is_not_used(two_servers, monkeypatch, old, used):
     """A server that is behind the mark is not used if another one is not behind. If all are behind, the database was
-    restored, and the first server is used."""
+    restored: the first server is used, and the desk reports the restore."""
     monkeypatch.setattr(base, "is_behind", lambda server: server.info.host in old)
     connection.ensure_connection()
     assert connection.connection.info.host == used

@@ -193,8 +193,8 @@ def test_what_is_not_taken_waits_and_goes_out_in_order(server, mode):
 
 @pytest.mark.parametrize("turn", range(20))
 def test_a_server_that_closes_at_once_has_taken_nothing(server, turn):
-    """A server that closes at once has not read the messages. The end of the connection may arrive before the error,
-    so that end is no proof that the server has read them."""
+    """A server that closes at once has not read the messages. The end of the connection may arrive before the server's
+    refusal, so the end is no proof that the server has read them."""
     add(*map(str, range(turn)))
     make.TrailEntryFactory(about="x" * turn)
     server.mode = "closes"
