@@ -1,4 +1,4 @@
-"""BBOSS, played by the tests: signed envelopes, posted to the real address."""
+"""The tests act as BBOSS: they post signed envelopes to the real address."""
 
 import json
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ MEMBERS = ["transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID"
 
 
 def without(members: dict, *names: str) -> dict:
-    """The members without the named ones."""
+    """Returns the members without the named ones."""
     return {name: value for name, value in members.items() if name not in names}
 
 
 def envelope(content=TRIAL, *, absent=(), trans_ido="t1", **overrides) -> dict:
-    """A signed envelope, with members replaced or left out before it is signed."""
+    """Returns a signed envelope. Members are replaced or left out before it is signed."""
     members = signed_envelope(content, now=timezone.now(), trans_ido=trans_ido, overrides=overrides)
     members = without(members, *absent)
     if "sign" in absent or "sign" in overrides:
@@ -54,7 +54,7 @@ def envelope(content=TRIAL, *, absent=(), trans_ido="t1", **overrides) -> dict:
 
 @dataclass
 class Answer:
-    """The answer."""
+    """The desk's answer to a message from BBOSS."""
 
     status: int
     body: dict
@@ -78,7 +78,7 @@ def answered(response) -> Answer:
 
 @pytest.fixture
 def post(client, db, clock):
-    """`post(members)`: posts an envelope (a dict, or raw bytes) and gives the answer."""
+    """Returns a function: `post(members)` posts an envelope (a dict, or raw bytes) and returns the answer."""
 
     def send(members, content_type: str = "application/json", **headers) -> Answer:
         raw = members if isinstance(members, bytes) else json.dumps(members).encode()
@@ -89,5 +89,5 @@ def post(client, db, clock):
 
 @pytest.fixture
 def kept(db):
-    """`kept()`: the inbound messages, oldest first."""
+    """Returns a function: `kept()` returns the inbound messages, oldest first."""
     return lambda: list(InboundMessage.objects.order_by("pk"))

@@ -1,4 +1,5 @@
-"""The code table of contract 2.3 over HTTP: every row about the envelope; the first failing check answers."""
+"""The code table of contract 2.3 over HTTP: each row about the envelope, and the rule that the first failing check
+decides the answer."""
 
 import pytest
 
@@ -116,7 +117,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("place", range(len(FAULTS) - 1))
 def test_the_first_that_fails_answers(post, place):
-    """Every fault together with all later ones of the table."""
+    """Each fault is sent together with all later faults of the table, and the first fault decides the answer."""
     overrides = {}
     for _, fault in reversed(FAULTS[place:]):
         overrides |= fault

@@ -1,4 +1,4 @@
-"""The content's rules, kind by kind (contract 2.4): the answer names what is wrong."""
+"""The rules for each kind of content (contract 2.4). The answer to a wrong content names the fault."""
 
 import json
 from dataclasses import fields

@@ -106,7 +106,7 @@ def test_a_domain_is_compared_in_lower_case_and_in_ascii(name, key):
 
 LONG = ".".join(
     "".join(map(chr, range(0x4E00 + n, 0x9000, 1500))) for n in range(9)
-)  # its form in ASCII has more than 253 characters
+)  # the ASCII form has more than 253 characters
 ODD = ["", ".", "中文。Com", "😀.Com", "-中.Com", "xn--.COM", "\u212a.Example.com", "中" * 300, LONG, "\ud800.Com"]
 
 

@@ -45,7 +45,8 @@ def test_a_wrong_signature_shows_the_text_that_was_signed(post, kept):
 
 
 def test_of_what_nobody_known_signed_the_head_is_kept_with_length_and_hash(post, kept):
-    """The text is masked first, then cut: no half of a token is left at the end."""
+    """A message without a right signature is kept with its head, length and hash. Its text is masked first and then
+    cut, so that no part of a token is left at the end."""
     for place in range(3900, 4200, 7):
         raw = json.dumps({"a": "x" * place, "b": f"{TOKEN} 单" + "单" * 9000}, ensure_ascii=False).encode()
         post(raw)
@@ -105,7 +106,8 @@ def test_plain_numbers_are_stored_as_they_are():
 
 
 def test_every_member_may_be_strange_without_a_500(post, kept):
-    """Each member with each type: the answer is one of the table, and each request leaves one row."""
+    """Each member is sent with each type of value. Each answer is one of the code table, and each request is kept as
+    one message."""
     values = [None, True, 0, 1.5, "", "\0", "x" * 5000, [], [[]], {}, {"a": {"b": "\0"}}, "😀"]
     names = [*envelope(), "unknown"]
     for name in names:
@@ -115,7 +117,7 @@ def test_every_member_may_be_strange_without_a_500(post, kept):
 
 
 def envelope_of(*content, **overrides):
-    """Makes the envelope when it is asked for: it holds the time."""
+    """Returns a function that makes the envelope at the time of its call, because the envelope contains the time."""
     return lambda: envelope(*content, **overrides)
 
 

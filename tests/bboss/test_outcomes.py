@@ -1,4 +1,4 @@
-"""The core's outcomes in the words of contract 2.3: repeats, withdrawals, our own faults."""
+"""The answers of contract 2.3 to repeated orders, withdrawals and our own faults."""
 
 import datetime
 import json
@@ -30,7 +30,8 @@ def test_accepted(post, kept):
 
 @pytest.mark.parametrize("times, code, status", [(2, "00000", 200), (3, "20000", 503)])
 def test_the_victim_of_a_deadlock_is_tried_again(post, kept, monkeypatch, times, code, status):
-    """If it stays one, BBOSS is asked to send again."""
+    """A transaction that is the victim of a deadlock is tried again. If it is the victim too often, BBOSS is asked to
+    send the message again."""
     accept, left = receive._accept, [DeadlockDetected()] * times
 
     def victim(*args, **more):
@@ -96,7 +97,8 @@ def test_withdrawal(post, kept):
 
 
 def test_what_only_the_core_can_know_is_refused_too(post, kept):
-    """A withdrawal of a trial that an activation holds, and content."""
+    """Only the database shows that an activation holds a trial that BBOSS withdraws, or that a subsequent activation
+    lacks domains. Such messages are refused too."""
     post(envelope(TRIAL))
     post(envelope(ACTIVATION, trans_ido="t2"))
     got = post(envelope({"OrderNum": "100T1", "BackFlag": "1"}, trans_ido="t3"))
@@ -111,7 +113,7 @@ def test_a_refusal_after_a_rolled_back_save_is_kept_under_its_own_numbers(post, 
         with transaction.atomic():
             message.trans_idh = "f" * 32
             message.save(force_insert=True)
-            message.pk = 10**9  # as if somebody else had taken this one meanwhile
+            message.pk = 10**9  # as if another message had taken this key meanwhile
             raise OrderConflictError("too late")
 
     monkeypatch.setattr(views, "receive_order", late)

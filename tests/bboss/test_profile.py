@@ -23,7 +23,8 @@ def speak(text: str):
 
 @pytest.fixture
 def say(settings, post):
-    """`say(content, **members)`: signs by the profile in force and posts; `by` gives another profile's lines."""
+    """Returns a function: `say(content, **members)` signs by the profile in force and posts. `lines` puts other lines
+    into force, and `by` signs by other lines."""
 
     def send(content=TRIAL, *, lines: str | None = None, by: str | None = None, **overrides):
         if lines is not None:
@@ -37,7 +38,7 @@ def say(settings, post):
 
 
 def plain(content, **more) -> str:
-    """A content's JSON text as it stands, which `signed_envelope` leaves alone."""
+    """Returns a content as JSON text, which `signed_envelope` does not change."""
     return json.dumps(content | more, ensure_ascii=False)
 
 

@@ -1,4 +1,5 @@
-"""BBOSS's signature by `[bboss.sign]`, and `verify_message`, which finds its variant (contract 7.1, 7.3)."""
+"""BBOSS's signature by the profile's `[bboss.sign]`, and `verify_message`, which finds the variant of a given
+signature (contract 7.1, 7.3)."""
 
 import hashlib
 import io
@@ -113,7 +114,7 @@ def test_verify_message_warns_of_what_leaves_content_out(tmp_path, settings):
 
 
 def known_ways(names: list[str]) -> Iterator[str]:
-    """Lines of `[bboss.sign]`: each form with each text, and in turn a method, an encoding and so on."""
+    """Yields lines of `[bboss.sign]`: each form with each text, and one method, encoding and so on, taken in turn."""
     names = [name for name in names if name != "sign"]
     without = sorted({*names} - {"signMethod"})
     orders = ["sorted", names, sorted(names, reverse=True), sorted(names, key=str.lower), without]

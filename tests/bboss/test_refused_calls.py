@@ -1,4 +1,5 @@
-"""Calls that are all refused for one reason stop the desk: an incident and `status` say so (contract 6)."""
+"""If all calls are refused for one reason, the desk receives no orders. An incident and `status` report it (contract
+6)."""
 
 import datetime
 
@@ -37,7 +38,7 @@ def look(capsys):
 
 @pytest.fixture(autouse=True)
 def nothing_is_delivered(monkeypatch):
-    """A sweep delivers too, and lingers for what is soon due."""
+    """Replaces the sweep's delivery, because a delivery waits for steps that are soon due."""
     monkeypatch.setattr(tasks, "drain", lambda: "")
 
 
@@ -60,7 +61,7 @@ def test_a_stop_that_the_desk_answers_is_told_with_what_to_do(post, look, client
     client.force_login(admin_user)
     page = client.get(reverse("admin:index")).content.decode()
     assert "BBOSS 的请求" in page
-    assert "20311、20305" in page  # what to do
+    assert "20311、20305" in page  # the page says what to do
     assert code in client.get(reverse("admin:orders_incident_change", args=[incident.pk])).content.decode()
 
 
@@ -69,7 +70,8 @@ def test_it_ends_when_calls_are_accepted_again(post, clock, db):
     tasks.sweep()
     clock.shift(3600)
     tasks.sweep()
-    assert Incident.objects.get().state == "open"  # nobody calls any more: that is not well
+    # without calls the cause may still exist, so the incident stays open
+    assert Incident.objects.get().state == "open"
     assert post(envelope(TRIAL)).code == "00000"
     tasks.sweep()
     assert Incident.objects.get(code="intake_refused").state == "resolved"
@@ -89,13 +91,14 @@ def test_what_was_cured_is_not_told_for_the_rest_of_ten_minutes(db, clock):
     make.InboundMessageFactory.create_batch(2, received_at=timezone.now())
     tasks.sweep()
     assert not Incident.objects.exists()
-    refused(1, received_at=timezone.now())  # not cured: it is most of them still
+    refused(1, received_at=timezone.now())  # the cause still exists: most of the calls are refused
     tasks.sweep()
     assert Incident.objects.get().detail_params["number"] == 21
 
 
 def test_what_does_not_stand_out_is_no_alarm(db, clock):
-    """A few refusals, half of them, several codes, and what is over."""
+    """A few refusals, refusals of half of the calls, refusals with several codes, and old refusals open no
+    incident."""
     refused(4)
     tasks.sweep()
     make.InboundMessageFactory.create_batch(6)
@@ -126,7 +129,8 @@ def test_a_clock_that_differs_from_the_databases_is_told(look, client, admin_use
 
 
 def test_a_clock_that_differs_from_bbosss_is_told_before_calls_are_refused(post, look, clock):
-    """By the median: one call that lay somewhere for long says nothing."""
+    """The median of the calls' times is compared with our clock. So a single call that was delayed for long causes no
+    alarm."""
     for number in range(4):
         assert post(envelope(trans_ido=f"t{number}", timeStamp="20230920184836")).code == "00000"
     tasks.sweep()

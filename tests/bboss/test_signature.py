@@ -1,4 +1,4 @@
-"""The base service platform's rule, with worked values (contract 2.2)."""
+"""The base service platform's signature rule, with computed examples (contract 2.2)."""
 
 import hashlib
 

@@ -20,7 +20,7 @@ def text(piece: str) -> str:
 
 
 def listed(piece: str, most: int = MOST) -> str:
-    """As many of these as a stranger may send, in a list, and letters up to 2 MiB."""
+    """Returns a JSON list of as many of these pieces as a stranger may send, filled up with letters to 2 MiB."""
     count = min(most, SIZE // (len(piece) + 1))
     inner = ",".join([piece] * count)
     return '{"a":[' + inner + '],"b":"' + "x" * (SIZE - len(inner)) + '"}'
@@ -32,7 +32,7 @@ def keyed(value: str, most: int = MOST, letter: str = "") -> str:
 
 
 def signed_like(**members) -> str:
-    """An envelope whose members have the right form, but for these."""
+    """Returns an envelope with these members. All other members have the right form."""
     return json.dumps(envelope(accessToken=TOKEN[:-1] + "9") | members, ensure_ascii=False)
 
 
@@ -64,7 +64,7 @@ EXPENSIVE = {
 
 
 def cost(client, raw: bytes, times: int) -> float:
-    """Processor seconds of a call, the best of `times`."""
+    """Returns the processor seconds of a call: the smallest of `times` measurements."""
     found = []
     for _ in range(times):
         began = time.process_time()
@@ -75,8 +75,8 @@ def cost(client, raw: bytes, times: int) -> float:
 
 @pytest.mark.parametrize("what", EXPENSIVE)
 def test_2_mib_of_anything_cost_little_more_than_2_mib_of_letters(client, db, clock, what):
-    """Twice at most on a quiet machine; the ceiling is for a busy one. A cost that grows with the square would be 100
-    times as high."""
+    """On a quiet machine such a message costs at most twice as much as letters of its size. The test's limit is higher
+    for busy machines. A cost that grows with the square of the size would be 100 times as high."""
     letters, raw = text("x").encode(), EXPENSIVE[what]().encode()
     assert len(raw) <= 2 * 1024 * 1024
     assert any(cost(client, raw, times) < 4 * cost(client, letters, times) for times in (3, 9))
@@ -129,7 +129,7 @@ def test_what_is_kept_is_the_beginning_of_the_whole(members):
 
 @pytest.mark.parametrize("before", range(3960, 4180))
 def test_no_half_of_a_token_is_kept(before):
-    """Also where masks before it make room for more of the text."""
+    """No part of a token is kept where a text is cut, also if masks before it make room for more of the text."""
     for front in ("x" * before, (TOKEN + " ") * (before // 66) + "x" * (before % 66)):
         for back in ("", "y" * 9000):
             assert TOKEN[:9] not in masked_head({"a": front + TOKEN + back})

@@ -1,4 +1,4 @@
-"""The definition of valid JSON (contract 2.3, code 20105)."""
+"""The definition of JSON that the desk accepts (contract 2.3, code 20105)."""
 
 import time
 
@@ -89,6 +89,7 @@ def test_more_values_than_any_order_has_are_not_even_walked(text):
 
 
 def test_two_megabytes_of_the_shortest_domains_are_taken():
-    """Then the content check says that there are too many."""
+    """The shortest possible domains in two megabytes can be read as JSON. After that, the check of the content refuses
+    them because they are too many."""
     most = (2 * 1024 * 1024 - 100) // 18
     assert len(parse_text('{"a":[' + ",".join(['{"ProvReq":"a.b"}'] * most) + "]}")["a"]) == most

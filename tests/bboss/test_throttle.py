@@ -1,4 +1,4 @@
-"""Allowed callers, and their rates (contract 2.3, 20303 and 20308)."""
+"""The allowed callers, and the limits of their call rates (contract 2.3, 20303 and 20308)."""
 
 import json
 import time
@@ -13,13 +13,13 @@ from tests.races.conftest import at_once
 
 
 def envelope_bytes():
-    """A message with a wrong signature."""
+    """Returns a message with a wrong signature."""
     return json.dumps(envelope(sign="F" * 32)).encode()
 
 
 @pytest.fixture(autouse=True)
 def nobody_has_called(monkeypatch):
-    """Nobody has called yet, and the tests' clock moves the time of the counts too."""
+    """Forgets all callers, and makes the limits use the tests' clock."""
     monkeypatch.setattr(caller_limits, "monotonic", time.time)
     caller_limits.callers.clear()
     caller_limits.strangers.clear()
@@ -88,11 +88,11 @@ def test_only_our_own_proxies_are_believed(settings, count, header, address):
 def test_the_rate_counts_each_address(post, settings, clock):
     settings.BBOSS_RATE = "2/min"
     assert post(envelope()).code == "00000"
-    assert post(envelope(envFlag="1")).code == "21000"  # refused ones count as well
+    assert post(envelope(envFlag="1")).code == "21000"  # refused calls count as well
     got = post(envelope())
     assert (got.status, got.code, got.desc) == (429, "20308", "User call service limited")
     assert post(envelope(), REMOTE_ADDR="10.0.0.9").code == "00000"
-    clock.shift(30)  # half of the rate is there again
+    clock.shift(30)  # half of the allowed calls are free again
     assert post(envelope()).code == "00000"
     assert post(envelope()).code == "20308"
 
@@ -138,7 +138,7 @@ def test_counting_asks_the_database_nothing(settings, django_assert_num_queries,
 
 
 def passes(count: int, address: str = "10.0.0.7") -> int:
-    """Returns how many of so many calls are admitted."""
+    """Returns the number of admitted calls among `count` calls."""
     passed = 0
     for _ in range(count):
         try:
@@ -151,11 +151,11 @@ def passes(count: int, address: str = "10.0.0.7") -> int:
 
 def test_who_keeps_to_the_rate_is_never_refused(settings, clock):
     settings.BBOSS_RATE = "70/min"
-    for pause in (60, 60, 20, 20, 20):  # all at once, and a third of them at a time
+    for pause in (60, 60, 20, 20, 20):  # all calls at once, and then a third of them at a time
         calls = 70 * pause // 60
         assert passes(calls) == calls
         clock.shift(pause)
-    for _ in range(500):  # one by one, as tokens come back in parts that are no round numbers
+    for _ in range(500):  # one by one, because tokens return in fractions
         assert passes(1) == 1
         clock.shift(60 / 70)
 
@@ -173,7 +173,7 @@ def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotte
     monkeypatch.setattr(caller_limits, "MAX_CALLERS", 3)
     buckets = Buckets()
     assert [buckets.spend(name, 1, 60) for name in "abc"] == [True] * 3
-    assert not buckets.spend("a", 1, 60)  # a has just called, so b is the oldest
+    assert not buckets.spend("a", 1, 60)  # a has just called, so b has not called for longest
     assert buckets.spend("d", 1, 60)
     assert [buckets.spend(name, 1, 60) for name in "acd"] == [False] * 3
     assert buckets.spend("b", 1, 60)
@@ -195,7 +195,8 @@ def test_threads_that_call_at_once_get_as_many_through_as_may(settings, monkeypa
 
 
 class TestUnsigned:
-    """Messages without a right token and signature: the desk keeps few, and never whole; signed ones always."""
+    """Of the messages without a right token and signature, the desk keeps few, and none of them whole. It always keeps
+    rightly signed messages."""
 
     @pytest.fixture(autouse=True)
     def two_a_minute(self, settings):

@@ -1,4 +1,5 @@
-"""The rows of contract 2.3 that need no message: method, type, size, caller, a body that is JSON."""
+"""The rows of contract 2.3 that are checked before a message is read: method, type, size, caller, and a body that is
+JSON."""
 
 import io
 from unittest.mock import Mock
@@ -12,7 +13,7 @@ CHUNKED = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
 
 
 class Broken(io.BytesIO):
-    """A stream that nobody can read."""
+    """A stream that raises an error when it is read."""
 
     def read(self, *args):
         raise OSError("connection reset")
@@ -54,7 +55,8 @@ def test_larger_than_2_mib_is_413_even_where_the_rest_breaks_off(client, db, clo
 
 @pytest.mark.parametrize("size", [2 * 1024 * 1024 + 1, 5 * 1024 * 1024, 16 * 1024 * 1024])
 def test_a_too_large_body_is_taken_in_so_that_its_caller_reads_the_answer(client, db, clock, size):
-    """If we closed while a caller still writes, it would get a broken pipe instead of 413."""
+    """A body that is too large is read to its end before 413 is answered. Otherwise a caller that still writes would
+    get a broken pipe instead of 413."""
     for extra in ({"CONTENT_LENGTH": str(size)}, {**CHUNKED, "CONTENT_LENGTH": ""}):
         stream = io.BytesIO(b" " * size)
         response = client.generic("POST", PATH, CONTENT_TYPE="application/json", **extra, **{"wsgi.input": stream})
@@ -110,8 +112,8 @@ def test_a_body_that_is_no_json_object_is_400_and_not_kept(post, kept, body):
 
 
 def test_transport_in_order(client, db, clock, settings):
-    """405, 415, 413, 403, 429, 400: each comes with all the later faults present."""
-    settings.BBOSS_ALLOWED_IPS, settings.BBOSS_RATE = ["10.0.0.1"], "6/min"  # each of them counts
+    """Each of 405, 415, 413, 403, 429 and 400 is answered although all later faults are present too."""
+    settings.BBOSS_ALLOWED_IPS, settings.BBOSS_RATE = ["10.0.0.1"], "6/min"  # each of the calls counts
     huge, kind = {"CONTENT_LENGTH": str(3 * 1024 * 1024)}, "application/json"
     assert answered(client.put(PATH, b"x", content_type="text/plain", **huge)).code == "11002"
     assert answered(client.post(PATH, b"x", content_type="text/plain", **huge)).code == "20007"
@@ -131,7 +133,8 @@ def test_the_answer_is_json_whatever_is_accepted(client, db, clock, accept):
 
 
 def test_a_partners_call_passes_nothing_that_is_for_people(client, db, monkeypatch):
-    """No session, account or message is looked for, nothing else behind the place where a partner's call turns off."""
+    """A partner's call does not pass the middleware for people. No session, account or message is looked for, and
+    nothing else runs behind the middleware for partners' calls."""
     behind = settings.MIDDLEWARE[settings.MIDDLEWARE.index("project.base.middleware.PartnerCallMiddleware") + 1 :]
     assert {name.rpartition(".")[2] for name in behind} >= {
         "SessionMiddleware",

@@ -1,6 +1,7 @@
-"""A desk's only worker has a wrong clock for a while: all goes on, and nothing stands afterwards (contract 3.9, 10).
+"""A desk's only worker has a wrong clock for a while. All work goes on, and afterwards no stored time is too far ahead
+(contract 3.9, 10).
 
-Its machine is three hours ahead from its start, and two hours back later.
+The worker's machine is three hours ahead from its start, and later two hours behind.
 """
 
 from tests.drills.drill import Found, Logs, wait_for_it
@@ -8,9 +9,9 @@ from tests.drills.stage import Stage
 
 WRONG_CLOCK = "wrong-clock"  # the drill's name
 AHEAD, BACK = 3 * 3600, -2 * 3600  # seconds
-TOLD, OVER = 60.0, 150.0  # seconds: until the incident is there, and until it has ended by itself
+TOLD, OVER = 60.0, 150.0  # seconds until the incident exists, and until it has ended by itself
 OPEN = "SELECT count(*) FROM orders_incident WHERE code = 'database_clock' AND state = 'open'"
-STANDING = {  # each counts rows whose moment nothing sets so far ahead
+STANDING = {  # each query counts rows with a time that nothing sets so far ahead
     "steps": "SELECT count(*) FROM orders_dispatch WHERE next_try_at > now() + interval '10 minutes'",
     "mails": "SELECT count(*) FROM notifications_mail WHERE next_try_at > now() + interval '40 minutes'",
     "calls": "SELECT count(*) FROM orders_attempt WHERE started_at > now() + interval '5 s'",
@@ -23,7 +24,7 @@ STANDING = {  # each counts rows whose moment nothing sets so far ahead
 
 
 def play_wrong_clock(stage: Stage, *, seconds: float) -> Found:
-    """Replaces the worker by one whose clock is wrong, and puts the clock right in the end."""
+    """Replaces the worker by one with a wrong clock, and corrects the clock at the end."""
     found, logs, desk = Found(), Logs(stage.desk), stage.desk
     clock = desk.folder / "wrong-clock"
     clock.write_text(f"{AHEAD:+}")
@@ -40,14 +41,15 @@ def play_wrong_clock(stage: Stage, *, seconds: float) -> Found:
     wait_for_it(lambda: desk.rows(OPEN) == [(0,)], OVER)
     found.expect(desk.rows(OPEN) == [(0,)], "the incident did not end")
     desk.stop("worker")
-    desk.start_worker()  # the others go by the stage's clock, which is moved later
+    desk.start_worker()  # the other drills use the stage's clock, which is moved later
     desk.cluster()
     found.wrong += logs.tracebacks()
     return found
 
 
 def _play(found: Found, stage: Stage, off: int, *, seconds: float) -> None:
-    """One way in which it is wrong: work is done by it, it is named, and no row stands."""
+    """Plays one wrong time of the clock. The worker does its work, the incident and `status` name the clock, and no
+    row has a time that is too far ahead."""
     desk, ((moment,),) = stage.desk, stage.desk.rows("SELECT now()")
     done = f"SELECT count(*) FROM orders_dispatch WHERE done_at BETWEEN '{moment}' AND now()"
     wait_for_it(lambda: desk.rows(OPEN) == [(1,)] and desk.rows(done) != [(0,)], TOLD, least=seconds)

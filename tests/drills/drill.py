@@ -1,4 +1,5 @@
-"""One drill: the database goes away under load and comes back. Callers, /readyz, logs and processes are looked at."""
+"""One drill: the database goes away under load and comes back. The drill checks callers, /readyz, logs and
+processes."""
 
 import contextlib
 import datetime
@@ -19,16 +20,16 @@ from tests.harness.desk import ProcessDesk
 READY_SAYS_SO = 30.0  # seconds
 RECOVERED = 60.0
 ENDED = 40.0
-LONGEST = 45.0  # an outage ends after so long even if nobody noticed it
-SLACK = 2.0  # of this machine, which does other work beside: a deadline is counted from when a thread gets its turn
-SEEN_ENOUGH = 4  # answers to calls that began while the database was away
+LONGEST = 45.0  # an outage ends after this time even if nobody noticed it
+SLACK = 2.0  # for other work of this machine: a deadline counts from the moment when a thread gets its turn
+SEEN_ENOUGH = 4  # this many answers to calls that began while the database was away
 LAST_LINE, NUMBER = re.compile(r"[A-Za-z_][A-Za-z_.]*(:|$)"), re.compile(r"\b([0-9a-f]{6,}|[0-9]+)\b")
 SPARE = {"web": "web-spare", "worker": "worker-spare"}
 
 
 @dataclass
 class Found:
-    """The findings: figures by name, and faults."""
+    """The findings of a drill: figures by name, and faults."""
 
     figures: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -38,7 +39,7 @@ class Found:
             self.wrong.append(what)
 
     def within(self, name: str, seconds: float | None, most: float) -> None:
-        """Notes a figure; wrong if it never came or took too long."""
+        """Notes a figure. It is a fault if the event never happened or took too long."""
         self.figures[name] = "never" if seconds is None else f"{seconds:.1f} s"
         self.expect(
             seconds is not None and seconds <= most + SLACK, f"{name}: {self.figures[name]}, not within {most:g} s"
@@ -64,18 +65,18 @@ class Logs:
         return "\n".join(found)
 
     def tracebacks(self) -> list[str]:
-        """Returns each traceback with the line before it. Equal ones come once, with their number."""
+        """Returns each traceback with the line before it. Equal tracebacks are returned once, with their number."""
         lines, found = self.written().splitlines(), Counter()
         for number, line in enumerate(lines):
             before = lines[number - 1] if number else ""
-            if line.startswith("Traceback") and before:  # behind an empty line it goes on with the same one's story
+            if line.startswith("Traceback") and before:  # a traceback after an empty line continues the one before it
                 end = next((end for end in lines[number + 1 :] if LAST_LINE.match(end)), "")
                 found[f"{NUMBER.sub('#', before)} ... {NUMBER.sub('#', end)}"] += 1
         return [f"traceback, {count} times: {text}" for text, count in found.items()]
 
 
 class Readiness:
-    """Asks /readyz all the time. Calls are never longer than a balancer would wait."""
+    """Requests /readyz all the time. A request never lasts longer than a load balancer would wait."""
 
     def __init__(self, url: str):
         self.url, self.over, self.seen = f"{url}/readyz", threading.Event(), []
@@ -97,12 +98,12 @@ class Readiness:
             self.seen.append((time.monotonic(), status))
 
     def first(self, status: int, after: float) -> float | None:
-        """Seconds from then until it first said so."""
+        """Returns the seconds from `after` until /readyz first answered this status."""
         return next((at - after for at, said in self.seen if at >= after and said == status), None)
 
 
 def play(stage: Stage, outage: Outage, *, seconds: float) -> Found:
-    """Plays one with at least so many seconds of outage; the load runs on before, meanwhile and after it."""
+    """Plays an outage of at least so many seconds. The load runs before, during and after the outage."""
     found, logs = Found(), Logs(stage.desk)
     if outage.stops:
         start_spares(stage)
@@ -137,8 +138,8 @@ def _seen_enough(stage: Stage, outage: Outage, ready: Readiness, away: float) ->
 def judge_outage(
     found: Found, outage: Outage, ready: Readiness, answers: list[Answer], away: float, back: float
 ) -> None:
-    """Judges the answers to BBOSS and to the balancer. `answers` are those to calls that began before the database was
-    back."""
+    """Judges the answers to BBOSS and to the load balancer. `answers` are the answers to calls that began before the
+    database was back."""
     meanwhile = [one for one in answers if one.at >= away]
     refused = [one for one in meanwhile if (one.status, one.code) == OUR_FAULT]
     found.figures["answered 503"] = f"{len(refused)} of {len(meanwhile)}"
@@ -154,7 +155,7 @@ def judge_outage(
 
 
 def judge_recovery(found: Found, stage: Stage, ready: Readiness, mended: float) -> None:
-    """Web and worker are at work again, by themselves; /readyz says so."""
+    """Checks that web and worker processes work again without help, and that /readyz reports it."""
     moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=time.monotonic() - mended)
     done = f"SELECT count(*) FROM orders_dispatch WHERE done_at > '{moment:%Y-%m-%d %H:%M:%S.%f}+00'"
     served = delivered = None
@@ -175,14 +176,15 @@ def judge_recovery(found: Found, stage: Stage, ready: Readiness, mended: float) 
 
 
 def start_spares(stage: Stage) -> None:
-    """One more web and one more worker process, to be told to end."""
+    """Starts one more web process and one more worker process, which will be told to end."""
     stage.desk.start_web(SPARE["web"])
     stage.desk.start_worker(SPARE["worker"])
     stage.desk.cluster(SPARE["worker"])
 
 
 def stop_spares(stage: Stage) -> dict[str, float | None]:
-    """Tells them to end, with a call under way; `{name: the seconds that it took, None if it did not end}`."""
+    """Tells the spare processes to end while a call is under way. Returns {name: the seconds that the process took, or
+    None if it did not end}."""
     call = threading.Thread(target=stage.load.interrupted_order, args=(SPARE["web"],), daemon=True)
     call.start()
     time.sleep(3)
@@ -202,7 +204,8 @@ def stop_spares(stage: Stage) -> dict[str, float | None]:
 
 
 def wait_for_it(true, seconds: float, *, least: float = 0) -> None:
-    """Waits at least so long, and at most so long for `true()`: that it never is may be a finding."""
+    """Waits at least `least` seconds, and at most `seconds` until `true()` is true. It is no error if it never is,
+    because that may be a finding."""
     began = time.monotonic()
     while time.monotonic() - began < least or (time.monotonic() - began < seconds and not true()):
         time.sleep(0.2)

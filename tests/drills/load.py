@@ -1,4 +1,4 @@
-"""BBOSS and BPM at work all the time: orders of all kinds, each sent again until it is answered."""
+"""BBOSS and BPM send calls all the time: orders of all kinds, each sent again until it is answered."""
 
 import random
 import threading
@@ -14,16 +14,17 @@ from tests.harness.desk import ProcessDesk
 from tests.tools.chaos.aftermath import Aftermath
 from tests.tools.chaos.world import SHANGHAI, World
 
-HANG = 40.0  # seconds after which a caller gives up; what took so long is wrong in any case
-BBOSS_WAITS = 10.0  # seconds within which BBOSS has its answer, whatever the database does
+HANG = 40.0  # seconds after which a caller gives up; a call that takes so long is a fault in any case
+BBOSS_WAITS = 10.0  # seconds within which BBOSS has its answer, whatever state the database is in
 AGAIN_AFTER = 1.0
-ANSWERED = {"00000", "20505", "30000"}  # taken, or refused for good; World's orders get no other
+ANSWERED = {"00000", "20505", "30000"}  # accepted, or refused for good; orders of `World` get no other answers
 OUR_FAULT = (503, "20000")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of a call: when it began (monotonic), how long it took, HTTP status (0: none), rspCode."""
+    """The result of a call: when it began (monotonic), its seconds, the HTTP status (0 without an answer), and the
+    rspCode."""
 
     at: float
     seconds: float
@@ -32,7 +33,8 @@ class Answer:
 
 
 class Load(Aftermath):
-    """Posts from threads of its own while it is running; then sees it through to the end (Aftermath)."""
+    """Posts orders from its own threads while it runs. Afterwards it waits until all orders have ended
+    (`Aftermath`)."""
 
     def __init__(self, desk: ProcessDesk, *, seed: int, webs: Iterable[str] = ("web",), posters: int = 3):
         chance = random.Random(seed)
@@ -52,7 +54,7 @@ class Load(Aftermath):
             thread.start()
 
     def stop(self) -> None:
-        """Waits until each that was begun has its answer. Raises what broke."""
+        """Waits until each call that was begun has its answer. Raises the first error of a thread."""
         self.stopping.set()
         for thread in self.threads:
             thread.join()
@@ -61,7 +63,7 @@ class Load(Aftermath):
             raise self.broke[0]
 
     def since(self, moment: float, until: float = float("inf")) -> list[Answer]:
-        """The answers to calls that began then."""
+        """Returns the answers to calls that began in this period."""
         with self.lock:
             return [answer for answer in self.answers if moment <= answer.at < until]
 
@@ -82,7 +84,7 @@ class Load(Aftermath):
             self.broke.append(error)
 
     def interrupted_order(self, web: str) -> None:
-        """One that is sent to a process which is about to end, and again to the others until it is answered."""
+        """Sends an order to a process that is about to end, and again to the other processes until it is answered."""
         with self.lock:
             content = self.world.next()
         number = uuid.uuid4().hex
@@ -90,7 +92,7 @@ class Load(Aftermath):
         self.order(content, number)
 
     def order(self, content: dict, number: str = "") -> None:
-        """As BBOSS does: the same transaction is sent again until it is answered."""
+        """Sends an order as BBOSS does: the same transaction is sent again until it is answered."""
         number = number or uuid.uuid4().hex
         end = time.monotonic() + 300
         while time.monotonic() < end:
@@ -104,7 +106,7 @@ class Load(Aftermath):
             self.accepted[content["OrderNum"]] = reply["transIDH"]
 
     def call(self, content: dict, number: str, web: str = "") -> tuple[str, dict]:
-        """(rspCode, the reply) of one POST; the code is what went wrong where there is no reply."""
+        """Posts once, and returns (rspCode, the reply). Without a reply the code is the text of the error."""
         envelope = signed_envelope(content, now=self.desk.now(), trans_ido=number)
         url = f"{self.desk.url_of(web or self.turn.choice(self.webs))}/api/bboss/orders"
         began, status, reply = time.monotonic(), 0, {}

@@ -1,4 +1,5 @@
-"""Ways in which a database goes away, each a context: within it the database is away, after it it is there again."""
+"""The ways in which a database goes away. Each is a context: the database is away within the block, and available
+again after it."""
 
 import contextlib
 import os
@@ -15,10 +16,11 @@ from tests.harness.waiting import until
 
 @dataclass(frozen=True)
 class Outage:
-    """`least`: seconds that it lasts in the short form, and `long` in the long one, at least.
+    """One way in which a database goes away.
 
-    `whole`: no call can be answered but by 503. `stops`: processes are told to end while it lasts. `told`: /readyz can
-    notice it.
+    `least` and `long` are the least seconds of the outage in the short and in the long form of the drills. `whole`:
+    each call can only be answered 503. `stops`: processes are told to end during the outage. `told`: /readyz can
+    notice the outage.
     """
 
     name: str
@@ -34,7 +36,7 @@ OUTAGES: dict[str, Outage] = {}
 
 
 def outage(name: str, *, least: float = 12, long: float = 35, **more: bool):
-    """Registers a context manager that takes a stage."""
+    """Returns a decorator that registers a generator function as an outage. The function gets a stage."""
 
     def keep(function):
         OUTAGES[name] = Outage(name, contextlib.contextmanager(function), least, long, **more)
@@ -45,7 +47,7 @@ def outage(name: str, *, least: float = 12, long: float = 35, **more: bool):
 
 @outage("restart", least=0, long=0)
 def restart(stage: Stage) -> Iterator[None]:
-    """The server restarts as after a crash; it is away for a second or two."""
+    """The server restarts as after a crash, and is away for a second or two."""
     stage.primary.stop("immediate")
     yield
     stage.primary.start()
@@ -61,7 +63,7 @@ def stop(stage: Stage) -> Iterator[None]:
 
 @outage("read-only")
 def read_only(stage: Stage) -> Iterator[None]:
-    """The server takes no writes any more."""
+    """The server accepts no more writes."""
     stage.primary.set("default_transaction_read_only", "on")
     yield
     stage.primary.set("default_transaction_read_only", None)
@@ -69,14 +71,15 @@ def read_only(stage: Stage) -> Iterator[None]:
 
 @outage("connections")
 def connections(stage: Stage) -> Iterator[None]:
-    """Others have all connections; the desk's own were lost."""
+    """Other clients have all connections, and the desk's own connections were lost."""
     with Crowd(stage.primary):
         yield
 
 
 @outage("full-disk", whole=False)
 def full_disk(stage: Stage) -> Iterator[None]:
-    """The primary's disk is full. PostgreSQL goes down once it can't write its log; room is made and it is started."""
+    """The primary's disk is full. PostgreSQL stops once it can't write its log. At the end, space is freed and the
+    server is started."""
     with Ballast(stage.primary):
         yield
     if not stage.primary.pids():
@@ -85,7 +88,7 @@ def full_disk(stage: Stage) -> Iterator[None]:
 
 @outage("frozen", stops=True)
 def frozen(stage: Stage) -> Iterator[None]:
-    """SIGSTOP to the primary: the kernel acknowledges what is sent to it, nobody answers."""
+    """The primary gets SIGSTOP: the kernel acknowledges what is sent to the server, but the server does not answer."""
     stage.primary.freeze()
     try:
         yield
@@ -95,7 +98,7 @@ def frozen(stage: Stage) -> Iterator[None]:
 
 @outage("frozen-network")
 def frozen_network(stage: Stage) -> Iterator[None]:
-    """A relay takes packets and passes none on. Calls under way at that time are lost."""
+    """A relay accepts packets and forwards none. Calls that are under way are lost."""
     stage.relay.freeze()
     try:
         yield
@@ -105,7 +108,8 @@ def frozen_network(stage: Stage) -> Iterator[None]:
 
 @outage("lost-standby", told=False)
 def lost_standby(stage: Stage) -> Iterator[None]:
-    """The synchronous standby dies. Queries go on, no commit does, until the operator takes its name back."""
+    """The synchronous standby dies. Queries still work, but no commit ends until the operator removes the standby's
+    name from the settings."""
     stage.standby.kill()
     yield
     stage.primary.set("synchronous_standby_names", None)
@@ -113,8 +117,8 @@ def lost_standby(stage: Stage) -> Iterator[None]:
 
 @outage("old-primary")
 def old_primary(stage: Stage) -> Iterator[None]:
-    """SIGKILL to the primary; the standby is promoted and takes the desk's calls. Then the old one comes back beside
-    it, as a primary whose commits wait for its standby, and the desk must connect anew."""
+    """The primary gets SIGKILL. The standby is promoted and serves the desk's calls. Then the old primary comes back
+    beside the promoted one. The commits of the old primary wait for its standby, and the desk must connect again."""
     stage.primary.kill()
     yield
     stage.standby.promote()
@@ -127,7 +131,7 @@ def old_primary(stage: Stage) -> Iterator[None]:
 
 @outage("killed-primary")
 def killed_primary(stage: Stage) -> Iterator[None]:
-    """SIGKILL to the primary; the synchronous standby is promoted, and the old primary follows it from then on."""
+    """The primary gets SIGKILL. The synchronous standby is promoted, and from then on the old primary follows it."""
     stage.primary.kill()
     yield
     stage.standby.promote()
@@ -135,7 +139,7 @@ def killed_primary(stage: Stage) -> Iterator[None]:
 
 
 def rejoin(stage: Stage) -> None:
-    """Makes a new standby, after one of the two servers was lost."""
+    """Makes a new standby after one of the two servers was lost."""
     stage.standby.kill()
     follow(stage.standby, stage.primary)
     stage.standby.start()
@@ -143,7 +147,7 @@ def rejoin(stage: Stage) -> None:
 
 
 class Crowd:
-    """Takes every connection that the server gives, the desk's too, until the end of the block."""
+    """Uses every connection that the server allows, also the desk's, until the end of the block."""
 
     def __init__(self, server: PostgresCluster):
         self.server, self.taken, self.over = server, [], threading.Event()
@@ -166,7 +170,8 @@ class Crowd:
             self._take_all()
 
     def _take_all(self) -> None:
-        """The desk's are ended until none comes back. One that is still connecting is seen at the second look."""
+        """Ends the desk's connections until none comes back. A connection that is still being made is seen only by the
+        second check."""
         quiet = 0
         for _ in range(20):
             ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{ROLE}'"
@@ -198,7 +203,8 @@ class Ballast:
         self.file.unlink()
 
     def _fill_all(self) -> None:
-        """Space that the server frees is filled again. Its log continues, so that it soon has no space either."""
+        """Fills the space that the server frees. The server's log is switched again and again, so that the log also
+        soon has no space."""
         while not self.over.wait(0.2):
             with contextlib.suppress(psycopg.Error):
                 self.server.sql("SELECT pg_switch_wal()")

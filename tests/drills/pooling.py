@@ -1,4 +1,4 @@
-"""A desk behind PgBouncer: all pages, commands that read, a restart of the pooler, under load."""
+"""A desk behind PgBouncer under load: all pages, the commands that read, and a restart of the pooler."""
 
 import contextlib
 import re
@@ -22,7 +22,8 @@ LEFT_OUT = ("logout", "jsi18n", "password_change")
 
 
 class Pages:
-    """Somebody who is logged in opens one page of every shape that the site links to: numbers in it don't count."""
+    """A logged-in person who opens one page of every shape that the site links to. Numbers in an address do not matter
+    for its shape."""
 
     def __init__(self, url: str):
         self.url, self.session = url, requests.Session()
@@ -36,7 +37,7 @@ class Pages:
             raise AssertionError(f"the log-in did not work: {home.status_code}")
 
     def open_all(self) -> None:
-        """All lists, and whatever they lead to, until there is nothing new."""
+        """Opens all lists, and all pages that they link to, until there are no new shapes."""
         lists = [
             reverse(f"admin:{one._meta.app_label}_{one._meta.model_name}_changelist") for one in admin.site._registry
         ]
@@ -48,7 +49,7 @@ class Pages:
                 waiting += self.links(path, self.open(path))
 
     def open(self, path: str) -> str:
-        """The page's text, empty if it is none."""
+        """Opens a page and returns its text. The text is empty if the answer is no HTML page."""
         began, status, text = time.monotonic(), 0, ""
         with contextlib.suppress(requests.RequestException):
             response = self.session.get(self.url + path, timeout=40)
@@ -65,9 +66,10 @@ class Pages:
 
 
 def shape_of(path: str) -> tuple[str, str]:
-    """`/admin/orders/order/12/change/?q=1` is of the shape (`/admin/orders/order/#/change/`, `q`), whichever row.
+    """Returns the shape of an address. `/admin/orders/order/12/change/?q=1` has the shape
+    (`/admin/orders/order/#/change/`, `q`) for every row.
 
-    If the query has several names, the last one counts: all combinations would be too many.
+    If the query has several names, only the last one is used, because there are too many combinations.
     """
     there = urlsplit(path)
     site, *rest = re.match(r"(/admin/[^/]+/[^/]+/|)(.*)", there.path).groups()
@@ -76,7 +78,8 @@ def shape_of(path: str) -> tuple[str, str]:
 
 
 def play_pooler(stage: Stage, prepared: int, *, seconds: float) -> Found:
-    """At least so many seconds of load, with everything that reads meanwhile, and a restart of the pooler."""
+    """Plays at least so many seconds of load. Meanwhile all pages and all reading commands run, and the pooler
+    restarts."""
     found, logs = Found(), Logs(stage.desk)
     restarts = []
     if stage.pooler.prepared != prepared:
@@ -110,7 +113,7 @@ def restart(stage: Stage, prepared: int) -> tuple[float, float]:
 
 
 def judge_answers(found: Found, stage: Stage, pages: Pages, restarts: list[tuple[float, float]], began: float) -> None:
-    """No 5xx but for calls that were under way in the second of a restart."""
+    """Checks that no answer is 5xx, except for calls that were under way during a restart."""
 
     def excused(start: float, end: float) -> bool:
         return any(end >= down and start <= up + SLACK for down, up in restarts)
@@ -134,7 +137,8 @@ def first_order(stage: Stage) -> str:
 
 
 def run_commands(found: Found, stage: Stage, number: str) -> None:
-    """Each command that only reads (contract section 5) says what it has to say: 0, or 1 where something is amiss."""
+    """Runs each command that only reads (contract section 5). Each must end with 0, or with 1 if it reports a fault,
+    and without a traceback."""
     content = stage.desk.folder / "content.json"
     content.write_text("{}")
     with contextlib.closing(Commands(stage.desk.environment, stage.desk.root)) as commands:

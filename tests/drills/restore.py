@@ -1,8 +1,11 @@
 """A restore, with real processes: `python -m tests.drills.restore [--database sqlite|postgres|standby]`.
 
-A copy is made; then 20 more orders, and three that were only promised, are carried out at the partners. The copy is put
-in place by other means than ours. The guard must notice, nothing must go out, and the way of docs/restore.md must lead
-to equal books, with no process started twice. `standby`: one that lagged is promoted, which is a restore as well.
+A copy of the database is made. Then 20 more orders, and the orders of three trials that were only accepted before, are
+carried out at the partners. The copy is put in place without the desk's own commands. The guard must notice the
+restore, and nothing must be sent. The steps of docs/restore.md must lead to equal books, with no process started
+twice.
+
+`standby`: a standby that lagged behind is promoted, which is a restore as well.
 """
 
 import argparse
@@ -28,9 +31,9 @@ from tests.processes.orders import activation, post_all, trial, until_active
 
 DATABASES = ("sqlite", "postgres", "standby")
 SERVER = "postgres://root@127.0.0.1:5432/postgres"
-EARLIER, PROMISED, LATER = range(1, 4), range(4, 7), range(7, 17)  # trials, each with its activation
-MARKED = 3.0  # seconds until a machine has noted what it saw: once a second
-QUIET = 4.0  # seconds in which something would go out, if anything did
+EARLIER, PROMISED, LATER = range(1, 4), range(4, 7), range(7, 17)  # numbers of trials, each with its activation
+MARKED = 3.0  # seconds until a machine has noted what it saw, which it does once a second
+QUIET = 4.0  # seconds in which a wrong call would be sent
 LOOKS = ("/query",)
 
 
@@ -40,7 +43,7 @@ def main() -> int:
     database = words.parse_args().database
     if database == "all":
         return all_at_once()
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # for signing BBOSS's messages
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"  # needed to sign BBOSS's messages
     django.setup()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="desk-restore-") as folder:
@@ -53,7 +56,8 @@ def main() -> int:
 
 
 def all_at_once() -> int:
-    """Each in a process of its own, since they mostly wait; what each said comes when it has ended."""
+    """Plays each database in a process of its own, because the drills mostly wait. Prints each output after its
+    process has ended."""
     command = [sys.executable, "-m", "tests.drills.restore", "--database"]
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     played = [subprocess.Popen([*command, database], **output) for database in DATABASES]
@@ -65,7 +69,7 @@ def all_at_once() -> int:
 
 
 def drill(folder: pathlib.Path, postgres: str) -> None:
-    """The whole story; AssertionError where it goes another way."""
+    """Plays the whole drill. Raises AssertionError if anything goes another way."""
     with ProcessDesk(folder, postgres=postgres) as desk:
         desk.start_worker()
         post_all(desk, orders(EARLIER))
@@ -93,7 +97,7 @@ def drill(folder: pathlib.Path, postgres: str) -> None:
         post_all(desk, orders(LATER))
         until_active(desk, LATER[0], LATER[-1])
         held = [f"100A{n:04d}" for n in PROMISED]
-        desk.until(lambda: set(held) <= stuck(desk), seconds=60, every=2)  # each look is a command
+        desk.until(lambda: set(held) <= stuck(desk), seconds=60, every=2)  # each check runs a command
         desk.manage("resend", *held)
         until_active(desk, PROMISED[0], LATER[-1])
         told("all sent again, and", len(held), "processes by a person's word")
@@ -102,8 +106,8 @@ def drill(folder: pathlib.Path, postgres: str) -> None:
 
 
 def lagging_standby(folder: pathlib.Path) -> None:
-    """The primary is lost, and the standby had not heard the last of it: the desk comes back by itself, and sends
-    nothing. AssertionError where it goes another way."""
+    """Kills the primary while the standby lacks its last commits. The desk comes back by itself, and sends nothing.
+    Raises AssertionError if anything goes another way."""
     with PostgresCluster() as primary:
         primary.sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
         with Standby(primary) as standby, ProcessDesk(folder, postgres=either(primary.port, standby.port)) as desk:
@@ -127,12 +131,12 @@ def lagging_standby(folder: pathlib.Path) -> None:
 
 
 def orders(numbers: range) -> list[dict]:
-    """A trial and its activation for each number, the trials first."""
+    """Returns a trial and its activation for each number, the trials first."""
     return [*(trial(n) for n in numbers), *(activation(n) for n in numbers)]
 
 
 def put_copy_in_place(desk: ProcessDesk, backup: pathlib.Path) -> None:
-    """As somebody does who does not know our commands."""
+    """Puts the copy in place without the desk's commands, as a person does who does not know them."""
     if not desk.postgres:
         for file in desk.folder.glob("desk.sqlite3*"):
             file.unlink()
@@ -145,7 +149,8 @@ def put_copy_in_place(desk: ProcessDesk, backup: pathlib.Path) -> None:
 
 
 def nothing_goes_in_or_out(desk: ProcessDesk, content: dict) -> None:
-    """BBOSS and BPM are told to come again, /readyz says why, and no call changes anything at a partner."""
+    """Checks that BBOSS and BPM are told to send again, that /readyz gives the reason, and that no call changes
+    anything at a partner."""
     before = len(changes(desk))
     reply = desk.post(content)
     assert reply["response"]["rspCode"] == "20000", reply
@@ -179,7 +184,8 @@ def stuck(desk: ProcessDesk) -> set[str]:
 
 
 def books_are_equal(desk: ProcessDesk, folder: pathlib.Path) -> None:
-    """Nothing differs, nobody was started twice, and what is still to be said names what may have acted before."""
+    """Checks that both sides' records are equal and that no process was started twice. The only open incidents may be
+    those about calls that may have acted before."""
     said = desk.manage("reconcile", "--numbers", str(numbers_of_bboss(folder)), check=False)
     assert said.returncode == 0, said.stdout + said.stderr
     state = desk.partners()

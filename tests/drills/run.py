@@ -1,8 +1,8 @@
 """`python -m tests.drills.run [--only NAME]... [--short] [--seconds N] [--seed N] [--logs FOLDER]`
 
-Plays the drills: each on clusters of its own, with `--seconds` of load in all. With `--short` those that can share a
-stage do so, and each lasts until what it is for was seen. `--logs` keeps what processes and servers wrote.
-Exit 0 only if everything holds.
+Plays the drills, each on its own clusters. All drills together have `--seconds` of load. With `--short`, drills share
+a stage if they can, and each drill ends once it has seen what it looks for. `--logs` keeps the logs of processes and
+servers. The exit code is 0 only if everything holds.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from tests.harness.clusters import can_mount
 
 POOLERS = {"pooler-200": 200, "pooler-0": 0}
 NAMES = [WRONG_CLOCK, *OUTAGES, *POOLERS]
-SHORT_LOAD, LOAD = 20, 600  # seconds: behind each pooler in the short form; of all drills in the long one
+# seconds of load: behind each pooler in the short form, and for all drills together in the long form
+SHORT_LOAD, LOAD = 20, 600
 
 
 def main() -> int:
@@ -56,7 +57,7 @@ def main() -> int:
 
 
 def groups(names: list[str], short: bool) -> list[list[str]]:
-    """The drills that share a stage, in their order."""
+    """Returns the groups of drills that share a stage, in their order."""
     if not short:
         return [[name] for name in names]
     found = [[name for name in names if name not in POOLERS], [name for name in names if name in POOLERS]]
@@ -64,8 +65,8 @@ def groups(names: list[str], short: bool) -> list[list[str]]:
 
 
 def play_together(names: list[str], options: argparse.Namespace, *, seconds: float) -> int:
-    """Plays these on one stage, sees the load through to its end and judges. Returns the number of faults, after
-    printing each."""
+    """Plays the drills on one stage, waits until all orders of the load have ended, and judges the result. Prints each
+    fault, and returns their number."""
     began = time.monotonic()
     seed = options.seed
     stage_of = pair(seed) if names[0] not in POOLERS else behind_pooler(seed, prepared=POOLERS[names[0]])
@@ -106,7 +107,7 @@ def _play(stage: Stage, name: str, *, short: bool, seconds: float) -> Found:
 
 
 def _end(stage: Stage, found: Found) -> None:
-    """Every order comes to its end; our books are the partners'."""
+    """Checks that every order comes to its end, and that our records equal the partners'."""
     logs = Logs(stage.desk)
     stage.load.stop()
     found.figures["orders taken"] = str(len(stage.load.accepted))

@@ -1,4 +1,4 @@
-"""The stage of the drills: clusters, the servers before them, and a desk of processes under load."""
+"""The stage of a drill: database clusters, the servers in front of them, and a desk of processes under load."""
 
 import contextlib
 import pathlib
@@ -13,12 +13,12 @@ from tests.harness.pooler import PgBouncer, role_settings
 from tests.harness.relay import Relay
 from tests.tools.chaos.run import SETTINGS
 
-DISK = "192m"  # for the cluster, and little enough that it is soon full
+DISK = "192m"  # for the cluster, and so small that the disk is soon full
 
 
 @dataclass
 class Stage:
-    """One desk and what its database is made of; `pooler` or `standby` are not on every stage."""
+    """A desk and the parts of its database. Not every stage has a `pooler` or a `standby`."""
 
     desk: ProcessDesk
     load: Load
@@ -34,9 +34,9 @@ class Stage:
 
 @contextlib.contextmanager
 def pair(seed: int) -> Iterator[Stage]:
-    """A primary behind a relay, on a small disk where one can be mounted, with a synchronous standby.
+    """A primary behind a relay, with a synchronous standby. The primary has a small disk if one can be mounted.
 
-    Web and worker know both addresses.
+    Web and worker processes know both addresses.
     """
     with contextlib.ExitStack() as stack:
         primary = stack.enter_context(PostgresCluster(size=DISK if can_mount() else ""))
@@ -50,7 +50,7 @@ def pair(seed: int) -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def behind_pooler(seed: int, *, prepared: int = 200) -> Iterator[Stage]:
-    """A server behind PgBouncer; two web and two worker processes that know only the pooler."""
+    """A server behind PgBouncer. The two web and two worker processes know only the pooler."""
     with contextlib.ExitStack() as stack:
         primary = stack.enter_context(PostgresCluster())
         for statement in (f"CREATE ROLE {ROLE} LOGIN CREATEDB", *role_settings()):
@@ -77,6 +77,6 @@ def _desk(postgres: str, through: str, **settings: str) -> Iterator[ProcessDesk]
 
 
 def either(*ports: int) -> str:
-    """A URL of whichever of these servers takes writes."""
+    """Returns a database URL for these servers. It connects to the server that accepts writes."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     return f"postgres://{ROLE}@{hosts}/postgres?target_session_attrs=read-write&connect_timeout=3"

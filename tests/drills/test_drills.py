@@ -1,4 +1,4 @@
-"""The drills' own tools: what they would overlook, and what they leave behind."""
+"""Tests of the drills' own tools: faults that they could overlook, and what they leave behind."""
 
 import os
 import pathlib
@@ -29,7 +29,7 @@ def test_nothing_is_left_of_clusters_when_a_drill_breaks_off():
 
 
 def _break_off(pids: list[int], folders: list[pathlib.Path]) -> None:
-    """Notes what runs and where, and fails while the primary is frozen."""
+    """Notes the running processes and their folders, and fails while the primary is frozen."""
     with PostgresCluster() as primary, Standby(primary) as standby:
         wait_for(primary, standby)
         primary.sql(f"CREATE ROLE {ROLE} LOGIN CREATEDB")

@@ -1,4 +1,5 @@
-"""A desk in one process: the real endpoint, the real delivery, the sandbox over real HTTP. The clock stands still."""
+"""One desk in one process: the real endpoint, the real delivery, and the sandbox over real HTTP. Only the test moves
+the clock."""
 
 import csv
 import datetime
@@ -41,19 +42,19 @@ QUERY, USAGE, BPM = "/bigdata/productInfos/query", "/bigdata/trialFlow/query", "
 
 
 class Desk:
-    """The tools of a flow: post, deliver, look."""
+    """The tools of a flow test: they post messages, deliver steps and read the results."""
 
     def __init__(self, client, clock, sandbox):
         self.client, self.clock, self.sandbox = client, clock, sandbox
 
     def post(self, content: dict, **overrides) -> dict:
-        """Posts and expects 00000."""
+        """Posts the content, expects 00000, and returns the reply."""
         reply = post_order(self.client, content, **overrides)
         assert accepted(reply), reply
         return reply
 
     def deliver(self, *, after: float = 0):
-        """Delivers everything that is due at the clock's time, or so many seconds `after` it."""
+        """Delivers everything that is due at the clock's time, or `after` seconds later."""
         self.clock.shift(after)
         return drain(seconds=None, linger=False)
 
@@ -63,29 +64,29 @@ class Desk:
         self.deliver()
 
     def staff(self, service, number: str, **more):
-        """What a person decides about an order, and what it causes."""
+        """Runs the service for a person's decision about an order, and delivers the steps that follow."""
         service(number=number, reason="客户经理确认", by="command:test", now=timezone.now(), **more)
         self.deliver()
 
     def at(self, text: str):
-        """Moves the clock to a wall-clock time of Shanghai, or to an ISO time with its zone."""
+        """Moves the clock to a wall-clock time in Shanghai, or to an ISO time with its zone."""
         self.clock.move_to(shanghai(text) if "+" not in text else text)
 
     def play(self, *contents: dict):
-        """Posts each and delivers what it causes."""
+        """Posts each content and delivers the steps that it causes."""
         for content in contents:
             self.post(content)
             self.deliver()
 
     def refused(self, content: dict, **overrides) -> tuple[str, str]:
-        """Posts and expects a refusal; gives (rspCode, BizCode)."""
+        """Posts the content, expects a refusal, and returns (rspCode, BizCode)."""
         reply = post_order(self.client, content, **overrides)
         assert not accepted(reply), reply
         result = json.loads(reply["result"]) if reply["result"] else {}
         return reply["response"]["rspCode"], result.get("BizCode", "")
 
     def sweep(self, at: str = "", *, after: float = 0):
-        """What the sweep does each minute, and a delivery: now, `at` a time, or so many seconds `after`."""
+        """Does the work of the minutely sweep and then a delivery: now, at the time `at`, or `after` seconds later."""
         if at:
             self.at(at)
         self.clock.shift(after)
@@ -99,7 +100,8 @@ class Desk:
         self.deliver()
 
     def wait(self) -> bool:
-        """Moves the clock to the next try or look, and delivers. False if nothing is left (except start days)."""
+        """Moves the clock to the next retry or query, and delivers. Returns False if nothing is left except start
+        days."""
         now = timezone.now()
         tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=now)
         looks = Dispatch.objects.filter(Q(undo=True) | Q(step="ask_billing"), state="waiting", not_before__gt=now)
@@ -121,32 +123,34 @@ class Desk:
         raise AssertionError("it never ends")
 
     def claim(self, *partners: str, lease: float = 60, **how) -> list[Work]:
-        """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
+        """Claims by hand, as a worker does, everything due for these partners. The default is bigdata."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         now, kept = timezone.now(), datetime.timedelta(seconds=lease)
         work = claim(build=build_payloads, rooms=rooms, now=now, lease=kept, worker="by-hand", **how)
         return work + claim_mails(write=write_mail, room=rooms.get("mail", 0), now=now, lease=kept)
 
     def in_the_air(self, partner: str = "bpm") -> Work:
-        """Carries out by hand, as accepted, all that comes before a call to this partner; claims the call."""
+        """Ends by hand, as accepted, all steps that come before a call to this partner. Then claims the call and
+        returns its work."""
         while not (works := self.claim(partner)):
             for work in self.claim("bigdata", "bpm"):
                 self.end(work)
         return works[0]
 
     def end(self, work: Work, result: str = "ok", **more):
-        """Records how a call claimed by hand ended. If it will be tried again, nobody knows whether it acted."""
+        """Records how a call claimed by hand ended. If the call will be tried again, it is unknown whether the call
+        acted."""
         more = {"unknown": result == "retry"} | more
         record = record_mails if work.mail else record_outcomes
         record([Outcome.of(work, result, **more)], now=timezone.now())
 
     def approve(self, number: str, result: str = "pass", record: str = "bpm-1-1", *, finished: bool = True, **more):
-        """BPM calls back; the answer's HTTP status."""
+        """Sends BPM's callback and returns the HTTP status of the answer."""
         body = approval(number, recordId=record, result=result, finished=finished, **more)
         return post_signed(self.client, json.dumps(body, ensure_ascii=False).encode()).status_code
 
     def decided(self, number: str, *args, **more):
-        """BPM calls back as in `approve`, which is taken, and what follows is carried out."""
+        """Sends BPM's callback as `approve` does, expects HTTP 200, and delivers the steps that follow."""
         assert self.approve(number, *args, **more) == 200
         self.deliver()
 
@@ -154,19 +158,19 @@ class Desk:
         return self.order(number).state
 
     def step(self, number: str, name: str, *, undo: bool = False) -> Dispatch | Mail:
-        """The step of this name that counts (the last of them), or the mail."""
+        """Returns the order's last step of this name that is not superseded, or its last mail of this name."""
         if name.startswith("mail_"):
             return Mail.objects.filter(order__number=number, kind=name).order_by("pk").last()
         rows = Dispatch.objects.filter(order__number=number, step=name, superseded=False, undo=undo)
         return rows.order_by("position", "pk").last()
 
     def steps(self, number: str, *, mails: bool = False) -> list[str]:
-        """`name:state` of each step that counts, in order."""
+        """Returns `name:state` of each step that is not superseded, in order."""
         rows = current_steps(self.order(number))
         return [f"{row.step}:{row.state}" for row in rows if mails or row.channel != "mail"]
 
     def troubles(self, number: str) -> list[str]:
-        """The codes of the incidents that stop the order now."""
+        """Returns the codes of the incidents that stop the order now."""
         rows = AffectedOrder.objects.filter(order__number=number, closed_at=None).order_by("pk")
         return list(rows.values_list("incident__code", flat=True))
 
@@ -177,7 +181,7 @@ class Desk:
         return [row.data for row in OrderEvent.objects.filter(order__number=number, kind=kind).order_by("pk")]
 
     def records(self, number: str) -> dict[str, str]:
-        """Our billing records of a jobId: {domain: state}."""
+        """Returns our billing records of a jobId: {domain: state}."""
         return {row.domain: row.state for row in self.order(number).billing_records.order_by("pk")}
 
     def held_there(self, number: str) -> dict[str, dict]:
@@ -185,11 +189,11 @@ class Desk:
         return {row["domain"]: row for row in self.sandbox.partners.store.records(number)}
 
     def alive_there(self, number: str) -> list[str]:
-        """The domains for which it holds a live record."""
+        """Returns the domains for which the big-data side has a live record."""
         return sorted(name for name, row in self.held_there(number).items() if row["cancelStatus"] == "1")
 
     def billed(self) -> list[tuple[str, str, list[str]]]:
-        """The calls about records at the big-data side, in order: (verb, jobId, domains)."""
+        """Returns the big-data calls that write records, in order: (verb, jobId, domains)."""
         verbs = {BILLING: {"1": "create", "2": "cancel"}, DELETE: {}}
         found = []
         for call in self.sandbox.calls():
@@ -209,11 +213,11 @@ class Desk:
         return order_status(self.order(number))
 
     def sent(self, path: str) -> list[dict]:
-        """The bodies that arrived at a partner's address, in order of arrival."""
+        """Returns the bodies that arrived at a partner's address, in order of arrival."""
         return [call["body"] for call in self.sandbox.calls(path=path)]
 
     def play_case(self, case: dict, *, extra: dict | None = None):
-        """Posts and delivers a case's setup and its order, at the case's times."""
+        """Posts and delivers the setup of an acceptance case, then its order, at the times that the case names."""
         if "clock_setup" in case:
             self.at(case["clock_setup"])
         for content in case.get("setup", []):
@@ -242,12 +246,12 @@ def trialing(desk):
 
 @pytest.fixture
 def active(trialing, desk):
-    """And its activation A1."""
+    """The desk has the running trial T1 and its activation A1."""
     desk.play(activation())
 
 
 def code_of(*words: str, **options) -> int:
-    """A command's exit code."""
+    """Returns the exit code of a command."""
     try:
         call_command(*words, **options)
     except CommandError as error:
@@ -264,18 +268,18 @@ def seen(path, as_of="") -> tuple[str, ...]:
 
 
 class Books:
-    """`reconcile` and the big-data side's store, into which wrong data are put, side by side."""
+    """Runs `reconcile` and changes the big-data side's store, so that a test can put wrong data into the store."""
 
     def __init__(self, desk, capsys):
         self.desk, self.capsys = desk, capsys
         self.store = desk.sandbox.partners.store
 
     def reconcile(self, *words: str) -> tuple[int, list[str]]:
-        """Exit code and the lines printed."""
+        """Runs `reconcile` and returns the exit code and the printed lines."""
         return code_of("reconcile", *words, by="test"), self.capsys.readouterr().out.splitlines()
 
     def fix(self, *words: str) -> list[str]:
-        """The lines of a run with --fix, whose steps are then delivered."""
+        """Runs `reconcile --fix`, delivers the steps of the fix, and returns the printed lines."""
         _, lines = self.reconcile(*words, "--fix")
         self.desk.deliver()
         return lines
@@ -285,20 +289,20 @@ class Books:
         return record
 
     def put(self, job: str, **changes) -> dict:
-        """Changes what they hold for an order; gives what it was."""
+        """Changes the big-data side's record of an order, and returns the record as it was."""
         record = self.held(job)
         self.store.delete_record(record)
         self.store.put_record(record | changes)
         return record
 
     def lose(self, job: str) -> dict:
-        """Removes what they hold; gives what it was."""
+        """Removes the big-data side's record of an order, and returns the record."""
         record = self.held(job)
         self.store.delete_record(record)
         return record
 
     def live(self, domain: str = "a.example.com") -> list[str]:
-        """The jobIds that they bill (or have on trial) for a domain."""
+        """Returns the jobIds of the domain's live records at the big-data side, commercial and trial."""
         rows = [row for row in self.store.records() if row["domain"] == domain and row["cancelStatus"] == "1"]
         return sorted(row["jobId"] for row in rows)
 
@@ -310,7 +314,8 @@ def books(desk, capsys):
 
 @pytest.fixture
 def held_file(desk, tmp_path):
-    """`held_file(...)` writes what the big-data side holds, or these rows, and gives the file's path."""
+    """Returns a function that writes the big-data side's records, or the given rows, to a file, and returns the file's
+    path."""
 
     def write(rows=None, columns=COLUMNS, encoding="utf-8"):
         rows = desk.sandbox.partners.store.records() if rows is None else rows
@@ -320,7 +325,7 @@ def held_file(desk, tmp_path):
 
 
 def write_records(path, rows, columns=COLUMNS, encoding="utf-8") -> str:
-    """Writes a file of the big-data side's records, and gives its path."""
+    """Writes a file of the big-data side's records, and returns its path."""
     with path.open("w", encoding=encoding, newline="") as out:
         lines = csv.DictWriter(out, columns, extrasaction="ignore")
         lines.writeheader()
@@ -329,7 +334,8 @@ def write_records(path, rows, columns=COLUMNS, encoding="utf-8") -> str:
 
 
 def check_history():
-    """Every change of a state was allowed and is in the history: nothing changed unnoticed. It says since when, too."""
+    """Checks that every change of an order's state was allowed and has an event, and that `state_since` agrees with
+    the events."""
     for order in Order.objects.all():
         events = OrderEvent.objects.filter(order=order, kind__in=["received", "state"]).order_by("pk")
         state, since = None, None
@@ -347,20 +353,23 @@ def check_history():
 
 
 def check_sizes():
-    """The size of steps limits claims: whoever makes a step must fill it in."""
-    rows = Dispatch.objects.filter(channel="billing").exclude(step="ask_billing")  # as large as the step asked about
+    """Checks that each billing step has the right size. Claims are limited by the sizes of steps, so the code that
+    creates a step must set its size."""
+    # an `ask_billing` step has the size of the step that it is about
+    rows = Dispatch.objects.filter(channel="billing").exclude(step="ask_billing")
     wrong = [row for row in rows if not has_its_size(row)]
     assert not wrong, [(row.order.number, row.step, row.size) for row in wrong]
 
 
 def has_its_size(row: Dispatch) -> bool:
-    """Returns True if a billing step says how many records it has. A step on a trial's records, which are chosen at its
-    first attempt, says before that how many there may be."""
+    """Returns True if the size of a billing step is right. A step on a trial's records chooses them at its first
+    attempt. Until then, its size may be larger than the final number of records, but at most the trial's number of
+    records."""
     if row.attempts or row.lane is None:
         return row.size == billing_size(row)
     return billing_size(row) <= row.size <= (row.order.trial or row.order).billing_records.count()
 
 
 def billing_size(row: Dispatch) -> int:
-    """The number of records that a billing step is about."""
+    """Returns the number of records that a billing step is about."""
     return len(row.records) or len(row.fixes or row.named or [])

@@ -6,7 +6,7 @@ def domains(*names: str) -> list[dict]:
 
 
 def trial(number: str = "T1", *names: str, **more) -> dict:
-    """A trial of `a.example.com` unless other domains are named."""
+    """Returns a trial of `a.example.com`, unless other domains are given."""
     return {
         "OrderType": "1",
         "OrderNum": number,
@@ -27,13 +27,13 @@ def trial(number: str = "T1", *names: str, **more) -> dict:
 
 
 def change(number: str, *names: str, of: str = "T1", **more) -> dict:
-    """A change of a trial; without domains it must change something else."""
+    """Returns a change of a trial. If no domains are given, `more` must change something else."""
     content = {"OrderType": "2", "OrderNum": number, "BizRequest": of} | more
     return content | {"ProvContent": domains(*names)} if names else content
 
 
 def activation(number: str = "A1", *names: str, of: str = "T1", start: str = "20230920", **more) -> dict:
-    """An activation starting today; without domains it takes the trial's."""
+    """Returns an activation that starts today. If no domains are given, the desk uses the trial's domains."""
     content = {
         "OrderNum": number,
         "BizRequest": of,

@@ -1,4 +1,4 @@
-"""Staff who take the big-data side's word take only what was shown (contract 3.9, 14)."""
+"""Staff who accept the big-data side's records accept only what the page showed (contract 3.9, 14)."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -22,7 +22,7 @@ WHO = {"reason": "客户经理确认", "by": "staff:lisi"}
 
 
 def accepted(number: str, incident: str = "") -> str:
-    """The code of the refusal; empty if it is accepted."""
+    """Returns the code of the refusal, or an empty text if `accept` succeeds."""
     try:
         accept(number=number, incident=incident, now=timezone.now(), **WHO)
     except NotAllowedError as error:
@@ -54,7 +54,7 @@ def lose(desk, number: str, domain: str) -> dict:
     return row
 
 
-# --- what is not as it was shown
+# --- records that are no longer as shown
 
 
 def test_a_loss_behind_another_difference_is_shown_first(desk, books, active):
@@ -139,7 +139,8 @@ def test_a_number_that_we_do_not_know_is_looked_at_too(desk, books, trialing):
 
 
 def test_what_is_gone_of_an_ended_trial_is_shown_first(desk, books, clerk):
-    """Nobody should be billed for it, so it is no difference; but the page called it live."""
+    """A record disappears after the page showed it as live. The trial has ended, so its missing record is no
+    difference. `accept` refuses once and shows the change first."""
     desk.play(trial("T1", A, B, BizEnd="20230921"))
     desk.at("2023-09-23 09:00:00")
     end_trials(now=timezone.now())
@@ -156,7 +157,7 @@ def test_what_is_gone_of_an_ended_trial_is_shown_first(desk, books, clerk):
     assert (standing("T1"), desk.troubles("T1"), books.reconcile()[0]) == ([], [], 0)
 
 
-# --- by its name alone
+# --- incidents that `accept` must name
 
 
 def test_a_loss_is_accepted_by_its_name_is_never_called_billed_and_can_be_left(desk, books, clerk, capsys, active):
@@ -256,7 +257,7 @@ def test_an_accepted_field_is_ours_again_after_a_fix_with_a_reason(desk, books, 
 
 
 def test_an_activation_whose_records_are_not_there_is_not_accepted_as_made(desk):
-    """It would be active, and nobody would bill it."""
+    """If `accept` succeeded here, the order would be active although no record bills it."""
     other = record("A1", B, infoType="2", productId="P-A1")
     acted(desk, "A1", "create_billing", BILLING, {"productInfos": [other]})
     desk.play(trial("T1", A), activation("A1"))
@@ -268,16 +269,18 @@ def test_an_activation_whose_records_are_not_there_is_not_accepted_as_made(desk)
 
 
 def test_a_deletion_that_nobody_knows_of_does_not_pass_for_billed_still(desk, books, settings, active):
-    """Accepted, it is given up; that the record is live is accepted by its name."""
+    """`accept` gives up a deletion of unknown outcome. The record is still live, and `accept` must name
+    `billed_not_active` to end that incident."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503", count=9)
     desk.play(withdrawal("A1"))
     assert desk.troubles("A1") == ["http_503"]
     assert accepted("A1") == ""
-    desk.wait_out()  # the last deletion without an answer may still act: the undoing ends behind its look
+    desk.wait_out()  # the last deletion without an answer may still act: the undoing ends only after the query for it
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
     settings.FOUR_EYES = {"accept": 0}
-    with pytest.raises(CommandError, match="accept A1 billed_not_active"):  # nobody is asked without its name either
+    # without the incident's name, no second person is asked either
+    with pytest.raises(CommandError, match="accept A1 billed_not_active"):
         call_command("accept", "A1", reason="x", by="li")
     settings.FOUR_EYES = {}
     assert accepted("A1", "billed_not_active") == ""
@@ -296,8 +299,8 @@ def billed_still(desk, settings, active):
 
 
 def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, clerk, billed_still):
-    """The page said that the order is billed still. Accepted, its trial would end; as it is gone, the trial runs
-    again."""
+    """The page said that the order is still billed. To accept this would end its trial. The record is gone by the
+    click, so `accept` refuses, and the trial runs again."""
     form = filled(desk.order("A1"), "accept")
     books.lose("A1")
     answer = clerk.post(deciding(desk.order("A1"), "accept"), form)
@@ -308,7 +311,8 @@ def test_what_is_gone_by_the_click_is_not_accepted_as_billed_still(desk, books, 
 
 
 def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(desk, books, clerk, billed_still):
-    """Nobody accepted it: withdrawing it once more leads to the same way out, and the trial runs again at once."""
+    """A record of a withdrawn order is still billed, and nobody accepts this. Another withdrawal is refused and names
+    `reconcile --fix`. The fix deletes the record, and the trial runs again at once."""
     with pytest.raises(CommandError, match="reconcile A1 --fix --reason"):
         call_command("withdraw", "A1", reason="x")
     order = desk.order("A1")

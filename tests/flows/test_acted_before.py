@@ -1,4 +1,4 @@
-"""Derived keys, and a partner that acted before on the same key with other bytes (contract 3.5, 409)."""
+"""Derived keys, and a partner that has processed the same key before with other bytes (contract 3.5, 409)."""
 
 import uuid
 
@@ -17,7 +17,7 @@ WHO = {"reason": "已与大数据侧核对", "by": "command:test"}
 
 
 def test_three_keys_to_the_letter():
-    """UUIDv5 of the URL name space over domain, node, environment, order number, step and n."""
+    """A derived key is the UUIDv5, in the URL name space, of domain, node, environment, order number, step and n."""
     number = "100A230920170126001"
     assert [str(derived_key(number, step, n)) for step, n in KEYS] == list(KEYS.values())
 
@@ -48,7 +48,7 @@ def test_creates_cancels_and_bpm_have_them_and_each_dispatch_of_a_step_another_o
 
 
 def acted(desk, number: str, step: str, path: str, body: dict) -> None:
-    """The partner acts on a key of ours, as if before a restore of our database."""
+    """The partner processes a call with one of our keys, as if the call came before a restore of our database."""
     from integrations.sandbox.http_messages import SandboxRequest, compact
 
     key = str(derived_key(number, step, 1))

@@ -10,13 +10,13 @@ A, X = "a.example.com", "x.example.com"
 
 
 def subsequent(desk):
-    """A2 waits for its approval."""
+    """A2 waits for BPM's approval."""
     desk.play(trial("T1", A), activation("A1"), activation("A2", X))
     assert desk.state("A2") == "awaiting_approval"
 
 
 def sending(desk, number: str = "A2"):
-    """BPM has been called for the order and has not answered yet; the call's work."""
+    """Calls BPM for the order without an answer, and returns the work of that call."""
     if number == "A2":
         desk.play(trial("T1", A), activation("A1"))
         desk.post(activation("A2", X))
@@ -51,7 +51,7 @@ def test_a_reject_before_billing_undoes_nothing(desk):
 
 @pytest.mark.parametrize("setting", ["at_once", "first"])
 def test_a_reject_after_billing_went_out_compensates(desk, settings, setting):
-    """3.10: finished reject after billing went out, no finished pass before."""
+    """Contract 3.10: a finished reject after billing, without a finished pass before it, compensates the order."""
     number = "A1" if setting == "first" else "A2"
     if setting == "at_once":
         settings.SUBSEQUENT_BILLING = "at_once"
@@ -106,7 +106,7 @@ def test_what_is_not_finished_is_only_recorded(desk):
     ],
 )
 def test_the_first_finished_decision_wins(desk, first, then, code):
-    """3.6 and 3.10: later finished ones are recorded with an incident, after a reject too."""
+    """Contract 3.6 and 3.10: finished decisions after the first are recorded with an incident, also after a reject."""
     subsequent(desk)
     desk.decided("A2", first, "bpm-1-1")
     state = desk.state("A2")
@@ -118,7 +118,7 @@ def test_the_first_finished_decision_wins(desk, first, then, code):
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_pass_after_a_reject_that_undoes_billing_is_noted(desk, settings, late):
-    """The pass may come while the records are being deleted, and after."""
+    """The pass may arrive while the records are being deleted, or after that."""
     settings.SUBSEQUENT_BILLING = "at_once"
     subsequent(desk)
     desk.approve("A2", "reject", "bpm-1-1")
@@ -141,7 +141,7 @@ def test_a_callback_for_a_rejected_order_that_was_withdrawn_changes_nothing(desk
 )
 @pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
 def test_a_callback_before_the_answer_settles_the_step(desk, decision, state, late):
-    """3.9 (8): a later time-out or refusal is only logged."""
+    """Contract 3.9 (8): after the callback, a later time-out or refusal of the call is only logged."""
     work = sending(desk)
     assert desk.approve("A2", decision) == 200
     assert desk.step("A2", "start_bpm").state == "done"
@@ -151,7 +151,7 @@ def test_a_callback_before_the_answer_settles_the_step(desk, decision, state, la
     desk.deliver()
     assert (desk.state("A2"), desk.step("A2", "start_bpm").state, desk.troubles("A2")) == (state, "done", [])
     assert [event["code"] for event in desk.events("A2", "late_answer")] == [late["code"]]
-    assert len(desk.sent(BPM)) == 1  # A1's
+    assert len(desk.sent(BPM)) == 1  # the one call is A1's: A2's call was recorded by hand
 
 
 def test_the_process_of_a_late_answer_is_kept(desk):
@@ -172,19 +172,20 @@ def test_a_callback_while_bpm_is_being_tried_again_ends_the_trying(desk, trialin
 
 
 def test_the_last_try_fails_after_a_callback_and_nothing_is_compensated(desk, settings):
-    """3.9 (8)"""
+    """Contract 3.9 (8): after a callback, the failure of the last try compensates nothing."""
     settings.DISPATCH_RETRY_SECONDS = []
     work = sending(desk, "A1")
     desk.approve("A1")
     desk.end(work, "retry", code="timeout", unknown=True)
     desk.deliver()
-    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [])  # nothing reached the sandbox, so by hand
+    # no call reached the sandbox: all were recorded by hand
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("active", [])
     assert desk.events("A1", "undo_mark") == []
 
 
 @pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
 def test_a_callback_before_the_step_was_attempted_is_applied_after_it(desk, decision, state, active):
-    """3.9 (8): recorded, incident, applied after it is done."""
+    """Contract 3.9 (8): an early callback is recorded with an incident, and applied once the BPM step is done."""
     desk.post(activation("A2", X))
     assert desk.approve("A2", decision) == 200
     assert (desk.order("A2").decision, desk.troubles("A2")) == ("", ["early"])
@@ -234,7 +235,7 @@ def test_an_early_decision_counts_for_nothing_once_the_order_is_undone(desk, act
 @pytest.mark.parametrize("decision", ["pass", "reject"])
 @pytest.mark.parametrize("how", ["withdrawn", "failed", "compensating"])
 def test_a_callback_for_a_withdrawn_or_compensated_order_changes_nothing(desk, how, decision, trialing):
-    """3.10: recorded, changes nothing."""
+    """Contract 3.10: the callback is recorded and changes nothing."""
     if how != "withdrawn":
         desk.sandbox.fault(path=BPM, kind="refusal")
     if how == "compensating":

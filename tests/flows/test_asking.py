@@ -1,4 +1,4 @@
-"""The step that asks what the big-data side holds for an order (contract 3.5, 3.9)."""
+"""The step that queries the big-data side's records of an order (contract 3.5, 3.9)."""
 
 import pytest
 from django.utils import timezone

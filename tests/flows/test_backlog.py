@@ -1,5 +1,5 @@
-"""The time that waiting calls will take after a pause or an outage: pages and `status` say it, or that nobody knows
-(3.5)."""
+"""The expected time until waiting calls are sent after a pause or an outage. Pages and `status` show the time, or that
+it is unknown (3.5)."""
 
 import datetime
 import json
@@ -20,7 +20,7 @@ ANY = ("恢复后约", "没有可参考的调用", "没有调用在等待")
 
 
 def calls(minutes, number=1, outcome="ok"):
-    """Calls to the big-data side this many minutes ago."""
+    """Creates calls to the big-data side that began this many minutes ago."""
     moment = timezone.now().replace(second=0) - datetime.timedelta(minutes=minutes)
     for _ in range(number):
         make.AttemptFactory(
@@ -34,8 +34,8 @@ def waiting(clock):
     make.DispatchFactory.create_batch(3)
     calls(30)
     calls(40, 2)
-    calls(25 * 60, 9)  # longer ago than is measured
-    calls(20, 9, outcome="retry")  # which the partner did not answer
+    calls(25 * 60, 9)  # too long ago to be measured
+    calls(20, 9, outcome="retry")  # calls that the partner did not answer
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def outage(partner="bigdata", **more):
 
 
 def said(capsys):
-    """The lines of `status` about pauses and breakers, and its JSON."""
+    """Returns the lines of `status` about pauses and breakers, and its JSON."""
     code_of("status")
     lines = capsys.readouterr().out.splitlines()
     code_of("status", "--json")
@@ -63,7 +63,8 @@ def said(capsys):
 
 def test_during_a_pause_its_pages_and_status_say_it(waiting, admin_client, capsys):
     row = paused()
-    calls(-1, 9)  # begun before it, or probes: they say nothing about the time before
+    # these calls came after the pause began (calls begun before it, or probes), so they don't measure the time before
+    calls(-1, 9)
     for page in (PAUSE, RESUME, reverse("admin:orders_pause_change", args=[row.pk])):
         assert KNOWN in admin_client.get(page).text
     [_breakers, line], found = said(capsys)

@@ -1,4 +1,5 @@
-"""A partner that is down: its calls wait and cost no attempt, and the other partner is not slowed (contract 3.5)."""
+"""The calls to a partner that is down wait and cost no attempt, and calls to the other partner are not slowed
+(contract 3.5)."""
 
 import datetime
 
@@ -42,10 +43,11 @@ def test_it_opens_after_enough_failures_over_three_dispatches(desk, quick_breake
 
 
 def test_its_opening_and_its_closing_are_a_warning_each(desk, quick_breaker, caplog):
-    """And once: what fails while it is open says nothing more."""
+    """The circuit breaker logs one warning when it opens and one when it closes. Failures while it is open log nothing
+    more."""
     fail_until_open(desk)
     desk.clock.shift(16)
-    desk.deliver()  # a probe
+    desk.deliver()  # this delivery sends a probe
     desk.sandbox.reset()
     desk.clock.shift(16)
     desk.deliver()
@@ -68,7 +70,8 @@ def test_one_dispatch_alone_never_opens_it(desk, quick_breaker):
 
 @pytest.mark.parametrize("answered, opened", [(False, {"bigdata"}), (True, set())])
 def test_it_opens_once_nothing_was_answered_for_5_minutes(desk, settings, answered, opened):
-    """Few orders make few failures: by the schedule they would be tried for hours, and nobody told."""
+    """The circuit breaker opens if a partner answers nothing for 5 minutes. A few orders cause only a few failures, so
+    without this rule their retries would go on for hours and nobody would be told."""
     settings.DISPATCH_RETRY_SECONDS = [150, 160, 1800]
     desk.sandbox.fault(path=BILLING, kind="503", count=1000)
     for number in range(3):

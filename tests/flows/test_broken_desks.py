@@ -1,4 +1,5 @@
-"""Desks broken by hand: `status` notices, `stuck` names the order, and the commands of docs/operations.md repair it."""
+"""Orders are broken on purpose: `status` notices, `stuck` names the order, and the commands of docs/operations.md
+repair it."""
 
 import datetime
 import pathlib
@@ -58,7 +59,7 @@ def closed_trial(desk):
     desk.play(trial("T1", A), withdrawal("T1"), activation("A1"), change("C1", B))
 
 
-# how it is broken: (who is stuck, what repairs it)
+# for each way to break orders: (the orders that are stuck, the commands that repair them)
 DESKS = {
     refused_trial: ({"T1", "A1"}, ["give_up T1", "withdraw A1"]),
     refused_restore: ({"A1", "T1"}, ["give_up A1"]),
@@ -71,7 +72,8 @@ DESKS = {
 
 
 def wrong() -> list[str]:
-    """Returns the faults of orders that `status` prints: no test has a worker with a heartbeat that takes tasks."""
+    """Returns the problems with orders that `status` prints. The test has no worker, so a heartbeat is created and the
+    queue is emptied."""
     OrmQ.objects.all().delete()
     factories.HeartbeatFactory(seen_at=timezone.now())
     return desk_status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]

@@ -1,4 +1,4 @@
-"""The three acceptance cases, letter by letter, through endpoint, delivery and partners (contract 3)."""
+"""The three acceptance cases (contract 3), compared letter by letter, through endpoint, delivery and partners."""
 
 import json
 

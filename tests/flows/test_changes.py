@@ -1,4 +1,5 @@
-"""Changes of a trial, what activations make of them, and the days on which they start (contract 3.2, 3.9)."""
+"""Changes of a trial, the activations that follow the changes, and activations that start on a later day (contract
+3.2, 3.9)."""
 
 import pytest
 from django.core.management import call_command
@@ -48,7 +49,7 @@ def test_another_service_type_alone_keeps_the_domains(desk):
 
 
 def trials_of(client, service: str) -> set[str]:
-    """The trials of a service, in the list of orders and over the read API."""
+    """Returns the trials of a service type. The list of orders and the read API must return the same trials."""
     found = client.get(ORDERS, {"kind__exact": "trial", "service_type__code__exact": service}).context["cl"]
     assert found.result_count == len(found.result_list)
     token = {"Authorization": f"Bearer {ApiTokenFactory().begins}"}
@@ -58,9 +59,11 @@ def trials_of(client, service: str) -> set[str]:
     return {row.number for row in found.result_list}
 
 
-LEFT_BY = [  # what follows upon a trial n of service 1 and its change to 4; which service it is found by then
+# T<n> has service type 1, and a change C<n> sets it to 4. Each row has the messages that follow, and the service type
+# by which the trial is found afterwards.
+LEFT_BY = [
     (lambda n: [], "4"),
-    (lambda n: [change(f"D{n}", of=f"T{n}", BusinessType="1")], "1"),  # back to its own
+    (lambda n: [change(f"D{n}", of=f"T{n}", BusinessType="1")], "1"),  # back to the trial's own service type
     (lambda n: [change(f"D{n}", of=f"T{n}", BusinessType="3")], "3"),
     (lambda n: [withdrawal(f"C{n}")], "1"),
     (lambda n: [change(f"D{n}", of=f"T{n}", BusinessType="3"), withdrawal(f"D{n}")], "4"),
@@ -128,7 +131,8 @@ def test_a_domain_that_comes_back_is_the_same_record_made_at_the_same_time(desk)
 
 
 def test_an_activation_takes_the_trial_as_two_changes_left_it(desk):
-    """3.2: the trial is as its last change left it; the activation's BusinessType goes into its own records."""
+    """Contract 3.2: the trial is as its last change left it. The activation's BusinessType is used only in the
+    activation's own records."""
     desk.play(trial("T1", A, B), change("C1", B, C), change("C2", BusinessType="4"))
     desk.play(activation("A1", BusinessType="3"))
     cancel, create = entries(desk)[-2:]
@@ -175,7 +179,8 @@ def test_a_subsequent_activation_that_starts_later_is_billed_from_its_day_and_li
 
 
 def test_a_trial_still_retrying_holds_up_its_line_in_order_of_acceptance(desk):
-    """3.9 (2) One line per trial: one at a time, in order of acceptance, across orders."""
+    """Contract 3.9 (2), One line per trial: the billing steps on a trial's records run one at a time across orders, in
+    order of acceptance. A trial's step that is retried delays the steps behind it."""
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(trial("T1", A), change("C1", A, B), activation("A1"))
     assert (desk.state("T1"), desk.state("C1"), desk.state("A1")) == ("in_progress", "in_progress", "in_progress")
@@ -192,7 +197,8 @@ def test_a_trial_still_retrying_holds_up_its_line_in_order_of_acceptance(desk):
 
 
 def test_neither_another_trials_line_nor_commercial_records_are_held_up(desk):
-    """A later start makes those at once; only the trial's own records have a line."""
+    """A retried step delays only steps on the same trial's records. Steps of another trial go on. The commercial
+    records of an activation that starts later are created at once."""
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(trial("T1", A), activation("A1", start="20230930"), trial("T2", A), activation("A2", of="T2"))
     assert (desk.state("T1"), desk.state("A2")) == ("in_progress", "active")
@@ -207,9 +213,10 @@ def test_a_failed_step_of_the_trial_keeps_its_line_until_it_is_resent(desk):
 
 
 def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk, trialing):
-    """3.9 (3): BizStart 00:00:00 stays, the trial's cancel is due right after BPM."""
+    """Contract 3.9 (3): the start stays BizStart 00:00:00, and the cancel of the trial's records is due right after
+    BPM."""
     desk.post(activation("A1", start="20230921"))
-    desk.at("2023-09-22 08:00:00")  # nothing was delivered for a day and a half
+    desk.at("2023-09-22 08:00:00")  # nothing was delivered since the order came in, a day and a half ago
     desk.deliver()
     assert (desk.state("A1"), desk.billed()[1:]) == ("active", [("create", "A1", [A]), ("cancel", "T1", [A])])
     made = desk.held_there("A1")[A]
@@ -221,7 +228,8 @@ def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk, trialin
 
 
 def test_a_hold_that_ends_after_the_day_plans_a_start_now(desk):
-    """3.9 (3): now or later is decided when the plan is made; this one had none while its trial was unknown."""
+    """Contract 3.9 (3): the plan decides whether an activation starts now or later. This activation had no plan while
+    its trial was unknown, and its start day is past when the plan is made."""
     desk.play(activation("A1", start="20230921"))
     desk.at("2023-09-22 08:00:00")
     desk.play(trial("T1", A))
@@ -238,7 +246,8 @@ def test_a_start_today_or_before_is_now(desk, day):
 
 
 def test_a_change_withdrawn_before_its_trial_was_billed_leaves_the_trial_as_it_was(desk):
-    """3.10: the activation behind it has sent nothing, so it is planned anew, without the change's domains."""
+    """Contract 3.10: the change is withdrawn while the activation behind it has sent nothing. So the activation is
+    planned anew, without the change's domains."""
     for content in (trial("T1", A), change("C1", B), activation("A1"), withdrawal("C1")):
         desk.post(content)
     assert desk.state("T1") == "in_progress"

@@ -66,7 +66,7 @@ def failed_on_its_day(desk):
 
 
 def bpm_in_the_air(desk, **answer):
-    """BPM has been called and answers after the order was taken back."""
+    """BPM has been called, and answers only after staff compensated the order."""
     desk.play(trial())
     desk.post(activation("A1"))
     work = desk.in_the_air()
@@ -94,7 +94,8 @@ def bpm_is_silent(desk):
     ids=["active", "scheduled", "failed on its day", "BPM refuses meanwhile", "BPM silent meanwhile"],
 )
 def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_one(desk, settings, arrange):
-    """3.8: failed is what an open incident stopped."""
+    """Contract 3.8: an order is failed only if an open incident stopped it. The compensated order ends failed with an
+    open incident, and each failed step has an open incident too."""
     settings.DISPATCH_RETRY_SECONDS = []
     arrange(desk)
     if desk.state("A1") != "compensating":
@@ -120,7 +121,8 @@ def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, aft
 
 
 def test_an_undoing_that_fails_half_way_goes_on_by_resend(desk, active):
-    """It stays compensating, in an incident of its own; afterwards the order is failed, as the command intends."""
+    """One undo step is refused: the order stays `compensating`, and the step has its own incident. After a resend the
+    order is failed, as `compensate` intends."""
     desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已锁定")
     desk.command("compensate", "A1", "--reason", "billed twice")
     assert desk.state("A1") == "compensating"

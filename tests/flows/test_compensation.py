@@ -1,4 +1,4 @@
-"""The failures that undo an activation, and the order of undoing (contract 3.9, rules 4 and 5)."""
+"""The failures that undo an activation, and the order of the undo steps (contract 3.9, rules 4 and 5)."""
 
 import pytest
 from django.utils import timezone
@@ -11,12 +11,12 @@ from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
-PASSED_BY = {"kind": "slow", "seconds": 0}  # a harmless fault: it lets one call pass
+PASSED_BY = {"kind": "slow", "seconds": 0}  # a harmless fault, which lets a call pass
 LATER = "20230930"
 
 
 def fail(desk, path: str, *, after: int = 0, kind: str = "refusal", count: int = 1):
-    """The calls to `path` after the next `after` ones go wrong."""
+    """Lets the next `after` calls to `path` pass, and then gives `count` calls a fault."""
     if after:
         desk.sandbox.fault(path=path, count=after, **PASSED_BY)
     desk.sandbox.fault(path=path, kind=kind, count=count)
@@ -30,15 +30,16 @@ def claimed() -> list[str]:
 @pytest.mark.parametrize(
     "path, after, undone",
     [
-        (BILLING, 0, {"refusal": [], "503": [("create", "T1")]}),  # the trial's cancel
+        (BILLING, 0, {"refusal": [], "503": [("create", "T1")]}),  # the cancel of the trial's records
         (BILLING, 1, {"refusal": [("create", "T1")], "503": [("delete", "A1"), ("create", "T1")]}),
         (BPM, 0, {"refusal": [("delete", "A1"), ("create", "T1")], "429": [("delete", "A1"), ("create", "T1")]}),
     ],
     ids=["cancel", "create", "bpm"],
 )
 def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, path, after, undone, used_up, trialing):
-    """3.9 (4) Compensation's reach: refused or retries used up. A refused cancel of what is live goes out once more
-    (19). A start counts as used up only where BPM did not begin (7.2)."""
+    """Contract 3.9 (4), Compensation's reach: an activation is compensated if its cancel of the trial's records, its
+    create or its BPM step is refused or has used up its retries. A refused cancel of a live record goes out once more
+    (19). A BPM start counts as used up only if BPM has not begun a process (7.2)."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     kind = ("429" if path == BPM else "503") if used_up else "refusal"
     twice = used_up or (path, after) == (BILLING, 0)
@@ -57,7 +58,8 @@ def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, pa
 
 @pytest.mark.parametrize("content, refused", [(trial("F", B), 1), (change("F", B), 2)], ids=["trial", "change"])
 def test_a_trial_or_change_that_fails_is_not_compensated(desk, content, refused, trialing):
-    """3.9 (4): only an activation's. The change's cancel goes out once more (19)."""
+    """Contract 3.9 (4): only an activation's failure is compensated. The change's refused cancel goes out once more
+    (19)."""
     fail(desk, BILLING, count=refused)
     desk.play(content)
     assert (desk.state("F"), desk.events("F", "undo_mark")) == ("failed", [])
@@ -68,7 +70,7 @@ def test_a_trial_or_change_that_fails_is_not_compensated(desk, content, refused,
 
 @pytest.mark.parametrize("kind", ["refusal", "503"])
 def test_the_cancel_on_the_start_day_only_opens_an_incident(desk, settings, kind):
-    """3.9 (4): the cancel on the start day is not in compensation's reach."""
+    """Contract 3.9 (4): a failed cancel on the start day does not compensate the activation."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A), activation("A1", start=LATER))
     fail(desk, BILLING, kind=kind, count=2)
@@ -83,7 +85,8 @@ def test_the_cancel_on_the_start_day_only_opens_an_incident(desk, settings, kind
 
 
 def test_the_undoing_deletes_first_and_then_restores_the_trials_record_as_it_was(desk):
-    """3.9 (5) Compensation's order: same createTime and cancelTime."""
+    """Contract 3.9 (5), Compensation's order: the restored trial records have the same createTime and cancelTime as
+    before."""
     desk.play(trial("T1", A, B, BizEnd="20231231"))
     before = desk.held_there("T1")
     desk.clock.shift(3600)
@@ -103,7 +106,7 @@ def test_the_undoing_deletes_first_and_then_restores_the_trials_record_as_it_was
 
 
 def test_steps_never_begun_are_closed_and_billing_steps_are_undone(desk, trialing):
-    """3.9 (5)"""
+    """Contract 3.9 (5): an undoing closes the steps that never began, and undoes the billing steps."""
     fail(desk, BPM)
     desk.play(activation("A1"))
     assert desk.steps("A1") == [
@@ -130,7 +133,8 @@ def test_what_was_never_made_is_not_deleted(desk, trialing):
 
 
 def test_the_trials_record_is_not_restored_when_its_end_has_passed(desk, settings):
-    """3.9 (5): unless BizEnd has passed; 3.10: then the trial has ended."""
+    """Contract 3.9 (5): the trial's records are not restored once BizEnd has passed. Contract 3.10: the trial has then
+    ended."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A, BizEnd="20230920"))
     desk.sandbox.fault(path=BPM, kind="429", count=1, retry_after=6 * 3600)
@@ -179,19 +183,20 @@ def test_a_subsequent_activation_that_bpm_refuses_has_nothing_to_undo(desk, acti
 @pytest.mark.parametrize("path, step", [(DELETE, "delete_billing"), (BILLING, "restore_trial_billing")])
 @pytest.mark.parametrize("kind", ["refusal", "503"])
 def test_a_step_of_compensation_that_fails_keeps_it_open_until_it_is_resent(desk, settings, path, step, kind, trialing):
-    """3.9 (4): compensation's own steps only open an incident. The claim stays until they are done."""
+    """Contract 3.9 (4): a failed step of the compensation only opens an incident. The claim on the trial stays until
+    all steps of the compensation are done."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     fail(desk, BPM)
     fail(desk, path, after=2 if path == BILLING else 0, kind=kind, count=1 if kind == "refusal" else 2)
     desk.play(activation("A1"))
     desk.wait_out()
     assert (desk.state("A1"), desk.step("A1", step, undo=True).state) == ("compensating", "failed")
-    assert len(desk.troubles("A1")) == 2  # BPM's refusal, and this
+    assert len(desk.troubles("A1")) == 2  # BPM's refusal, and the failed undo step
     assert claimed() == ["A1"]
     desk.play(activation("A2"))
     assert desk.order("A2").held_because == "trial_busy"
     desk.command("resend", "A1")
-    if kind == "503" and path == BILLING:  # the restore that nobody answered may still act for ten minutes (3.9, 6)
+    if kind == "503" and path == BILLING:  # the unanswered restore may still act for ten minutes (contract 3.9, 6)
         assert (desk.state("A1"), claimed(), len(desk.sent(QUERY))) == ("compensating", ["A1"], 1)
     desk.wait_out()
     assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["code_400"])
@@ -199,7 +204,8 @@ def test_a_step_of_compensation_that_fails_keeps_it_open_until_it_is_resent(desk
 
 
 def test_those_who_waited_for_the_claim_are_planned_in_order_of_arrival(desk, trialing):
-    """3.9 (1), (2)"""
+    """Contract 3.9 (1) and (2): when the claim is released, the orders that waited for it are planned in order of
+    arrival."""
     fail(desk, BPM)
     fail(desk, DELETE)
     desk.post(activation("A1"))
@@ -216,7 +222,7 @@ def test_those_who_waited_for_the_claim_are_planned_in_order_of_arrival(desk, tr
 
 
 def test_an_undo_mark_stops_every_forward_step(desk, trialing):
-    """3.9 (5): from then on no forward step is claimed."""
+    """Contract 3.9 (5): after the undo mark no forward step is claimed."""
     desk.post(activation("A1"))
     begin(desk, "A1")
     assert desk.claim("bigdata", "bpm", "files") == []
@@ -243,7 +249,8 @@ def begin(desk, number: str):
 
 
 def test_a_compensated_order_is_sent_anew_under_new_keys_and_a_new_time(desk, trialing):
-    """3.9 (1), (7): it takes the claim again."""
+    """Contract 3.9 (1) and (7): a compensated activation that is sent again has new keys and a new time, and gets the
+    claim on the trial again."""
     fail(desk, BPM)
     desk.play(activation("A1"))
     desk.clock.shift(3600)

@@ -1,4 +1,4 @@
-"""A customer's proof: an order's story in, one page out, which says no more than the books hold."""
+"""The customer's proof: a page that is made from an order's history, and states no more than our records contain."""
 
 import re
 
@@ -29,7 +29,7 @@ def address(desk, number):
 
 
 def proof(desk, number):
-    """The page's parts: the words for now, the periods and the days, each line as one text."""
+    """Returns the parts of the page: the lines about the present, the periods, and the days. Each line is one text."""
     answer = reader().get(address(desk, number))
     content = answer.text[answer.text.index('<div class="act">') :].partition("</main>")[0]
     text = " ".join(strip_tags(content).split())
@@ -66,7 +66,8 @@ def test_a_trial_that_changed_and_was_bought_is_told_day_by_day(desk):
     ]
     assert ("A1", "计费", "尚未生效", "10-01 00:00", None, f"{B}、{C}") in periods
     desk.sweep("2023-10-01 00:00:00")
-    assert '<td class="time">2023-10-01</td>' in reader().get(address(desk, "A1")).text  # the start that was ordered
+    # the page has the start that was ordered
+    assert '<td class="time">2023-10-01</td>' in reader().get(address(desk, "A1")).text
     now, periods, days = proof(desk, "T1")
     assert now == ["计费 · 2 个域名 · 生效中 · 自 2023-10-01 00:00 起"]
     assert periods == [
@@ -91,7 +92,7 @@ def test_a_rejected_activation_was_never_billed(desk):
     desk.play(trial("T1", A), activation("A1"), activation("A2", C))
     desk.decided("A2", "reject")
     now, periods, days = proof(desk, "A2")
-    assert now == ["计费 · 1 个域名 · 生效中 · 自 2023-09-20 18:54 起"]  # of A1
+    assert now == ["计费 · 1 个域名 · 生效中 · 自 2023-09-20 18:54 起"]  # this line is about A1
     assert [one[2:] for one in periods if one[0] == "A2"] == [("未生效或已撤回", None, None, C)]
     assert "A2 审批未通过" in days["09-20"]
     assert not [line for line in days["09-20"] if line.startswith("A2 计费开始")]

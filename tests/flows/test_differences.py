@@ -1,4 +1,5 @@
-"""The life of a difference with the big-data side's books, and its incident (contract 3.9, 14)."""
+"""A difference between our records and the big-data side's, from its opening to its end, and the difference's incident
+(contract 3.9, 14)."""
 
 import json
 
@@ -19,13 +20,14 @@ A, X = "a.example.com", "x.example.com"
 
 
 def rows(job: str) -> list[str]:
-    """`kind:state` of each difference of a jobId, in order."""
+    """Returns `kind:state` of each difference of a jobId, in order."""
     found = Difference.objects.filter(job_id=job).order_by("pk")
     return [f"{row.kind}:{row.state}" for row in found]
 
 
 def test_each_comparison_closes_what_the_one_before_found(desk, books, trialing):
-    """It is over when one finds none."""
+    """Each comparison closes the differences that the comparison before it opened. The incident ends when a comparison
+    finds no difference."""
     lost = books.lose("T1")
     assert books.reconcile()[0] == 1
     assert (rows("T1"), desk.troubles("T1")) == (["not_billed:open"], ["difference"])
@@ -91,7 +93,7 @@ def test_an_accepted_record_that_we_lack_is_not_found_again_as_long_as_it_is_the
 
 
 def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(desk, books, trialing):
-    """`accept` made our record what they held; later changes are a new difference."""
+    """`accept` set our record to the partner's values. A later change of the partner's record is a new difference."""
     books.lose("T1")
     books.reconcile()
     Difference.objects.update(state="accepted")
@@ -111,7 +113,8 @@ def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(de
     ],
 )
 def test_whatever_differs_can_be_lived_with(desk, books, change, trialing):
-    """3.9 (14): our records take what the partner holds, it counts as fine and stays listed."""
+    """Contract 3.9 (14): with `accept`, our records take the partner's values. The difference counts as fine and stays
+    listed."""
     books.put("T1", **change)
     assert books.reconcile()[0] == 1
     accept(number="T1", reason="客户经理确认", by="staff:lisi", now=timezone.now())
@@ -141,7 +144,8 @@ def test_what_is_lived_with_is_named_as_they_hold_it(desk, books, active):
 
 
 def test_what_is_still_billed_keeps_its_incident_until_it_is_gone_and_the_trial_runs_on(desk, books, active):
-    """The big-data side refuses for good to delete the records of a withdrawn activation; staff gave it up."""
+    """The big-data side refuses to delete the records of a withdrawn activation, and staff give the deletion up. The
+    incident stays until the records are gone. Then the trial runs again."""
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal", count=1)
     desk.play(withdrawal("A1"))
     desk.staff(give_up, "A1")
@@ -156,7 +160,7 @@ def test_what_is_still_billed_keeps_its_incident_until_it_is_gone_and_the_trial_
     assert not TrialClaim.objects.filter(released_at=None).exists()
 
 
-# --- what can't be read
+# --- records that can't be read
 
 
 @pytest.mark.parametrize(
@@ -224,7 +228,7 @@ def test_an_order_that_can_t_be_compared_is_named_and_the_run_goes_on(desk, book
     assert "T1: internal" in Reconciliation.objects.get().error
 
 
-# --- what it costs
+# --- the number of queries
 
 
 def test_a_night_without_differences_costs_no_query_for_each_order(desk, books):
@@ -240,7 +244,7 @@ def test_a_night_without_differences_costs_no_query_for_each_order(desk, books):
 
 
 def test_a_failed_step_s_own_incident_stays(desk, books, trialing):
-    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # twice, because a refused cancel goes out once more
     desk.play(activation("A1"))
     troubles = desk.troubles("A1")
     assert troubles

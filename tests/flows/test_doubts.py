@@ -1,4 +1,4 @@
-"""Doubtful steps, proofs and holds (contract 7.2)."""
+"""Steps in doubt, proofs and holds of partner calls (contract 7.2)."""
 
 import importlib
 import json
@@ -43,7 +43,7 @@ def undone(desk, number="A1"):
     return desk.events(number, "undo_mark")
 
 
-# --- a doubtful step is never undone by itself
+# --- a step in doubt is not undone automatically
 
 
 @pytest.mark.parametrize("last", ["garbage", "refusal", "503"])
@@ -80,7 +80,7 @@ def test_a_start_without_an_answer_is_not_undone(desk, settings, trialing, fault
 
 def test_a_billing_step_refused_after_a_silence_is_looked_up(desk, settings, trialing):
     settings.DISPATCH_RETRY_SECONDS = [1, 1]
-    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # lets the cancel of the trial's records pass
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(activation("A1"))
@@ -90,7 +90,7 @@ def test_a_billing_step_refused_after_a_silence_is_looked_up(desk, settings, tri
     assert (undone(desk), desk.sent(QUERY)) == ([], [{"jobId": "A1"}])
 
 
-# --- one incident a partner and call
+# --- one incident for each partner and call
 
 
 def kept_open(desk, *numbers):
@@ -99,11 +99,12 @@ def kept_open(desk, *numbers):
 
 
 def test_steps_of_one_call_share_an_incident_and_a_mail(desk, settings, trialing):
-    """A trial's create and a commercial create both go to `bigdata.post`."""
+    """Creates of trial records and of commercial records use the same call, `bigdata.post`. So their steps share one
+    incident and one mail."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=BILLING, kind="garbage")
     desk.play(trial("T2", "b.example.com"))
-    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # lets the cancel of the trial's records pass
     desk.sandbox.fault(path=BILLING, kind="garbage")
     desk.play(activation("A1"))
     desk.sandbox.fault(path=BPM, kind="garbage")
@@ -131,7 +132,8 @@ def test_an_order_stays_in_the_incident_until_its_last_step_in_doubt_is_settled(
     for step in ("cancel_trial_billing", "create_billing"):
         open_incident(order, step=step, now=timezone.now(), **cause)
     for step in ("cancel_trial_billing", "create_billing"):
-        close_troubles(order, step=step, now=timezone.now(), by="x")  # the other one is in doubt still
+        # after the first round, the other step is still in doubt
+        close_troubles(order, step=step, now=timezone.now(), by="x")
         assert desk.troubles("A1") == ["not_understood"]
     desk.command("resend", "A1", "--channel", "billing")
     assert {row.state for row in cancel} == {"done"}
@@ -139,7 +141,8 @@ def test_an_order_stays_in_the_incident_until_its_last_step_in_doubt_is_settled(
 
 
 def test_accept_ends_each_step_in_doubt_that_shares_the_incident(desk, settings, active):
-    """Else one would be left behind in doubt. That the record is live there still is an incident of its own."""
+    """`accept` ends all steps in doubt that share the incident, because otherwise a step would stay in doubt without
+    an incident. The record is still live at the big-data side, which is an incident of its own."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=BILLING, kind="garbage", count=2)
     desk.command("attribute", "A1", "GD", "--move", reason="客户归属有误")
@@ -160,7 +163,7 @@ def test_a_page_names_what_the_steps_of_an_incident_have_in_common(desk, setting
     assert ("下发试用话单" in page, "话单下发" in page) == (False, True)
 
 
-# --- proof
+# --- proofs of calls
 
 
 def test_the_first_refusal_of_a_start_is_doubtful_and_holds(desk, prove, clock):
@@ -173,7 +176,7 @@ def test_the_first_refusal_of_a_start_is_doubtful_and_holds(desk, prove, clock):
     [held] = PartnerHold.objects.filter(ended_at=None)
     assert (held.partner, held.call, held.order, held.code) == ("bpm", "bpm.start", "A1", "unproven")
     desk.play(trial("T2", "b.example.com"), activation("A2", of="T2"))
-    assert desk.step("A2", "start_bpm").state == "due"  # it costs no attempt
+    assert desk.step("A2", "start_bpm").state == "due"  # the hold costs the step no attempt
     assert desk.step("A2", "start_bpm").attempts == 0
     desk.command("resume", "bpm")
     assert desk.state("A2") == "active"
@@ -283,7 +286,7 @@ def test_trust_asks_for_no_proof(desk):
     assert not PartnerProof.objects.exists()
 
 
-# --- a run of refusals
+# --- many refusals in a row
 
 
 def play_more(desk, *names):
@@ -324,11 +327,12 @@ def test_one_order_alone_is_no_run(desk, prove):
     assert len(undone(desk)) == 3
 
 
-# --- kept answers are read again first
+# --- stored answers are read again before a call is repeated
 
 
 def test_a_success_in_other_words_ends_the_step_without_a_call(desk, prove):
-    """The partner says success with `code` 400, which the desk took for a refusal."""
+    """The partner reports success with `code` 400, which the desk read as a refusal. The new profile reads the stored
+    answer as success, so BPM is not called again."""
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"))
@@ -362,7 +366,8 @@ OTHERWISE = "[bpm.answer]\nsuccess = [{ code = [200, 400] }]"
 
 
 def test_a_changed_profile_lists_what_would_read_otherwise(desk, prove, caplog):
-    """The list has a step in doubt, and a start whose order was undone. It changes nothing."""
+    """After a change of the profile, the desk lists stored answers that the new profile reads differently: a step in
+    doubt, and starts whose orders were undone. The list changes nothing."""
     play_more(desk, "0")
     desk.sandbox.fault(path=BPM, kind="refusal", count=3)
     play_more(desk, "1", "2", "3")
@@ -381,7 +386,7 @@ def test_a_changed_profile_lists_what_would_read_otherwise(desk, prove, caplog):
     assert desk_status(timezone.now())["read_otherwise"] == ["A2"]
 
 
-# --- ways out
+# --- ways to end a doubt
 
 
 @pytest.fixture
@@ -484,7 +489,7 @@ def test_any_callback_settles_a_start_in_doubt(desk, in_doubt, finished):
     assert desk.troubles("A1") == []
 
 
-# --- a BPM that knows no repeats
+# --- a BPM that does not recognize a repeated key
 
 
 @pytest.fixture
@@ -526,7 +531,8 @@ def test_what_did_not_act_is_tried_again(desk, ask):
 
 @pytest.mark.parametrize("way", ["opened again", "rules changed"])
 def test_what_may_have_acted_is_not_repeated_by_another_road_either(desk, ask, way):
-    """An order that is opened again keeps the key of its start; one may be waiting when `ask` comes into force."""
+    """A start that may have acted is not repeated. This holds for an order that is opened again, which keeps the key
+    of its start, and for a start that waits when the profile begins to `ask`."""
     asks = ask.PARTNERS
     if way == "rules changed":
         ask.PARTNERS = read_profile("")

@@ -1,4 +1,5 @@
-"""The personal data of lines that are over are erased (contract 3.14)."""
+"""Personal data are erased from lines that are over (contract 3.14). A line is a trial with all orders that refer to
+it, or a single order without a trial."""
 
 import contextlib
 import datetime
@@ -47,7 +48,7 @@ LINE = ["T1", "C1", "A1"]
 
 
 class Person:
-    """Somebody whose name, phone and mail stand in no other text."""
+    """A person whose name, phone and mail address occur in no other text."""
 
     def __init__(self, number: int):
         self.name, self.tel = f"欧阳{chr(0x4E07 + number * 7)}{number}", f"139{number:04}{number + 1234:04}"
@@ -66,7 +67,7 @@ PEOPLE = [Person(number) for number in range(30)]
 
 
 def holding() -> set[str]:
-    """The columns in which a value of one of the people stands, in any form."""
+    """Returns the columns that contain a value of one of the people, in any form."""
     values = [value for one in PEOPLE for value in one.values]
     wanted = re.compile("|".join(re.escape(form) for one in values for form in {one, ascii(one)[1:-1]}))
     found = set()
@@ -81,7 +82,7 @@ def holding() -> set[str]:
 
 @pytest.fixture
 def over(desk, settings, tmp_path):
-    """A line that was activated and withdrawn. People stand in each of its texts."""
+    """A line of a trial, a change and an activation, all withdrawn. Each of the line's texts contains people."""
     settings.EXPORT_DIR = tmp_path
     desk.play(trial("T1", A, **PEOPLE[0].members), change("C1", A, B, **PEOPLE[1].members))
     for person in PEOPLE[8:14]:
@@ -134,7 +135,7 @@ def test_each_of_the_people_stands_in_the_database(over):
 
 @pytest.fixture
 def committing(django_capture_on_commit_callbacks):
-    """Work after an erasure's commit is done at the end of the block."""
+    """Runs the work that an erasure does after its commit, at the end of the block."""
 
     @contextlib.contextmanager
     def run():
@@ -304,7 +305,8 @@ def test_messages_about_no_order_are_erased_too(desk, erase):
 
 
 def test_a_member_that_the_profile_renames_is_erased_too(over, settings, erase):
-    """Refused callbacks: before the erasure and after it."""
+    """One callback was refused before the erasure, and one after it. The profile renames the members with the person's
+    name and words."""
     settings.PARTNERS = read_profile('[bpm.callback]\nrename = { "handler.name" = "operator", "words" = "opinion" }')
     about = {"handler": {"name": "司马一"}, "words": "问司马二", "name": "kept"}
     assert over.approve("A1", "unknown result", record="r8", **about) == 400

@@ -1,4 +1,5 @@
-"""The details of a failed call beside the log's English: a code with parameters, which pages put into words."""
+"""The details that are stored about a failed call. The log has an English text; pages use a code with parameters and
+put it into words."""
 
 import pytest
 from django.utils import translation

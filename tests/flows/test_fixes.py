@@ -26,14 +26,15 @@ def fixes() -> list[str]:
 
 
 def put_into(number: str, state: str, **more):
-    """Puts the order into this state, whatever led there."""
+    """Sets the order's state without a transition, and removes the history of its states."""
     order = Order.objects.filter(number=number)
     order.update(state=state, **more)
     OrderEvent.objects.filter(order__number=number, kind__in=["received", "state"]).delete()
 
 
 def play_pairs(desk, cases) -> dict:
-    """An active order, with its trial, for each of the cases: {its number: the case}. A3 is of T3, d3.example.com."""
+    """Plays an active order, with its trial, for each case, and returns {number of the order: case}. For example, A3
+    is an activation of T3, and its domain is d3.example.com."""
     found = {f"A{n}": case for n, case in enumerate(list(cases)[:: 1 if WHOLE else 6])}
     for make in (lambda n: trial(f"T{n}", domain_of(n)), lambda n: activation(f"A{n}", of=f"T{n}")):
         for number in found:
@@ -47,11 +48,11 @@ def domain_of(number: str) -> str:
 
 
 def left(lines: list[str], number: str) -> list[str]:
-    """Why an order's differences were left alone."""
+    """Returns the reasons why the order's differences were left alone."""
     return [line.split(" -> left: ")[1] for line in lines if line.startswith(f"{number} ") and " -> left: " in line]
 
 
-# --- a commercial record is made live only for an order that is to be billed
+# --- a commercial record is made live only for an order that should be billed
 
 
 def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books):
@@ -70,7 +71,8 @@ def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books):
 
 @pytest.mark.parametrize("reason", [[], ["--reason", "x"]])
 def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, reason):
-    """The order is over, so its missing record is right: our record takes that state, and there is no difference."""
+    """A missing record is right for an order that is over: our record becomes deleted, and there is no difference. The
+    fix leaves a failed order alone."""
     cases = play_pairs(desk, ["failed", "rejected", "withdrawn"])
     for number, state in cases.items():
         put_into(number, state)
@@ -87,11 +89,12 @@ def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, reason)
     assert fixes() == []
 
 
-# --- a trial's record is made live only while no activation past its start holds the claim
+# --- a trial's record is made live only until the claim holder's start
 
 
 def test_a_trial_record_is_made_live_until_the_claim_holders_start(desk, books):
-    """And not from that day on, though the worker slept."""
+    """A trial's record is made live until the activation that holds the claim starts. From that day on it is not made
+    live, even if the worker was down on that day."""
     desk.play(trial(), activation(start="20230930"))
     before = books.lose("T1")
     books.fix()
@@ -100,14 +103,16 @@ def test_a_trial_record_is_made_live_until_the_claim_holders_start(desk, books):
     books.lose("T1")
     desk.at("2023-09-30 00:00:01")
     BillingRecord.objects.filter(order__number="T1").update(dispatch=None)
-    desk.step("A1", "cancel_trial_billing").delete()  # only the rule keeps it from being made live
+    # without the cancel, only the rule prevents that the record is made live
+    desk.step("A1", "cancel_trial_billing").delete()
     assert left(books.fix("T1"), "T1") == ["A1 has started and holds the trial"]
     assert books.live() == ["A1"]
 
 
 def test_a_trial_record_is_not_made_live_once_the_claim_holder_has_started(desk, books, active):
     BillingRecord.objects.filter(order__number="T1").update(state="live")
-    assert left(books.fix(), "T1") == []  # it is not live there, as it is meant to be: ours takes that
+    # the record is not live at the partner, which is right: our record takes that state
+    assert left(books.fix(), "T1") == []
     assert (fixes(), books.live(), desk.records("T1")) == ([], ["A1"], {A: "cancelled"})
     desk.play(withdrawal("A1"))
     assert (books.reconcile()[0], books.live()) == (0, ["T1"])
@@ -116,14 +121,16 @@ def test_a_trial_record_is_not_made_live_once_the_claim_holder_has_started(desk,
 def test_a_withdrawn_trial_is_not_made_live(desk, books):
     desk.play(trial(), withdrawal("T1"))
     BillingRecord.objects.update(state="live")
-    assert left(books.fix(), "T1") == []  # it is not live there, as it is meant to be: ours takes that
+    # the record is not live at the partner, which is right: our record takes that state
+    assert left(books.fix(), "T1") == []
     assert (fixes(), books.live(), desk.records("T1")) == ([], [], {A: "cancelled"})
 
 
 def test_what_they_hold_for_an_unknown_number_keeps_the_trials_record_from_being_made_live(
     desk, books, tmp_path, trialing
 ):
-    """A restored desk has forgotten the activation; the list of BBOSS names it."""
+    """A restored desk does not know the activation A9. BBOSS's list names A9, and the big-data side bills its domain
+    for A9."""
     books.store.put_record(books.put("T1", cancelStatus="2") | {"jobId": "A9", "infoType": "2", "productId": "9"})
     (tmp_path / "list").write_text("T1\nA9\n")
     books.reconcile("--numbers", str(tmp_path / "list"))
@@ -164,7 +171,8 @@ STANDING = ["in_progress", "awaiting_approval", "scheduled", "active", "held", "
 
 
 def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books):
-    """A failed order that was not undone is still valid: it may be resent."""
+    """A failed order that was not undone is still valid, because it may be resent. So a fix without a reason deletes
+    no record of it."""
     cases, there = play_pairs(desk, itertools.product(STANDING, ["none", "to_send", "deleted"])), []
     for number, (state, ours) in cases.items():
         put_into(number, state, held_because=Order.Held.FILES if state == "held" else "")
@@ -203,7 +211,7 @@ def test_a_reason_is_for_the_named_orders_only(desk, books, active):
     assert books.live(B) == ["T1"]
 
 
-# --- orders with a billing step under way or failed are left out, and named
+# --- orders are left out, and named, if a billing step is under way or failed
 
 
 def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books, trialing):
@@ -214,7 +222,7 @@ def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books, tr
     lines = books.fix()
     assert lines[0] == ("T1: compared, but nothing of it is put right: a billing step has failed: Create trial records")
     assert left(lines, "T1") == ["a billing step has failed: Create trial records"]
-    assert (fixes(), desk.troubles("T1")) == ([], ["code_400", "difference"])  # the failed step names the trial too
+    assert (fixes(), desk.troubles("T1")) == ([], ["code_400", "difference"])  # the failed step also names the trial
     assert lines[-1] == "1 orders, 2 records: 1 differences, 0 put right, 0 orders left out with steps under way"
     books.fix("T1", "--reason", "x")
     assert fixes() == []
@@ -222,9 +230,11 @@ def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books, tr
 
 @pytest.mark.parametrize("kind", ["refusal", "503"])
 def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books, settings, kind, trialing):
-    """Nor is it given up: the trial runs again, and its records are live as they should be."""
+    """The failed step of an undone activation does not prevent a fix of its trial. The step can't be given up either,
+    because the trial runs again and its records are live as they should be."""
     settings.DISPATCH_RETRY_SECONDS = []
-    desk.sandbox.fault(path=BILLING, kind=kind, count=2 if kind == "refusal" else 1)  # refused, it goes out once more
+    # a refused cancel goes out once more
+    desk.sandbox.fault(path=BILLING, kind=kind, count=2 if kind == "refusal" else 1)
     desk.play(activation())
     desk.wait_out()
     assert (desk.state("A1"), desk.state("T1"), desk.records("T1")) == ("failed", "trialing", {A: "live"})
@@ -298,7 +308,8 @@ def test_a_fix_that_failed_troubles_nobody_once_the_books_agree(desk, books, tri
 
 
 def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books, active):
-    """The order is taken back between the comparison and the call: the finding is no longer true."""
+    """Between the comparison and the call, our record becomes deleted. The difference that the fix would correct no
+    longer exists, so nothing is sent."""
     books.lose("A1")
     books.reconcile("--fix")
     BillingRecord.objects.filter(order__number="A1").update(state="deleted")
@@ -306,11 +317,12 @@ def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books, active):
     assert (desk.step("A1", "fix_create_billing").state, books.live()) == ("done", [])
 
 
-# --- the restored dump of issue 9
+# --- a database restored from a dump (issue 9)
 
 
 def test_a_restored_desk_does_no_harm(desk, books, capsys, trialing):
-    """Before the dump three activations waited for BPM and one trial ran; then all went on, and the dump came back."""
+    """At the time of the dump three activations waited for BPM and one trial ran. Then all of them went on, and the
+    dump was restored. A fix changes nothing at the big-data side."""
     desk.play(*(activation(f"A{n}", f"x{n}.example.com", of="T1", start="20231020") for n in (1, 2, 3)))
     first = Order.objects.get(number="A1")
     assert first.first
@@ -334,7 +346,8 @@ def test_a_restored_desk_does_no_harm(desk, books, capsys, trialing):
 
 
 def test_with_four_eyes_a_fix_is_asked_for_order_by_order(desk, books, active, client, settings):
-    """Without numbers and a reason it is refused, and nothing is put right before somebody else confirms it."""
+    """Under four eyes a fix without numbers and a reason is refused. Nothing is corrected before a second person
+    confirms the request."""
     settings.FOUR_EYES = {"fix": 0}
     clerk, judge = staff("fix_difference", name="li"), staff("confirm_act", "view_askedact", name="wang")
     before = books.lose("A1")
@@ -354,7 +367,8 @@ def test_with_four_eyes_a_fix_is_asked_for_order_by_order(desk, books, active, c
 
 @pytest.mark.parametrize("named", [True, False])
 def test_an_emergency_puts_right_at_once_and_is_told(desk, books, active, settings, named):
-    """With an order or with all of them: an event, an incident, and a mail to each who could have confirmed it."""
+    """An emergency fix, of one order or of all, is carried out at once. It leaves an event, an incident, and a mail to
+    each person who could have confirmed the fix."""
     settings.FOUR_EYES, before = {"fix": 0}, books.lose("A1")
     judge = staff("confirm_act", name="wang")
     User.objects.filter(pk=judge.pk).update(email="wang@example.com")

@@ -1,4 +1,4 @@
-"""`--force` repeats what was accepted, and nothing depends on it (contract 3.9, 7)."""
+"""`--force` sends an accepted step again, and nothing depends on the answer (contract 3.9, 7)."""
 
 from django.utils import timezone
 
@@ -76,7 +76,8 @@ def test_a_repeat_that_was_refused_can_be_given_up(desk, trialing):
 
 
 def test_a_creation_is_not_repeated_once_a_change_gave_its_records_another_end(desk):
-    """They are live as it left them, but it would give them their old end again."""
+    """The change gave the trial's live records another end. A repeated create would set the old end again, so it is
+    refused."""
     desk.play(trial("T1", A), change("C1", BizEnd="20251231"))
     ends = desk.held_there("T1")[A]["cancelTime"]
     assert force("T1", "--channel", "billing") == 1

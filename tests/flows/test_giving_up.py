@@ -50,7 +50,7 @@ def test_a_change_is_applied_with_what_it_really_did(desk):
     desk.play(trial("T1", A, B))
     desk.post(change("C1", B, C))
     [work] = desk.claim()
-    desk.end(work)  # the sandbox did not see the cancel: pretend that it did
+    desk.end(work)  # the cancel did not reach the sandbox, so the next line removes the record there
     desk.sandbox.partners.store.delete_record({"jobId": "T1", "productId": "1", "domain": A})
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.deliver()
@@ -127,7 +127,7 @@ def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident
 
 @pytest.mark.parametrize("by_name", [True, False])
 def test_a_given_up_start_days_cancel_can_be_sent_after_all(desk, by_name):
-    """The order stays active meanwhile, also where it is refused once more."""
+    """The order stays active until the cancel is accepted, also if the cancel is refused once more."""
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=4)
     desk.sweep("2023-09-21 00:00:05")
@@ -178,7 +178,8 @@ def test_a_given_up_deletion_can_be_sent_after_all(desk, active):
 
 
 def test_a_change_counts_once_its_last_step_has_ended(desk, trialing):
-    """a stays live and b is made all the same: the trial has both, and the activation behind is planned on that."""
+    """C1 replaces the domain a by b. The cancel of a is given up, so a stays live, but the record of b is still
+    created. So the trial has both domains, and the activation behind C1 is planned with both."""
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     desk.play(change("C1", B), activation("A1"))
     give(desk, "C1")
@@ -198,7 +199,8 @@ def test_an_incident_of_an_unknown_record_is_not_resolved_by_hand(desk, settings
 
 
 def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings, trialing):
-    """The desk keeps and answers BBOSS's withdrawal of it; there is nothing left to undo."""
+    """C1 is already withdrawn, because giving up its step left nothing of it in effect. BBOSS's withdrawal of C1 is
+    kept and answered, and there is nothing left to undo."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(change("C1", A, B))
@@ -225,7 +227,8 @@ def test_a_question_is_asked_until_it_is_answered(desk, settings):
 
 
 def test_an_activation_cancels_what_a_given_up_cancel_left_live(desk, trialing):
-    """The change made the record of the other service type; the one that it could not cancel is live beside it."""
+    """The change created the record of the new service type, but could not cancel the record of the old one. So both
+    records are live until an activation cancels both."""
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     desk.play(change("C1", BusinessType="4"))
     give(desk, "C1", "cancel_trial_billing")

@@ -1,4 +1,5 @@
-"""Orders that wait: nothing is lost, and they go on by themselves or when staff choose (contract 2.4, 3.10)."""
+"""Orders that are held: nothing is lost, and the orders go on by themselves or when staff decide (contract 2.4,
+3.10)."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -52,7 +53,8 @@ def test_an_activation_before_its_trial_waits_and_goes_on(desk):
 
 
 def test_those_who_came_before_the_trial_go_on_in_order_of_arrival(desk):
-    """3.9 (1) First claim: for those that waited, when the trial arrives, in order of arrival."""
+    """Contract 3.9 (1), First claim: activations that came before their trial take the claim when the trial arrives,
+    in order of arrival."""
     desk.play(change("C1", "a.example.com", "b.example.com"))
     desk.play(activation("A1", "x.example.com"), activation("A2", "y.example.com"), change("C2", "z.example.com"))
     desk.play(trial())
@@ -68,7 +70,8 @@ def test_those_who_came_before_the_trial_go_on_in_order_of_arrival(desk):
 
 
 def test_both_in_the_same_moment_are_brought_together_by_the_sweep(desk, monkeypatch):
-    """The trial's transaction did not see the activation, nor the other way round."""
+    """The trial and the activation are received at the same moment: neither transaction sees the other order. The
+    sweep connects the two orders."""
     desk.post(activation())
     with monkeypatch.context() as patch:
         patch.setattr(receive, "settle_followers", lambda *args, **kwargs: None)
@@ -83,7 +86,7 @@ def test_a_trial_whose_attribution_is_unknown_waits_and_its_followers_with_it(de
     desk.play(activation("A1"), change("C0", "c.example.com"))
     desk.play(trial("T1", **UNKNOWN), activation("A2", "x.example.com"), change("C1", "b.example.com"))
     assert_held(desk, "T1", "attribution_unknown")
-    assert_held(desk, "A1", "trial_held", mails=2)  # it waited for the trial before
+    assert_held(desk, "A1", "trial_held", mails=2)  # two mails, because A1 was held before for its unknown trial
     assert_held(desk, "A2", "trial_held")
     assert_held(desk, "C1", "claim_held")
     assert TrialClaim.objects.get().activation.number == "A1"
@@ -91,7 +94,8 @@ def test_a_trial_whose_attribution_is_unknown_waits_and_its_followers_with_it(de
 
 
 def test_staff_choose_the_attribution_and_all_go_on(desk):
-    """3.9 (3): what was shown of an order while it was held is not kept."""
+    """Contract 3.9 (3): the customer and attribution that a held order shows are not kept. The plan reads them from
+    the trial."""
     desk.play(trial("T1", **UNKNOWN), change("C1", "a.example.com", "b.example.com"), activation("A1"))
     Order.objects.filter(number="A1").update(attribution="SH", enterprise_id="other", enterprise_name="other")
     choose("T1", "GD")
@@ -106,7 +110,7 @@ def test_staff_choose_the_attribution_and_all_go_on(desk):
 
 
 def shown_to(letters: str) -> set[str]:
-    """The orders in the list of a person who is limited to an attribution."""
+    """Returns the orders in the list of a person who is limited to this attribution."""
     user = factories.UserFactory(letters=[letters])
     user.groups.set(Group.objects.filter(name="业务人员"))
     staff = Client()
@@ -119,11 +123,12 @@ def shown_to(letters: str) -> set[str]:
 
 @pytest.mark.whole
 def test_an_order_that_is_held_before_its_plan_is_seen_with_its_trial(desk):
-    """Whoever sees the trial sees what waits for it, with the trial's customer; nobody else does."""
+    """A person who may see a trial also sees the orders that wait for it, with the trial's customer. Nobody else sees
+    those orders."""
     desk.play(trial("T1", Attribution="GD"), withdrawal("T1"), activation("A1", of="T1"), change("C1", "b.example.com"))
     desk.play(activation("A2", of="T2"), change("C2", "b.example.com", of="T2"))
     assert shown_to("GD") == {"T1", "A1", "C1"}
-    assert shown_to("BJ") == set()  # nobody knows whose A2 and C2 are
+    assert shown_to("BJ") == set()  # A2 and C2 have no attribution yet, because their trial is unknown
     desk.play(trial("T2", **UNKNOWN))
     assert shown_to("GD") == {"T1", "A1", "C1"}
     assert [desk.order(number).enterprise_id for number in ("A2", "C2")] == [UNKNOWN["EnterpriseID"]] * 2
@@ -148,10 +153,10 @@ def test_an_attribution_is_chosen_only_from_the_list_and_only_where_it_is_asked_
 
 
 def test_a_subsequent_activation_without_domains_is_refused_where_that_is_known(desk, active):
-    """2.4: 20505 if it is known at receipt."""
+    """Contract 2.4: the answer is 20505 if the desk knows at receipt that the activation is subsequent."""
     assert desk.refused(activation("A2"))[0] == "20505"
     desk.play(trial("T2", **UNKNOWN), activation("B1", of="T2"))
-    assert desk.refused(activation("B2", of="T2"))[0] == "20505"  # B1 has the claim, though the trial is held
+    assert desk.refused(activation("B2", of="T2"))[0] == "20505"  # B1 has the claim, although its trial is held
 
 
 def test_a_subsequent_activation_without_domains_that_waited_is_held(desk):
@@ -162,7 +167,8 @@ def test_a_subsequent_activation_without_domains_that_waited_is_held(desk):
 
 
 def test_a_repeat_of_a_first_activation_without_domains_is_answered_as_before(desk, trialing):
-    """2.3: the same order again answers 00000 with the first transIDH, although another would be refused by now."""
+    """Contract 2.3: the same order again is answered 00000 with the first transIDH, although a new order with this
+    content would be refused by now."""
     first = desk.post(activation())["transIDH"]
     desk.deliver()
     assert desk.post(activation())["transIDH"] == first
@@ -192,7 +198,8 @@ def test_who_names_a_closed_trial_is_held_for_staff(desk, close, follower):
 
 
 def test_a_trial_runs_through_its_last_day_and_ends_behind_it_though_it_is_claimed(desk):
-    """3.9 (19). The activation that starts later goes on all the same."""
+    """Contract 3.9 (19): a trial ends after its last day, also if an activation that starts later has claimed it. That
+    activation goes on."""
     desk.play(trial("T1", BizEnd="20230925"), trial("T2", BizEnd="20230925"), activation(of="T2", start="20230930"))
     desk.sweep("2023-09-25 23:59:59")
     assert desk.state("T1") == "trialing"
@@ -211,7 +218,8 @@ def test_a_trial_ends_on_the_day_that_its_last_change_says(desk, end, state):
 
 
 def test_a_change_is_held_while_an_activation_holds_the_claim(desk):
-    """3.9 (2) One line per trial; 3.10."""
+    """A change is held while an activation holds the claim, and goes on once the activation is withdrawn (contract 3.9
+    (2) One line per trial; 3.10)."""
     desk.play(trial(), activation("A1", start="20230930"), change("C1", "b.example.com"))
     assert_held(desk, "C1", "claim_held")
     assert desk.alive_there("T1") == ["a.example.com"]
@@ -222,7 +230,9 @@ def test_a_change_is_held_while_an_activation_holds_the_claim(desk):
 
 
 def test_an_activation_that_arrives_while_the_trial_is_being_compensated_waits_and_is_first(desk, active):
-    """3.9 (2): planned after it; 3.10: nobody is subsequent to an activation that is undone."""
+    """Contract 3.9 (2): an activation that arrives while the trial is being compensated is planned after the
+    compensation. Contract 3.10: it is the first activation, because no order is subsequent to an activation that is
+    undone."""
     desk.post(withdrawal("A1"))
     desk.post(activation("A2"))
     assert_held(desk, "A2", "trial_busy")

@@ -1,4 +1,5 @@
-"""The table of 3.10 once more, each row while a call is in the air; any answer may come afterwards."""
+"""The rows of the table in contract 3.10, each played while a call has no answer yet. Afterwards the call is accepted
+or refused, or its outcome is unknown."""
 
 import pytest
 
@@ -18,7 +19,7 @@ answers = pytest.mark.parametrize("answer", ANSWERS)
 
 
 def in_the_air(desk, step: str, *contents: dict, partner: str = "bigdata"):
-    """Posts the contents and carries everything out until this step's call has begun; gives the call's work."""
+    """Posts the contents and carries out all steps until this step's call has begun. Returns the work of that call."""
     for content in contents:
         desk.post(content)
     for _ in range(20):
@@ -30,13 +31,13 @@ def in_the_air(desk, step: str, *contents: dict, partner: str = "bigdata"):
 
 
 def send_really(desk, work):
-    """To the sandbox, so that it holds what we believe."""
+    """Sends the call to the sandbox, so that the sandbox has the records that the desk expects."""
     outcome = send_step(work)
     desk.end(work, outcome.result, data=outcome.data, code=outcome.code)
 
 
 def answer_now(desk, work, answer: str):
-    """The call's answer comes. A call that was accepted, or may have been, has acted at the partner."""
+    """Records the call's answer. Unless the answer is a refusal, the call has acted at the partner."""
     if answer != "refused":
         send_step(work)
     desk.end(work, **ANSWERS[answer])
@@ -44,7 +45,7 @@ def answer_now(desk, work, answer: str):
 
 
 def assert_nothing_is_left(desk):
-    """No claim without its activation, no record on either side that the other does not know."""
+    """Checks that both sides have the same live records and that no rule was violated."""
     assert desk.sandbox.state()["violations"] == []
     for number in ("T1", "A1", "A2"):
         ours = [name for name, state in desk.records(number).items() if state == "live"] if desk.knows(number) else []
@@ -53,7 +54,8 @@ def assert_nothing_is_left(desk):
 
 @answers
 def test_a_change_comes_while_the_claims_call_is_in_the_air(desk, answer, trialing):
-    """A change while an activation holds the claim is held; if that is compensated, it goes on."""
+    """A change of a trial is held while an activation holds the claim on the trial. If the activation is compensated,
+    the change goes on."""
     work = in_the_air(desk, "cancel_trial_billing", activation("A1"))
     desk.post(change("C1", B))
     assert desk.order("C1").held_because == "claim_held"
@@ -67,7 +69,7 @@ def test_a_change_comes_while_the_claims_call_is_in_the_air(desk, answer, triali
 
 @answers
 def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, answer, trialing):
-    """It is a subsequent one, and stays so."""
+    """The second activation of a trial is a subsequent one, and stays so even if the first activation fails."""
     work = in_the_air(desk, "create_billing", activation("A1"))
     desk.post(activation("A2", X))
     assert desk.order("A2").first is False
@@ -80,7 +82,7 @@ def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, ans
 
 @pytest.mark.parametrize("follower", [activation("F"), change("F", B)], ids=["activation", "change"])
 def test_orders_for_a_trial_whose_withdrawal_is_in_the_air(desk, follower, trialing):
-    """The trial stays withdrawn: the orders are held for staff."""
+    """While a trial is being withdrawn, a new order for it is held for staff, because the trial stays withdrawn."""
     work = in_the_air(desk, "cancel_trial_billing", withdrawal("T1"))
     desk.post(follower)
     assert desk.order("F").held_because == "trial_closed"
@@ -104,7 +106,8 @@ def test_a_change_is_withdrawn_while_its_call_is_in_the_air(desk, step, answer, 
 @answers
 @pytest.mark.parametrize("step", ["create_billing", "cancel_trial_billing"])
 def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(desk, step, answer, trialing):
-    """Again: the withdrawal's first transIDH. The original message: its own first transIDH, and it stays withdrawn."""
+    """The same withdrawal again is answered with the withdrawal's first transIDH. The original message again is
+    answered with its own first transIDH, and the order stays withdrawn."""
     original = desk.post(activation("A1"))["transIDH"]
     work = in_the_air(desk, step)
     first = desk.post(withdrawal("A1"))["transIDH"]
@@ -120,7 +123,8 @@ def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(
 
 @answers
 def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer, trialing):
-    """The decision is recorded and changes nothing; the answer of the call to BPM changes nothing either."""
+    """BPM's decision about an order that is being withdrawn is recorded and changes nothing. The answer of the call to
+    BPM changes nothing either."""
     work = in_the_air(desk, "start_bpm", activation("A1"))
     desk.post(withdrawal("A1"))
     assert desk.approve("A1", "reject") == 200
@@ -133,7 +137,8 @@ def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer, trial
 
 @answers
 def test_a_reject_comes_while_billing_is_in_the_air(desk, settings, answer):
-    """After billing went out, without a finished pass before: compensation, once the call's outcome is known."""
+    """A reject that comes after billing began, without a finished pass before, compensates the order once the billing
+    call's outcome is known."""
     settings.SUBSEQUENT_BILLING = "at_once"
     desk.play(trial("T1", A), activation("A1"))
     work = in_the_air(desk, "create_billing", activation("A2", X))
@@ -146,7 +151,8 @@ def test_a_reject_comes_while_billing_is_in_the_air(desk, settings, answer):
 
 @answers
 def test_the_other_decision_comes_while_billing_is_in_the_air(desk, answer):
-    """Finished pass, then reject: recorded with an incident, staff decide."""
+    """A finished pass is followed by a reject while billing is sent. The reject is recorded with an incident, and
+    staff decide."""
     desk.play(trial("T1", A), activation("A1"), activation("A2", X))
     desk.approve("A2", "pass", "bpm-1-1")
     work = in_the_air(desk, "create_billing")
@@ -159,7 +165,8 @@ def test_the_other_decision_comes_while_billing_is_in_the_air(desk, answer):
 
 @answers
 def test_bboss_sends_what_staff_entered_while_its_call_is_in_the_air(desk, answer):
-    """It is accepted, and the incident stays whatever becomes of the call."""
+    """BBOSS's message for an order that staff entered is accepted. The incident about the different content stays,
+    whatever the call's outcome is."""
     content, faults = read_trial(trial("T1", A))
     assert not faults
     enter_order(content, raw=trial("T1", A), by="staff:wang")

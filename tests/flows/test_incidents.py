@@ -1,4 +1,5 @@
-"""One incident for each cause, one mail when it opens and one when it closes (contract 3.5, 3.9 Mail)."""
+"""One incident for each cause, with one mail when the incident opens and one when it closes (contract 3.5, 3.9
+Mail)."""
 
 import contextlib
 import threading
@@ -28,7 +29,7 @@ BY = "staff:lisi"
 
 
 def refuse(desk, *numbers: str, message: str = "域名未备案"):
-    """Posts trials that the big-data side refuses."""
+    """Posts trials whose records the big-data side refuses."""
     desk.sandbox.fault(path=BILLING, kind="refusal", count=len(numbers), code=400, message=message)
     for number in numbers:
         desk.post(TRIAL | {"OrderNum": number})
@@ -44,7 +45,8 @@ def subjects() -> list[str]:
 
 
 def test_a_second_cause_of_an_order_within_a_minute_is_mailed_through_the_next_order(desk):
-    """One mail says that the order stopped; its page has both causes."""
+    """An order's first cause is mailed, and its page shows both causes. The second cause within a minute is mailed
+    only through another order that it stops."""
     first, second = OrderFactory(number="100T1"), OrderFactory(number="100T2")
     now = timezone.now()
     for order, code in ((first, "code_400"), (first, "code_401"), (second, "code_401")):
@@ -128,13 +130,14 @@ def test_the_same_order_refused_for_another_reason_stands_under_that_one_only(de
 
 
 def refused(words: str) -> dict:
-    """How a client tells a partner's refusal."""
+    """Returns a partner's refusal in the form in which a client reports it."""
     return {"detail": f"answered: {words}", "params": {"code": "partner_words", "words": words}}
 
 
 @pytest.mark.whole
 def test_a_hundred_refusals_that_name_a_hundred_domains_are_one_incident(db):
-    """One mail for each attribution: its SA is told when its first order joins, and once more when all is over."""
+    """Refusals that differ only in names, times and numbers share one incident. For each attribution, the solution
+    architect (SA) gets one mail when its first order joins and one when all is over."""
     letters = ["BJ", "SH", "GD", "BJ", None]
     orders = [OrderFactory(attribution_id=letters[number % 5]) for number in range(100)]
     for number, order in enumerate(orders):
@@ -230,7 +233,7 @@ def test_a_breaker_is_told_at_its_opening_and_its_closing(desk, settings):
     close_troubles(incident.affected.get().order, now=timezone.now(), by="test")
     desk.deliver(after=120)
     incident.refresh_from_db()
-    assert (incident.state, len(mail.outbox)) == ("resolved", 2)  # opened, over
+    assert (incident.state, len(mail.outbox)) == ("resolved", 2)  # two mails: the incident opened, and it is over
 
 
 @pytest.fixture
@@ -262,7 +265,8 @@ def test_acknowledged_it_still_ends_by_itself_and_is_not_taken_up_again(desk, in
     assert events("incident_handed_over").get().data["incident"] == incident.pk
     resend(desk, "100T1", "100T2")
     incident.refresh_from_db()
-    assert (incident.state, len(mail.outbox)) == ("resolved", 3)  # opened, handed over, over
+    # three mails: the incident opened, it was handed over, and it is over
+    assert (incident.state, len(mail.outbox)) == ("resolved", 3)
     for service in (ignore_incident, resolve_incident):
         with pytest.raises(NotAllowedError, match="resolved"):
             act(service, incident, reason="线下处理")
@@ -287,7 +291,7 @@ def test_ignored_it_stays_so_for_its_orders_and_others_open_a_new_one(desk, inci
 
 
 def test_resolved_by_hand_it_stays_for_the_orders_that_still_stand(desk, incident):
-    """Nobody is told that it is over before it is."""
+    """While orders still stand, an incident can't be resolved for them, and nobody is told that it is over."""
     with pytest.raises(NotAllowedError, match=r"all its orders \(1\) still stand"):
         act(resolve_incident, incident, reason="线下处理")
     AffectedOrderFactory(incident=incident, order=OrderFactory(state="active"))
@@ -345,7 +349,7 @@ def test_the_mail_of_an_end_says_go_on_only_of_orders_that_do(desk, resent, told
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", sorted(BOOKS_ONLY))
 def test_what_only_the_books_end_is_neither_resolved_nor_ignored_by_hand(code, admin_user):
-    """3.9 (14): staff can take such an incident up, but only the books or `accept` end it."""
+    """Contract 3.9 (14): staff can acknowledge such an incident, but only the books or `accept` end it."""
     order = OrderFactory()
     incident = open_incident(order, partner="bigdata", step="", code=code, detail="x", now=NOW)
     for service, act_word in ((resolve_incident, "resolved"), (ignore_incident, "ignored")):
@@ -371,7 +375,8 @@ def test_notes_are_added_and_owners_change(incident, admin_user):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
 class TestLocks:
-    """A holder of one incident's lock does not stop those who need another, and nobody for ever."""
+    """A transaction that holds the lock of one incident does not delay transactions that need another incident. It
+    delays no transaction for ever."""
 
     HOLD = {"partner": "order", "step": "", "detail": ""}
 
@@ -385,7 +390,8 @@ class TestLocks:
             assert desk.post(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})["response"]["rspCode"] == "00000"
 
     def test_for_its_own_hold_it_waits_only_so_long(self, held, desk, monkeypatch):
-        """Then BBOSS is told to send the order again; nothing was stored."""
+        """The intake waits only a limited time for the lock of the incident that it needs. Then BBOSS is told to send
+        the order again, and nothing is stored."""
         monkeypatch.setattr(incidents, "LONGEST_WAIT", "200ms")
         order = TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"}
         with held(**self.HOLD, code="attribution_unknown"):
@@ -400,7 +406,8 @@ class TestLocks:
 
     @pytest.fixture
     def held(self):
-        """`with held(**cause):` another transaction has opened this incident and does not end."""
+        """Returns a context manager. Inside `with held(**cause):` another transaction has opened this incident and
+        does not end."""
 
         @contextlib.contextmanager
         def holding(**cause):
@@ -425,7 +432,8 @@ class TestLocks:
 @pytest.mark.whole
 @pytest.mark.django_db(transaction=True)
 def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring():
-    """A batch of answers locks at once, in one sequence, all that it opens and closes."""
+    """A batch of answers locks all incidents that it opens or closes at once and in a fixed order, so that two batches
+    can't deadlock."""
     causes = [("bigdata", "code_400"), ("bpm", "code_422"), ("order", "trial_unknown"), ("order", "claim_held")]
 
     def work(mine: list[tuple[str, str]]):
@@ -442,7 +450,8 @@ def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_open_the_same_incidents_at_once():
-    """Each works in one transaction, in opposite sequence: neither waits for ever, and no attempt is lost."""
+    """Each worker opens two incidents in one transaction, and the workers open them in opposite order. Neither worker
+    waits for ever, and both incidents count every attempt."""
     first, second = OrderFactory(), OrderFactory()
     codes = ["code_400", "code_422"]
 
@@ -459,7 +468,8 @@ def test_two_workers_open_the_same_incidents_at_once():
 
 
 def test_a_mail_about_a_whole_order_leaves_no_line_half_empty(desk):
-    """An activation without its trial has no customer, attribution or domains, and its incident no detail."""
+    """A mail about a whole order has no line that ends in an empty value. For example, an activation without its trial
+    has no customer, attribution or domains, and its incident has no detail."""
     desk.post(contents.activation("A1"))
     desk.play(contents.trial("T2"), contents.change("C1", "b.example.com", of="T2"))
     desk.play(contents.activation("A2", of="T2", start="20230930"), contents.withdrawal("C1"))

@@ -1,4 +1,4 @@
-"""Late undoing: the desk does not erase by itself what a customer owes (contract 3.9, 16)."""
+"""Late undoing: the desk does not delete by itself the records of what a customer owes (contract 3.9, 16)."""
 
 import pytest
 from django.utils import timezone
@@ -18,7 +18,7 @@ WHO = {"reason": "客户要求", "by": "command:test"}
 
 @pytest.fixture
 def live(desk):
-    """An activation that has been live for a month."""
+    """Returns a desk with an activation that has been live for a month."""
     desk.play(trial("T1", A), activation("A1"))
     desk.at("2023-10-20 09:00:00")
     return desk
@@ -39,7 +39,7 @@ def test_bbosss_withdrawal_is_kept_and_asks_staff(live):
 
 @pytest.mark.parametrize("how, left", [("cancel", {A: "cancelled"}), ("delete", {A: "deleted"})])
 def test_staff_choose_how(live, how, left):
-    """Cancelling keeps the start and ends now."""
+    """With `cancel` the records keep their start and end now. With `delete` the records are removed."""
     live.play(withdrawal("A1"), activation("A2", B))
     before = live.held_there("A1")[A]
     staff(live, how=how)

@@ -16,7 +16,8 @@ TWO = ("a.example.com", "b.example.com")
 
 
 def test_a_lease_runs_from_before_the_claim(desk, settings, monkeypatch):
-    """If a claim takes too much of the lease, no time is left for the call, and the step is handed back."""
+    """The lease counts from before the claim. If the claim takes too long, too little of the lease is left for the
+    call, and the step is handed back."""
     settings.DISPATCH_LEASE_SECONDS = settings.PARTNER_TIMEOUT_SECONDS + 6
     really, slow = loop.claim, [1.2]
 
@@ -46,7 +47,8 @@ def test_a_claim_is_bounded_by_records(desk, monkeypatch):
         desk.post(trial(f"T{number}", *TWO))
     claimed = [[work.dispatch_id for work in desk.claim()] for _ in range(4)]
     assert [len(rows) for rows in claimed] == [2, 2, 1, 0]
-    assert sum(claimed, []) == list(Dispatch.objects.order_by("pk").values_list("pk", flat=True))  # longest due first
+    # the steps that have been due longest come first
+    assert sum(claimed, []) == list(Dispatch.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def test_what_is_larger_than_the_bound_is_claimed_alone(desk, monkeypatch):
@@ -68,7 +70,8 @@ def test_the_bound_counts_all_partners_together(desk, monkeypatch):
 
 
 def test_what_is_in_flight_to_a_partner_is_bounded_too(desk, monkeypatch):
-    """Bodies in flight fill the memory as well: nothing more is claimed for a partner with so much in flight."""
+    """The request bodies of calls in flight also need memory. So nothing more is claimed for a partner whose calls in
+    flight have the allowed number of records."""
     monkeypatch.setattr(leases, "RECORDS_A_CLAIM", 2)
     monkeypatch.setattr(loop, "RECORDS_IN_FLIGHT", 4)
     monkeypatch.setattr(loop, "RECHECK_AFTER", 0)
@@ -90,7 +93,8 @@ def in_flight(drain) -> int:
 
 
 def test_every_step_says_how_large_it_is(desk):
-    """The number of records, or of domains if a step names domains, without reading its JSON."""
+    """A step's size is its number of records, or of domains if the step names domains. The size is stored, so that
+    nobody has to read the step's JSON."""
     desk.play(trial("T1", *TWO), change("C1", "b.example.com", "c.example.com", "d.example.com"))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"))

@@ -1,4 +1,4 @@
-"""A step whose worker dies is not tried for ever, and takes no other step with it (contract 3.5)."""
+"""A step whose worker dies is not tried for ever, and does not stop other steps (contract 3.5)."""
 
 import threading
 
@@ -15,7 +15,7 @@ STEP = "create_trial_billing"
 
 
 def lose(desk, *works):
-    """Their worker dies: the leases run out."""
+    """The worker that claimed these steps dies, so that their leases run out."""
     assert works
     desk.clock.shift(61)
 
@@ -109,7 +109,8 @@ def test_nothing_is_compensated_for_it(desk, step, trialing):
 
 
 def test_it_can_be_sent_again_under_its_key(desk):
-    """Its worker has died six times: once among others, five times alone."""
+    """The step's worker has died six times: once while it sent other steps too, and five times while it sent only this
+    step. A resend sends the step again under its key."""
     desk.post(trial("T1"))
     for _ in range(6):
         lose(desk, *desk.claim())
@@ -126,7 +127,8 @@ def test_it_can_be_sent_again_under_its_key(desk):
 
 
 def test_the_losses_of_a_step_that_is_undone_meanwhile(desk, trialing):
-    """The desk still settles the billing: it fails as lost, and the withdrawal waits for it."""
+    """The order of a billing step is withdrawn after the step lost its worker. The step is still tried until it fails
+    as lost, because the withdrawal waits for its outcome."""
     desk.post(activation("A1"))
     while desk.step("A1", "create_billing").state != "due":
         for work in desk.claim():
@@ -165,7 +167,8 @@ def watched(monkeypatch):
 
 
 def test_a_drain_sends_it_alone_and_first(desk, watched):
-    """It may have killed the worker, so nothing else is in flight beside it."""
+    """A step that lost a worker may have killed it. So a drain (one run of the sending loop) sends such steps first,
+    and no other call runs beside them."""
     for number in range(3):
         desk.post(trial(f"L{number}"))
     lose(desk, *desk.claim())
@@ -180,7 +183,8 @@ def test_a_drain_sends_it_alone_and_first(desk, watched):
 
 
 def test_a_drain_does_not_keep_others_waiting_for_long(desk, watched, monkeypatch):
-    """After a while steps that never lost a worker go first; the rest follow when nothing else is due."""
+    """After a limited time with isolated steps, a drain (one run of the sending loop) first sends the steps that never
+    lost a worker. The isolated steps follow when nothing else is due."""
     monkeypatch.setattr(loop, "ISOLATED_FOR", -1.0)
     desk.post(trial("L0"))
     lose(desk, *desk.claim())

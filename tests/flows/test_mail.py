@@ -1,4 +1,5 @@
-"""Mail through the outbox to a real SMTP server: at least once, each alone, blocking nothing (contract 3.9, Mail)."""
+"""Mail through the outbox to a real SMTP server. Each mail is sent at least once and on its own, and blocks nothing
+else (contract 3.9, Mail)."""
 
 import re
 
@@ -87,7 +88,8 @@ def test_a_mail_that_a_rule_switches_off_goes_to_nobody_and_says_so(desk, smtp, 
 
 
 def test_mails_to_nobody_say_nothing_of_the_server_and_hold_up_none(desk, smtp, monkeypatch):
-    """An open breaker stays open, and whatever comes behind them is found at once."""
+    """Mails without a recipient are done without the mail server, so the server's open breaker stays open. A mail with
+    a recipient behind them is still found at once."""
     MailRule.objects.create(event="mail_sent_to_bpm", to_sa=False, to_copies=False)
     down = Breaker.objects.create(partner="mail", failures=20, opened_at=timezone.now(), probe_at=timezone.now())
     order, seen = make.OrderFactory(), []
@@ -110,7 +112,8 @@ def test_without_a_contact_the_default_one_gets_it(desk, smtp, case):
 
 
 def test_what_is_held_before_its_plan_is_mailed_to_its_trials_people(desk, smtp, beijing):
-    """It has no attribution yet, and the default contact is for attributions without a contact."""
+    """An order that is held before its plan has no attribution yet. Its mail goes to the people of its trial's
+    attribution, not to the default contact."""
     desk.play(trial("T1"), activation("A1"), change("C1", "b.example.com"))
     assert desk.order("C1").held_because == "claim_held"
     assert [recipient for [recipient], message in smtp.got if "C1" in message["Subject"]] == ALL
@@ -136,19 +139,19 @@ def test_a_refusal_for_good_is_an_incident_and_the_order_goes_on(desk, smtp, cas
     trouble = AffectedOrder.objects.get(order__number=number, closed_at=None)
     assert trouble.incident.partner == "mail"
     desk.deliver()
-    assert smtp.got == []  # no mail about a mail that could not be sent
+    assert smtp.got == []  # there is no mail about a mail that could not be sent
 
 
 def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(desk, smtp, case):
-    """Also by the next worker, where one died after sending: the server took the mail, and we do not know (contract
-    3.9, 12)."""
+    """A mail keeps its Message-ID when it is sent again. This also holds for the next worker if a worker died after
+    sending, because the server may have accepted the mail (contract 3.9, 12)."""
     smtp.answers = ["451 try later"]
     desk.play_case(case(1))
     assert smtp.got == []
     first = Mail.objects.get().message_id
     desk.clock.shift(15)
     [work] = desk.claim("mail")
-    send_step(work)  # its outcome is lost
+    send_step(work)  # the outcome of this call is lost
     desk.deliver(after=61)
     assert [message["Message-ID"] for _, message in smtp.got] == [first] * 2
     assert (Mail.objects.get().attempts, Mail.objects.get().state) == (3, "done")
@@ -187,7 +190,8 @@ def test_a_mail_about_a_file_says_what_is_wrong_in_words(desk):
 
 
 def test_an_acceptance_that_was_recorded_without_its_mail_is_mailed_once(desk, smtp, beijing, trialing, monkeypatch):
-    """As of an order that was opened again meanwhile."""
+    """The mail of an acceptance is missing, as it can be for an order that was reopened meanwhile. The sweep writes
+    the mail, and only once."""
     with monkeypatch.context() as missing:
         missing.setattr("orders.sending.outcome_effects.tell_accepted", lambda done, *, now: None)
         desk.play(activation("A1", "a.example.com"))
@@ -248,7 +252,8 @@ def test_deliver_waits_for_a_mail_that_is_tried_again_within_seconds(desk, smtp,
 
 
 def test_a_claim_of_mails_is_bounded_by_their_domains_too(desk, monkeypatch):
-    """Their domains go into their texts, and many would fill the memory (contract 3.9, 10)."""
+    """A claim of mails is limited by their orders' domains, because the domains go into the mails' texts and many
+    would fill the memory (contract 3.9, 10)."""
     monkeypatch.setattr("orders.outbox.leases.RECORDS_A_CLAIM", 3)
     for number in ("A1", "A2"):
         order = make.OrderFactory(number=number)
@@ -271,7 +276,7 @@ def test_mails_about_no_order_are_sent_again_by_a_filter(desk, smtp, capsys):
 
 
 def stop_and_go_on() -> Order:
-    """An order that a fault stopped, and that goes on again before anything was sent."""
+    """Returns an order that a fault stopped. The test lets the order go on before its mail was sent."""
     order = make.OrderFactory(attribution_id="BJ")
     open_incident(order, partner="bigdata", step="create_billing", code="http_503", detail="x", now=timezone.now())
     return order
@@ -287,7 +292,8 @@ def subjects(smtp) -> list[str]:
 
 
 def test_what_was_over_before_it_could_be_mailed_is_one_mail_that_says_both(desk, smtp, beijing):
-    """The server was away between: neither comes twice, and none after the other."""
+    """The mail server was down between an incident's begin and end. Then one mail reports both, neither is reported
+    twice, and no mail follows."""
     smtp.answers = ["451 try later"] * 3
     order = stop_and_go_on()
     desk.deliver()

@@ -1,4 +1,5 @@
-"""An order with more domains than one SQL statement takes values, and one with as many as are allowed."""
+"""An order with more domains than one SQL statement can have values, and an order with the allowed maximum of
+domains."""
 
 import json
 
@@ -11,12 +12,13 @@ from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 
 MANY = [f"d{number}.example.com" for number in range(2000)]
-MOST = 1500  # insert_rows: a hundred rows of a dozen columns
+MOST = 1500  # `insert_rows` inserts about a hundred rows with a dozen columns at once
 
 
 @pytest.mark.whole
 def test_no_statement_grows_with_the_number_of_domains(desk, settings):
-    """PostgreSQL refuses more than 65,535 values: the claim that held such an order failed, and with it all others."""
+    """PostgreSQL refuses a statement with more than 65,535 values. Such a statement would make a claim fail, together
+    with all other steps in the claim."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     values: list[int] = []
 
@@ -52,7 +54,8 @@ def named(count: int) -> list[str]:
 
 @pytest.mark.parametrize("make", [trial, change, activation])
 def test_more_domains_than_allowed_are_refused(desk, make, trialing):
-    """For a trial, a change, a subsequent or a first activation: as if the order had never come."""
+    """Orders of all kinds with too many domains are refused, and nothing of them is stored: a trial, a change, a first
+    or a subsequent activation."""
     content = make("X1", *named(20_001))
     reply = post_order(desk.client, content)
     assert (reply["response"]["rspCode"], reply["response"]["rspDesc"]) == ("20505", TOO_MANY)
@@ -60,7 +63,8 @@ def test_more_domains_than_allowed_are_refused(desk, make, trialing):
 
 
 def test_an_order_that_was_taken_before_the_limit_is_still_known(desk, monkeypatch):
-    """The same order again answers the first transIDH, for good."""
+    """An order that was accepted before the limit existed is still answered with its first transIDH when it comes
+    again."""
     monkeypatch.setattr("orders.intake.receive.MAX_DOMAINS", 3)
     content = trial("T1", *named(3))
     first = desk.post(content)["transIDH"]
@@ -71,7 +75,8 @@ def test_an_order_that_was_taken_before_the_limit_is_still_known(desk, monkeypat
 
 @pytest.mark.whole
 def test_an_order_of_the_most_domains(desk, admin_client, capsys):
-    """It is accepted, delivered, shown and reconciled; nothing grows faster than the number of domains."""
+    """An order with the allowed maximum of domains is accepted, delivered, shown and reconciled. No cost grows faster
+    than the number of domains."""
     desk.play(trial("T1", *named(20_000)))
     assert desk.state("T1") == "trialing"
     call_command("show", "T1", "--json")

@@ -1,4 +1,5 @@
-"""A start day is moved (contract 3.9, 18): one call, and what follows from each answer to it."""
+"""Staff move an activation's start day by one call (contract 3.9, 18). The tests cover the effects of each answer to
+the call."""
 
 import datetime
 
@@ -37,7 +38,7 @@ def starts_there(desk, number: str = "A1") -> list[str]:
 
 
 def stands_on(desk, day: str, number: str = "A1") -> tuple:
-    """State, day, schedule and waiting step; all of one day."""
+    """Checks that the order's day, schedule and waiting step all have this day, and returns the order's state."""
     order = desk.order(number)
     jobs = list(Schedule.objects.filter(name__startswith="BBossOrderJob").values_list("next_run", flat=True))
     assert jobs == [order.start_at]
@@ -56,7 +57,8 @@ def scheduled(desk):
 
 @pytest.fixture
 def lost(scheduled):
-    """A move whose calls were never answered, and never acted; its retries are used up."""
+    """Returns a function that moves the start by calls that are never answered until the retries are used up. The
+    fault's kind decides whether a call acts."""
 
     def lose(kind: str, day: str = NEW):
         scheduled.sandbox.fault(path=BILLING, kind=kind, count=20)
@@ -76,7 +78,7 @@ def lost(scheduled):
 def test_accepted_moves_each_move_day_schedule_and_steps(desk, scheduled, first, day, capsys):
     for before, to in ((OLD, first), (first, day)):
         asked(desk, to)
-        assert stands_on(desk, before) == "scheduled"  # until it is accepted
+        assert stands_on(desk, before) == "scheduled"  # the old day stays until the move is accepted
         assert "BPM is not told" in capsys.readouterr().out
         desk.deliver()
         assert stands_on(desk, to) == "scheduled"
@@ -135,13 +137,14 @@ def test_an_order_that_is_not_billed_yet_is_moved_without_a_call(desk, scheduled
 
 
 def test_a_refused_move_leaves_the_order_on_its_day(desk, scheduled):
-    """Its incident ends where another move is accepted, and where staff live with it."""
+    """The incident of a refused move ends when another move is accepted, or when staff accept it."""
     desk.sandbox.fault(path=BILLING, kind="refusal")
     moved(desk)
     assert stands_on(desk, OLD) == "scheduled"
     assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("closed", ["move_failed"])
     assert (starts_there(desk), desk.records("A1")) == ([f"{OLD}000000"], {A: "live", B: "live"})
-    assert desk.sent(DELETE) == desk.sent(QUERY) == []  # nothing is compensated, and nobody has to ask
+    # nothing is compensated, and nothing is unknown, so no query is sent
+    assert desk.sent(DELETE) == desk.sent(QUERY) == []
     moved(desk)
     assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
     desk.sandbox.fault(path=BILLING, kind="refusal")
@@ -151,12 +154,13 @@ def test_a_refused_move_leaves_the_order_on_its_day(desk, scheduled):
     assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
 
 
-# --- unknown, 409
+# --- unknown outcome, or 409
 
 
 @pytest.mark.parametrize(("kind", "day", "trouble"), [("reset_after", NEW, []), ("reset", OLD, ["move_failed"])])
 def test_what_nobody_answered_is_asked_ten_minutes_after_the_last_call(lost, kind, day, trouble):
-    """Until then nothing else is done."""
+    """If no call of a move was answered, the records are queried ten minutes after the last call. Until then `take`,
+    `accept`, `give_up`, another move and a forced resend are refused."""
     desk = lost(kind)
     for act in ("take", "accept", "give_up", f"move_start {SOON}", "resend --channel billing --force"):
         name, *more = act.split()
@@ -184,7 +188,7 @@ def test_a_refusal_after_an_unanswered_call_is_asked_about(desk, scheduled):
 
 def test_a_409_is_asked_about(desk, scheduled):
     desk.sandbox.fault(path=BILLING, kind="409")
-    moved(desk)  # no call may act any more, so it is asked at once
+    moved(desk)  # no call may still act, so the records are queried at once
     assert desk.step("A1", ASK).state == "done"
     assert (stands_on(desk, OLD), desk.step("A1", MOVE).state) == ("scheduled", "closed")
     assert desk.troubles("A1") == ["move_failed"]
@@ -197,7 +201,7 @@ def test_a_409_after_an_unanswered_call_is_asked_about_when_that_may_not_act_any
     desk.sandbox.fault(path=BILLING, kind="409")
     desk.wait()
     assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
-    for row in desk.held_there("A1").values():  # the unanswered call arrives
+    for row in desk.held_there("A1").values():  # the unanswered call acts late
         desk.sandbox.partners.store.put_record(row | {"createTime": f"{NEW}000000"})
     desk.wait()
     assert (timezone.now() - unanswered).total_seconds() == 600
@@ -205,7 +209,8 @@ def test_a_409_after_an_unanswered_call_is_asked_about_when_that_may_not_act_any
 
 
 def test_fix_leaves_an_order_whose_start_is_being_moved(lost, capsys):
-    """Before the partner was asked, and when its records turned out to disagree."""
+    """`reconcile --fix` leaves an order alone while the outcome of its move is unknown, and also once the query has
+    shown that its records disagree."""
     desk = lost("reset")
     disagreeing(desk)
     for asking, records in ((True, "unknown"), (False, "live")):
@@ -218,7 +223,8 @@ def test_fix_leaves_an_order_whose_start_is_being_moved(lost, capsys):
 
 
 def test_the_start_days_steps_wait_while_nobody_knows(desk, scheduled):
-    """To today a minute before midnight, and no answer: nothing of the old start day is done until it is known."""
+    """The start is moved to today a minute before midnight, and no call is answered. The steps of the old start day
+    wait until the outcome of the move is known."""
     desk.at("2023-09-29 23:59:00")
     desk.sandbox.fault(path=BILLING, kind="reset_after", count=20)
     moved(desk, "20230929")
@@ -239,7 +245,7 @@ def test_the_start_days_steps_wait_while_nobody_knows(desk, scheduled):
 
 
 def disagreeing(desk, day: str = NEW):
-    """One of the two records has the new start, the other has the old one."""
+    """Gives one of the order's two records the new start. The other record keeps the old start."""
     store = desk.sandbox.partners.store
     store.put_record(desk.held_there("A1")[A] | {"createTime": f"{day}000000"})
 
@@ -263,7 +269,8 @@ def test_records_that_disagree_are_sent_again_while_both_starts_lie_ahead(lost):
     "day, earliest, before", [(NEW, OLD, "2023-09-29 23:45:00"), (SOON, SOON, "2023-09-24 23:45:00")]
 )
 def test_records_that_disagree_are_taken_later_and_the_earliest_is_the_start(lost, day, earliest, before):
-    """A move to an earlier day may have reached one record only: that one is billed from the earlier day on."""
+    """A move to an earlier day may have reached only one of two records. That record is billed from the earlier day
+    on, so `take` makes that day the start."""
     desk = lost("reset", day)
     disagreeing(desk, day)
     desk.wait()
@@ -290,7 +297,8 @@ def test_records_of_which_one_is_gone_have_a_way_out(lost):
 
 @pytest.mark.parametrize("gone, both", [("deleted", False), ("deleted", True), ("cancelled", False)])
 def test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right(lost, gone, both):
-    """The order can't be compensated any more: the customer would lose a day of billed service."""
+    """The start is more than a day ago, so the order can't be compensated: the customer would lose a day of billed
+    service. `take` accepts the records that are live, and a fix sends the missing ones again."""
     desk = lost("reset")
     store = desk.sandbox.partners.store
     for domain in (A, B)[: 1 + both]:
@@ -363,29 +371,31 @@ def test_a_move_to_today_that_is_not_begun_before_the_old_start_is_called_off(de
 
 
 def test_a_worker_that_dies_between_acceptance_and_record(desk, scheduled):
-    """The partner has moved its records and nobody noted it: the next worker sends the same, which moves nothing."""
+    """The partner has moved its records, but the worker died before it recorded the answer. The next worker sends the
+    same call, which changes nothing more."""
     asked(desk)
     (work,) = desk.claim()
-    assert send_step(work).result == "ok"  # its outcome is lost
+    assert send_step(work).result == "ok"  # the outcome of this call is lost
     assert (stands_on(desk, OLD), starts_there(desk)) == ("scheduled", [f"{NEW}000000"])
     before = desk.sandbox.state()["counts"]["repeats"]
     desk.clock.shift(61)
     desk.wait_out()
     first, second = [call for call in desk.sandbox.calls(path=BILLING) if call["key"] == work.key]
     assert first["body"] == second["body"]
-    assert desk.sandbox.state()["counts"]["repeats"] == before + 1  # acted on once, and answered twice
+    assert desk.sandbox.state()["counts"]["repeats"] == before + 1  # the partner acted once and answered twice
     assert (stands_on(desk, NEW), starts_there(desk)) == ("scheduled", [f"{NEW}000000"])
     assert (desk.step("A1", MOVE).state, desk.step("A1", MOVE).attempts, desk.troubles("A1")) == ("done", 2, [])
     assert len(desk.events("A1", "start_moved")) == 1
 
 
 def test_a_worker_that_dies_with_the_last_call_in_the_air(desk, scheduled):
-    """Workers look at it again and again; none of them keeps the sweep from ending it."""
+    """Other workers claim the dead worker's move in vain, because the time of its last call is over. Their claims do
+    not prevent the sweep from ending the move."""
     asked(desk, "20230920")
     desk.at("2023-09-20 19:23:06")
     assert len(desk.claim()) == 1
     desk.at("2023-09-20 19:24:37")
-    assert desk.claim() == []  # its time is over
+    assert desk.claim() == []  # the time for the move's last call is over
     desk.sweep()
     assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
     desk.wait_out()
@@ -397,7 +407,8 @@ def test_a_worker_that_dies_with_the_last_call_in_the_air(desk, scheduled):
 
 @pytest.mark.parametrize("call", ["create", "move"])
 def test_no_move_while_an_unanswered_call_may_still_act(desk, call):
-    """A late call, whose repeat was accepted, would give the records their earlier start behind a second move."""
+    """The first call of a create or a move had no answer, and its repeat was accepted. The first call may still act
+    late and set its own start again, after a second move. So no second move is allowed for ten minutes."""
     desk.play(trial("T1", A))
     if call == "move":
         desk.play(activation("A1", start=OLD))
@@ -448,7 +459,8 @@ def test_a_withdrawal_while_the_outcome_is_unknown(lost):
 
 @pytest.fixture
 def untold(scheduled):
-    """A move of which nobody knows, since the big-data side does not answer questions either."""
+    """Returns a function that moves the start with an unknown outcome. The big-data side answers neither the calls nor
+    the queries about them."""
 
     def lose(kind: str, day: str):
         scheduled.sandbox.fault(path=BILLING, kind=kind, count=20)
@@ -462,7 +474,8 @@ def untold(scheduled):
 
 @pytest.mark.parametrize("day", [SOON, "20230920"])
 def test_late_undoing_counts_from_the_start_that_may_be_there(untold, day):
-    """A move to an earlier day, of which nobody knows: what the customer owes is not deleted."""
+    """A move to an earlier day has an unknown outcome. Late undoing counts from the earlier day, so that the records
+    of what the customer owes are not deleted."""
     desk = untold("reset_after", day)
     desk.at("2023-09-27 12:00:00")
     desk.post(withdrawal("A1"))
@@ -471,14 +484,15 @@ def test_late_undoing_counts_from_the_start_that_may_be_there(untold, day):
 
 
 def test_a_late_undoing_cancels_with_the_start_that_is_there(untold):
-    """Until it is known, cancelling would give the records the old start, after their end."""
+    """The cancel of a late undoing waits until the records' real start is known. Otherwise it could send the old
+    start, which lies after the records' end."""
     desk = untold("reset_after", SOON)
     desk.at("2023-09-27 12:00:00")
     desk.post(withdrawal("A1"))
     desk.sandbox.partners.faults.clear()
     with pytest.raises(CommandError, match="wait until the big-data side has answered"):
         call_command("withdraw", "A1", reason="owed until now", how="cancel")
-    assert code_of("resend", "A1") == 1  # only the question goes out
+    assert code_of("resend", "A1") == 1  # only the query goes out
     desk.deliver()
     call_command("withdraw", "A1", reason="owed until now", how="cancel")
     desk.wait_out()
@@ -487,7 +501,8 @@ def test_a_late_undoing_cancels_with_the_start_that_is_there(untold):
 
 @pytest.mark.parametrize("asked", ["failed", "retrying"])
 def test_an_undoing_ends_the_question_about_a_move(untold, lost, asked):
-    """Nobody needs its answer any more, so nothing about it is left that nobody can end."""
+    """An undoing makes the query about an unanswered move unnecessary. The query's step and incident end with the
+    undoing, so nothing is left that staff could not end."""
     if asked == "failed":
         desk = untold("reset_after", NEW)
     else:
@@ -503,14 +518,15 @@ def test_an_undoing_ends_the_question_about_a_move(untold, lost, asked):
 
 @pytest.mark.whole
 def test_a_withdrawal_that_turns_out_not_to_be_late(untold):
-    """The records never got the earlier start, so the withdrawal takes back all, and the trial goes on."""
+    """The move to an earlier start never acted, so the withdrawal is not late. It deletes all records, and the trial
+    goes on."""
     desk = untold("reset", SOON)
     desk.at("2023-09-27 12:00:00")
     desk.post(withdrawal("A1"))
     desk.post(activation("A2", "x.example.com"))
     assert (desk.troubles("A1")[-1], desk.state("A2")) == ("late_undo", "held")
     desk.sandbox.partners.faults.clear()
-    assert code_of("resend", "A1") == 1  # the move itself is not sent again, the question is
+    assert code_of("resend", "A1") == 1  # only the query is sent again, not the move itself
     desk.deliver()
     assert desk.troubles("A1") == ["move_failed", "late_undo"]
     call_command("withdraw", "A1", reason="as BBOSS has it")
@@ -525,7 +541,7 @@ def test_a_reopened_order_keeps_a_moved_start_day(desk, scheduled):
     desk.wait_out()
     desk.command("resend", "A1")
     assert (stands_on(desk, NEW), starts_there(desk)) == ("scheduled", [f"{NEW}000000"])
-    assert desk.troubles("A1") == ["process_differs"]  # BPM knows the old start
+    assert desk.troubles("A1") == ["process_differs"]  # BPM has the old start
 
 
 # --- what is not allowed

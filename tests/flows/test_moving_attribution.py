@@ -1,4 +1,5 @@
-"""The attribution of a family is corrected (contract 3.9, 18): here at once, and there by one more call an order."""
+"""The attribution of a family (a trial, its changes and its activations) is corrected (contract 3.9, 18): at the desk
+at once, and at the big-data side by one more call for each order."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -36,17 +37,18 @@ def provinces_there(desk, *numbers: str) -> dict[str, set[str]]:
 
 
 def posted(desk) -> list[dict]:
-    """The records of the last call, which must have been a POST."""
+    """Returns the records of the last call, which must have been a POST of billing records."""
     call = desk.sandbox.calls()[-1]
     assert call["path"] == BILLING
     return call["body"]["productInfos"]
 
 
-# --- what follows
+# --- the effects of a move
 
 
 def test_a_trial_is_posted_again_as_it_is_with_the_new_province(desk, books, trialing, capsys):
-    """The same record but for its province; a different key, one call, and both books agree before and after."""
+    """One call under another key posts the same record with another province. Both sides' records agree before and
+    after it."""
     [before], calls = desk.held_there("T1").values(), len(desk.sandbox.calls())
     desk.clock.shift(3600)
     moved(desk)
@@ -66,7 +68,8 @@ def test_a_trial_is_posted_again_as_it_is_with_the_new_province(desk, books, tri
 
 @pytest.mark.parametrize("of", ["T1", "C1", "A1", "A2"])
 def test_the_whole_family_moves_whichever_order_is_named(desk, books, of):
-    """Each order's own records under its own jobId; cancelled ones stay as they are there, and nothing differs."""
+    """Each order's own live records are posted under its own jobId. Cancelled records stay as they are at the partner,
+    and the comparison finds no difference."""
     desk.play(
         trial("T1", A), change("C1", A, B), activation("A1"), activation("A2", X), trial("T9", "other.example.com")
     )
@@ -84,7 +87,8 @@ def test_the_whole_family_moves_whichever_order_is_named(desk, books, of):
 
 
 def test_what_comes_later_has_it_whatever_the_enterprise_id_begins_with(desk, books, trialing):
-    """Changes, first and subsequent activations, what takes back: BPM and billing get the new attribution."""
+    """After the move, changes, activations and restored records have the new attribution at BPM and at the big-data
+    side, whatever the EnterpriseID begins with."""
     moved(desk)
     desk.play(change("C1", A, B), activation("A1"), activation("A2", X))
     desk.decided("A2")
@@ -94,14 +98,14 @@ def test_what_comes_later_has_it_whatever_the_enterprise_id_begins_with(desk, bo
     assert provinces_there(desk, "T1", "A1", "A2") == dict.fromkeys(["T1", "A1", "A2"], {GUANGDONG})
     desk.play(withdrawal("A1"))
     desk.wait_out()
-    assert provinces_there(desk, "T1") == {"T1": {GUANGDONG}}  # restored
+    assert provinces_there(desk, "T1") == {"T1": {GUANGDONG}}  # the restored record has the new province
     assert desk.alive_there("T1") == [A, B]
-    desk.post(trial())  # BBOSS's first message once more
+    desk.post(trial())  # BBOSS sends its first message once more
     assert (letters()["T1"], books.reconcile()[0]) == ("GD", 0)
 
 
 def test_a_record_cancelled_before_is_restored_and_sent_under_the_new_province(desk, books, active):
-    """And a second move does not forget which province the cancelled one has there."""
+    """A second move does not forget the province that a cancelled record has at the partner."""
     moved(desk)
     moved(desk, "A1", "210")
     assert letters() == {"T1": "SH", "A1": "SH"}
@@ -122,7 +126,7 @@ def test_a_record_cancelled_before_is_restored_and_sent_under_the_new_province(d
 
 
 def test_an_order_that_waits_for_its_day_keeps_its_times(desk, books):
-    """The trial's record goes out at the front of the line, in front of the cancel of the start day."""
+    """The trial's record is posted first in the trial's line of steps, before the cancel of the start day."""
     desk.play(trial(), activation(start="20230930"))
     before = desk.held_there("A1")[A], desk.held_there("T1")[A]
     moved(desk, "A1")
@@ -133,7 +137,8 @@ def test_an_order_that_waits_for_its_day_keeps_its_times(desk, books):
 
 
 def test_what_staff_accepted_of_the_province_counts_no_more(desk, books, active):
-    """Records that already agree with the new meaning are not sent again."""
+    """A province that staff accepted before no longer counts. Records that already agree with the new attribution are
+    not sent again."""
     books.put("A1", province=GUANGDONG)
     assert books.reconcile()[0] == 1
     desk.command("accept", "A1", reason="当地已改")
@@ -145,7 +150,8 @@ def test_what_staff_accepted_of_the_province_counts_no_more(desk, books, active)
 
 
 def test_limits_owners_mails_and_customers_follow(desk, client, trialing):
-    """At once, but for the customer's places, which the index has half a minute later."""
+    """Limits, owners and mails follow a move at once. The customer's attributions follow when the search index is
+    updated, half a minute later."""
     people = {}
     for place in ("BJ", "GD"):
         people[place] = staff("choose_attribution", "own_order", "view_customer", name=place)
@@ -161,9 +167,10 @@ def test_limits_owners_mails_and_customers_follow(desk, client, trialing):
     address = reverse("admin:orders_order_decide", args=[desk.order("T1").pk, "move_attribution"])
     last = OrderEvent.objects.filter(order=desk.order("T1")).latest("pk").pk
     answer = client.post(address, {"letters": "GD", "reason": "归属有误", "seen": last})
-    assert answer.url == reverse("admin:orders_order_changelist")  # it is none of theirs any more
+    assert answer.url == reverse("admin:orders_order_changelist")  # the order is no longer visible to this person
     assert client.get(page).status_code == 404
-    assert desk.order("A2") not in Order.objects.filter(counts(Order))  # nobody's
+    # the former owner no longer counts as its owner
+    assert desk.order("A2") not in Order.objects.filter(counts(Order))
     client.force_login(people["GD"])
     assert "归属更正：BJ → GD。未告知 BPM" in client.get(page, {"tab": "events"}).content.decode()
     desk.deliver()
@@ -174,7 +181,7 @@ def test_limits_owners_mails_and_customers_follow(desk, client, trialing):
     assert list(Customer.objects.get().attributions.values_list("letters", flat=True)) == ["GD"]
 
 
-# --- refused
+# --- refused moves
 
 
 def test_it_is_refused_while_a_step_is_under_way(desk):
@@ -189,7 +196,8 @@ def test_it_is_refused_while_a_step_is_under_way(desk):
 
 @pytest.mark.parametrize("number", ["T1", "A1"])
 def test_it_is_refused_while_nobody_knows_what_a_step_did(desk, settings, number):
-    """Retrying, used up, and for ten minutes after a call without an answer, whatever its repeat was answered."""
+    """The move is refused while a step is retried or has used up its retries. It is also refused for ten minutes after
+    a call without an answer, whatever the answer to its repeat was."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial())
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
@@ -246,11 +254,12 @@ def test_a_dry_run_changes_nothing(desk, trialing, capsys):
     assert (letters(), provinces_there(desk, "T1")) == ({"T1": "BJ"}, {"T1": {BEIJING}})
 
 
-# --- the step
+# --- the step of a move
 
 
 def test_a_refused_step_compensates_nothing_and_holds_up_nobody(desk, books, active, admin_client):
-    """Its incident stays until it is sent again, under a new key, with what is live by then."""
+    """The incident of a refused step stays until the step is sent again. The resend uses a new key and the records
+    that are live then."""
     desk.sandbox.fault(path=BILLING, kind="refusal")
     moved(desk, "A1")
     assert (desk.state("A1"), desk.step("A1", STEP).state, len(desk.troubles("A1"))) == ("active", "failed", 1)
@@ -260,7 +269,7 @@ def test_a_refused_step_compensates_nothing_and_holds_up_nobody(desk, books, act
     assert reverse("admin:orders_order_decide", args=[desk.order("A1").pk, "resend"]) in page
     desk.play(activation("A2", X))
     assert desk.decided("A2") is None
-    assert desk.state("A2") == "active"  # the next of the family goes on
+    assert desk.state("A2") == "active"  # the next activation of the family goes on
     key = desk.step("A1", STEP).key
     assert code_of("give_up", "A1", "--step", STEP, reason="x") == 1
     desk.command("resend", "A1")
@@ -270,7 +279,8 @@ def test_a_refused_step_compensates_nothing_and_holds_up_nobody(desk, books, act
 
 
 def test_the_comparison_finds_what_a_refused_step_left(desk, books, active):
-    """It is left out while the step is on its way, then compared with the new province; a fix puts it right."""
+    """The comparison leaves the order out while the step is retried. Then it compares with the new province and finds
+    the difference, and a fix corrects the record."""
     desk.sandbox.fault(path=BILLING, kind="500")
     moved(desk, "A1")
     code, lines = books.reconcile()
@@ -297,7 +307,8 @@ def test_what_was_refused_after_an_unanswered_call_is_looked_up(desk, active):
 
 
 def test_a_resend_revives_nothing_that_was_cancelled_since(desk, settings, trialing):
-    """Its calls were never answered; the trial is withdrawn meanwhile, and a late call is looked after."""
+    """The calls of a move were never answered, and the trial is withdrawn meanwhile. `resend` makes no cancelled
+    record live again. If a late call of the move does, the desk finds the record by its query and cancels it."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.sandbox.fault(path=BILLING, kind="reset", count=2)
     moved(desk)
@@ -306,7 +317,7 @@ def test_a_resend_revives_nothing_that_was_cancelled_since(desk, settings, trial
     assert desk.step("T1", STEP).state == "failed"
     desk.play(withdrawal("T1"))
     assert desk.alive_there("T1") == []
-    desk.sandbox.partners.store.put_record(late)  # it arrives after all
+    desk.sandbox.partners.store.put_record(late)  # the late call arrives
     code_of("resend", "T1")
     desk.wait_out()
     assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
@@ -322,7 +333,8 @@ def test_a_step_in_the_air_is_undone_by_nothing_and_the_undoing_waits_for_it(des
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_call_carries_only_so_many_records(desk, books, settings, refused):
-    """The parts follow one another; one that was refused is resent with all that it left (contract 7.1, most)."""
+    """A move of more records than a call may have goes out in parts, one after the other. If a part is refused,
+    `resend` sends all records that are left (contract 7.1, most)."""
     desk.play(trial("T1", A, B, X))
     settings.PARTNERS = read_profile("[bigdata]\npost.most = 2")
     if refused:

@@ -1,4 +1,5 @@
-"""A trial's last day is moved (contract 3.9, 18 and 19): an end that staff took, posted as a change's end is."""
+"""Staff move a trial's last day (contract 3.9, 18 and 19). The new day is an end that staff took, and is posted like
+the end of a change."""
 
 import datetime
 
@@ -102,7 +103,8 @@ def test_the_dry_run_changes_nothing(trialing, capsys):
 
 
 def test_a_refused_post_is_resent_or_given_up(trialing, settings):
-    """The trial runs on, and the incident stays. A step that is given up leaves a difference, which a fix sends."""
+    """After a refused post, the trial keeps its new end and runs on, and the incident stays until `resend` or
+    `give_up`. A step that is given up leaves a difference, which a fix sends."""
     trialing.sandbox.fault(path=BILLING, kind="refusal")
     moved(trialing)
     assert (trialing.state("T1"), meant(trialing), ends_there(trialing)) == ("trialing", NEW, [f"{OLD}235959"])

@@ -1,4 +1,5 @@
-"""A certificate, ours or the partner's, is not accepted: the step says so, waits, and goes out once that is fixed."""
+"""One side does not accept the other side's certificate. The step says so and waits, and goes out once the certificate
+is right."""
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.flows.contents import trial
 from tests.partners.certificates import Authority
 
 
-@pytest.mark.filterwarnings("ignore:System time is way off")  # the clock stands still in 2023
+@pytest.mark.filterwarnings("ignore:System time is way off")  # the desk's clock stays in 2023
 def test_without_our_certificate_nothing_counts_as_done(desk, settings, tmp_path):
     settings.BREAKER_FAILURES, settings.DISPATCH_RETRY_SECONDS = 4, [1, 1, 1]
     authority = Authority(tmp_path)

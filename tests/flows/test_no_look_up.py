@@ -1,4 +1,4 @@
-"""A big-data side without a look-up: a person looks (contract 7.2, `query.path = ""`)."""
+"""A big-data side that can't be queried: a person looks at its records instead (contract 7.2, `query.path = ""`)."""
 
 import datetime
 import json
@@ -33,14 +33,15 @@ def take(desk, number, path, *, as_of="", **more):
 
 @pytest.fixture
 def unknown(desk, no_look_up):
-    """A change behind a call of its trial that had no answer at first: what it made must be looked at."""
+    """The first call of a trial's create had no answer, and a change follows it. So the records after the change must
+    be looked at."""
     desk.sandbox.fault(path=BILLING, kind="reset_after")
     desk.play(trial("T1", A, B))
     desk.wait()
     desk.play(change("C1", BizEnd="20331231"))
 
 
-# --- a question fails, and its line waits
+# --- a failed query delays the steps on the same trial's records
 
 
 def test_a_question_fails_with_its_incident_and_its_line_waits(desk, unknown):
@@ -96,7 +97,8 @@ def test_what_was_called_too_late_is_left_out_and_named(desk, unknown, held_file
 
 @pytest.fixture
 def undoing(desk, no_look_up):
-    """An activation whose create had no answer at any try, so that it is taken back, and looked for."""
+    """The create of an activation had no answer at any try. So the activation is undone, and its records must be
+    looked for."""
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
     desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
@@ -126,7 +128,9 @@ def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, held_file):
 
 
 def test_what_is_cancelled_as_of_its_creation_counts_as_absent_in_a_look(desk, no_look_up, held_file, capsys):
-    """There is no delete either (contract 7.1): nothing is posted again, and both books agree."""
+    """The big-data side has no delete either (contract 7.1), so a create without an answer is taken back by a posted
+    cancel. A person's file shows the record as cancelled at its creation, and the record counts as absent. Nothing is
+    posted again, and both books agree."""
     no_look_up.PARTNERS = read_profile('[bigdata]\nquery.path = ""\ndelete.path = ""')
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
@@ -144,7 +148,7 @@ def test_what_is_cancelled_as_of_its_creation_counts_as_absent_in_a_look(desk, n
     assert code_of("reconcile", *seen(held_file())) == 0, capsys.readouterr().out
 
 
-# --- 409, and a refusal after a silence
+# --- 409, and a refusal after a call without an answer
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -206,7 +210,7 @@ def test_a_given_up_step_of_unknown_outcome_is_settled_by_a_persons_look(desk, n
     assert (desk.troubles("T1"), desk.records("T1"), desk.state("T1")) == ([], {A: "live"}, "trialing")
 
 
-# --- acts that ask say so
+# --- actions that would send a query say so
 
 
 def test_acts_that_would_ask_name_the_way(desk, books, no_look_up, held_file):
@@ -251,7 +255,7 @@ def test_a_step_in_doubt_is_taken_from_a_file(desk, no_look_up, held_file):
 
 
 def test_a_step_on_the_trials_records_is_not_accepted_by_a_look_that_is_too_early(desk, no_look_up, held_file):
-    """The call of a minute ago may act still."""
+    """The last call was made a minute ago and may still act. So `accept` refuses a file of this moment."""
     no_look_up.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A))
     desk.clock.shift(700)
@@ -297,7 +301,7 @@ def test_the_nightly_comparison_is_left_out_and_status_says_so(desk, no_look_up,
     assert "comparison   left out: the big-data side offers no look-up: reconcile --file" in capsys.readouterr().out
 
 
-# --- the form
+# --- the form for staff
 
 
 def page(order, key):

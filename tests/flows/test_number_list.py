@@ -1,4 +1,4 @@
-"""`reconcile --numbers FILE`: BBOSS's list of order numbers against ours (contract section 5; 3.9, 14)."""
+"""`reconcile --numbers FILE` compares BBOSS's list of order numbers with ours (contract section 5; 3.9, 14)."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,7 +16,8 @@ LOST = "A9"
 
 @pytest.fixture
 def listed(tmp_path, books):
-    """`listed("T1", "A9")` compares with a list of these numbers; exit code and lines."""
+    """Returns a function: `listed("T1", "A9")` compares with a list of these numbers, and returns the exit code and
+    the printed lines."""
 
     def compare(*numbers: str, words: tuple = ()) -> tuple[int, list[str]]:
         path = tmp_path / "numbers.txt"
@@ -32,7 +33,8 @@ def rows() -> list[str]:
 
 
 def forgotten(books, **changes) -> dict:
-    """A live commercial record of an order that a restored desk has forgotten."""
+    """Adds a live commercial record to the big-data side's store, and returns it. A restored desk has forgotten the
+    record's order."""
     record = books.held("T1") | {"jobId": LOST, "infoType": "2", "productId": "P"} | changes
     books.store.put_record(record)
     return record
@@ -63,7 +65,8 @@ def test_a_number_that_we_do_not_know_is_named_with_what_they_hold(desk, books, 
 
 
 def test_a_number_of_which_they_hold_nothing_is_named_until_it_became_known(desk, books, listed, trialing):
-    """Then any comparison closes it; a later list that lacks it does not."""
+    """An unknown number without records at the big-data side is a difference until the desk knows the order. Then any
+    comparison closes the difference. A later list that lacks the number does not close it."""
     code, lines = listed("T1", LOST)
     assert (code, lines[0]) == (1, "A9: Number that we do not know: ours none, theirs missing")
     assert rows() == ["unknown_order A9:open"]
@@ -146,7 +149,8 @@ def test_a_row_that_can_t_be_read_ends_nothing(desk, books, listed, trialing):
 
 
 def test_a_lost_order_of_many_records_is_named_too(desk, books, listed, monkeypatch):
-    """We do not know how many records they hold; the answer may be longer than that for an order without records."""
+    """The desk does not know how many records the big-data side has for a lost order. So the answer may be longer than
+    the limit for an order without records."""
     monkeypatch.setattr("integrations.bigdata.client.ANSWER_BYTES", 2000)
     desk.play(trial("T1"))
     for n in range(20):

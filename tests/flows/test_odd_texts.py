@@ -1,4 +1,4 @@
-"""Texts that no database can keep, and very long texts, from a partner, BBOSS or a mail server."""
+"""Texts that a database can't store, and very long texts, from a partner, BBOSS or a mail server."""
 
 import json
 import smtplib
@@ -18,7 +18,7 @@ from tests.bboss_messages import URL, post_order
 from tests.bpm_messages import approval, post_signed
 from tests.flows.contents import activation, trial, withdrawal
 
-# JSON texts, as they come over the wire.
+# JSON texts, as they arrive in a message
 ODD = {
     "NUL": r'"a\u0000b"',
     "half a pair": r'"a\ud800b"',
@@ -37,7 +37,7 @@ PAGES = {"overview", "billing", "bpm", "usage", "events", "mails", "raw"}
 
 @pytest.fixture
 def partner(httpserver, settings):
-    """`partner(path, body)`: from now on the partner answers this body (a JSON text) there."""
+    """Returns a function: after `partner(path, body)` the partner answers this body (a JSON text) at this path."""
 
     def answer(path: str, body: str, status: int = 200, **headers: str):
         httpserver.clear()
@@ -48,7 +48,8 @@ def partner(httpserver, settings):
 
 
 def look_at(client, desk, tabs: dict[str, set[str]]):
-    """Every page about these orders that may show such a text opens, so do the lists, and the command mentions them."""
+    """Checks that all pages about these orders that may show such a text open, that the lists open, and that `show`
+    prints each order."""
     for number, shown in tabs.items():
         order = desk.order(number).pk
         for tab in shown:
@@ -59,13 +60,14 @@ def look_at(client, desk, tabs: dict[str, set[str]]):
 
 
 def no_fault_of_ours():
-    """There was no error of the desk itself: it would have one for a text that it could not write."""
+    """Checks that no attempt has an internal error. A text that the desk could not write would cause one."""
     assert not Attempt.objects.filter(error__startswith="internal").exists()
 
 
 @odd
 def test_odd_answers(desk, partner, admin_client, text, trialing):
-    """To all that the desk asks of its partners; and what BPM calls back. The pages are opened once, after all."""
+    """Odd texts come in every answer of the partners and in BPM's callbacks. The pages are opened once, after all of
+    them."""
     traffic_of_t1(desk, partner, text)
     records_of_t1(desk, partner, text)
     refusal_and_code(desk, partner, text)
@@ -78,7 +80,7 @@ def test_odd_answers(desk, partner, admin_client, text, trialing):
 
 
 def traffic_of_t1(desk, partner, text):
-    """Both the nightly schedule and the command ask for it."""
+    """The trial's traffic is queried by the nightly schedule's function and by the command."""
     rows = f'[{{"enterpriseId": {text}, "productId": {text}, "jobId": {text}, "dataflow": 1.5, "x": {text}}}]'
     partner("/trialFlow/query", f'{{"code": 200, "result": {rows}}}')
     ask_for_usage(by="test", now=timezone.now())
@@ -90,7 +92,7 @@ def traffic_of_t1(desk, partner, text):
 
 
 def records_of_t1(desk, partner, text):
-    """A comparison names what differs, and goes on."""
+    """A comparison names the records that differ, and goes on."""
     [record] = desk.held_there("T1").values()
     for name in ("productId", "domain", "createTime", "enterpriseName", "unknown"):
         partner("/productInfos/query", f'{{"code": 200, "result": [{written(record, name, text)}]}}')
@@ -102,7 +104,8 @@ def records_of_t1(desk, partner, text):
 
 
 def refusal_and_code(desk, partner, text):
-    """A code of the partner's own is permanent; what is neither word nor number counts as no code."""
+    """A refusal with a code of the partner's own is permanent. A code that is neither a word nor a number counts as no
+    code."""
     desk.deliver()
     mail.outbox.clear()
     desk.post(trial("T2", "t2.example.com"))
@@ -121,7 +124,7 @@ def refusal_and_code(desk, partner, text):
 
 
 def process_and_approvals(desk, partner, text):
-    """The trial is accepted in odd words, its activation gets an odd process and odd approvals."""
+    """A trial is accepted with odd texts. Its activation gets an odd process number and odd approvals."""
     desk.post(trial("T4", "t4.example.com"))
     partner("/productInfos", f'{{"code": 200, "message": {text}, "result": {text}}}')
     desk.deliver()
@@ -199,7 +202,8 @@ ANSWERS = {"00000", "20105", "20215", "20505", "30000"}
 
 @odd
 def test_odd_members_of_an_order(desk, admin_client, text):
-    """The desk accepts what it can keep and refuses the rest by name. It never errs, and it keeps each message."""
+    """The desk accepts the members that it can store and refuses the others by name. It has no internal error, and it
+    keeps each message."""
     for number, name in enumerate(("Unknown", "EnterpriseName", "ProvContent")):
         for content in (written(trial(f"T{number}"), name, text), written(withdrawal(f"T{number}"), name, text)):
             assert code_of(desk, content) in ANSWERS
@@ -215,7 +219,7 @@ def test_odd_members_of_an_order(desk, admin_client, text):
 
 
 def written(members: dict, name: str, text: str) -> str:
-    """The members as JSON, with this JSON text for one of them."""
+    """Returns the members as JSON, with this JSON text as the value of the named member."""
     return json.dumps(members | {name: "@"}, ensure_ascii=False).replace('"@"', text)
 
 

@@ -1,4 +1,4 @@
-"""The step of a start day becomes due once, whoever notices the day (contract 3.9 (9) One trigger)."""
+"""The step of a start day becomes due once, whichever trigger notices the day first (contract 3.9 (9) One trigger)."""
 
 from contextlib import suppress
 from itertools import permutations
@@ -27,7 +27,7 @@ def by_sweep(desk):
 
 
 def by_command(desk):
-    with suppress(CommandError):  # not started: somebody else was quicker
+    with suppress(CommandError):  # the order is not started if another trigger was quicker
         call_command("activate", "A1")
 
 
@@ -97,7 +97,8 @@ def test_an_order_without_a_step_on_its_day_becomes_live_once(desk):
 
 
 def test_only_what_was_started_is_said_to_be_started(desk, scheduled):
-    """The step does not become due while the trial's line is busy."""
+    """Only orders whose step becomes due are reported as started. A2's step does not become due while another step on
+    the records of its trial is retried."""
     desk.at("2023-09-29 20:00:00")
     desk.sandbox.fault(path="/bigdata/productInfos", kind="503", retry_after=6 * 3600)
     desk.play(trial("T2", A), activation("A2", of="T2", start="20230930"))
@@ -109,7 +110,8 @@ def test_only_what_was_started_is_said_to_be_started(desk, scheduled):
 
 
 def test_an_order_whose_step_failed_on_its_day_is_not_started_again(desk, scheduled):
-    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=2)  # the cancel goes out once more
+    # twice, because a refused cancel goes out once more
+    desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=2)
     desk.sweep(START)
     assert desk.state("A1") == "failed"
     desk.sweep()
@@ -117,7 +119,8 @@ def test_an_order_whose_step_failed_on_its_day_is_not_started_again(desk, schedu
 
 
 def test_a_sweep_takes_so_many_steps_and_others_the_next_time(desk, monkeypatch):
-    """A sweep's time does not grow with the steps that wait, and none is forgotten."""
+    """A sweep makes only a limited number of steps due, and later sweeps the others. So a sweep's time does not grow
+    with the waiting steps, and no step is forgotten."""
     monkeypatch.setattr("orders.outbox.release_steps.STEPS_AT_ONCE", 2)
     monkeypatch.setattr("orders.outbox.release_steps.STEPS_A_QUERY", 1)
     desk.play(*(trial(f"T{number}", f"{number}.example.com") for number in range(5)))

@@ -1,4 +1,4 @@
-"""Code that only counts, notes or marks refuses no order: each such part is broken on purpose while orders come in."""
+"""Code that only counts, notes or marks refuses no order. Each such part is broken on purpose while orders come in."""
 
 import threading
 
@@ -25,7 +25,7 @@ def broken(*args, **kwargs):
 
 
 def post_some(desk) -> None:
-    """Posts a trial, a change, and an activation, and one of them again. All are accepted and kept."""
+    """Posts a trial, a change and an activation, and the trial again. All are accepted and kept."""
     contents = [trial("T1"), change("C1", DataFlow="2"), activation("A1")]
     for content in (*contents, contents[0]):
         desk.post(content)
@@ -58,7 +58,7 @@ def mark_writer(monkeypatch, tmp_path, settings):
 class TestHighWaterMark:
     def test_a_machine_without_a_thread_to_give(self, desk, monkeypatch, mark_writer, caplog):
         detect_restore.read_restore_state()
-        monkeypatch.setattr(detect_restore, "FRESH", -1.0)  # each order looks
+        monkeypatch.setattr(detect_restore, "FRESH", -1.0)  # each order reads the restore state anew
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", self.no_thread)
             self.another_process_commits()

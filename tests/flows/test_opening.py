@@ -73,7 +73,8 @@ def test_a_later_start_still_ahead_gets_its_schedule_again(desk, trialing):
 
 
 def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings, trialing):
-    """Its step keeps key and bytes; the incident names how the new plan differs."""
+    """BPM may have begun a process, so the reopened order's BPM step keeps key and bytes. The incident names the
+    differences from the new plan."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=BPM, kind="reset_after")
     desk.play(activation("A1"))
@@ -99,7 +100,7 @@ def test_a_later_start_that_stays_is_no_difference(desk):
 
 
 def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, trialing):
-    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # twice, because a refused cancel goes out once more
     desk.play(activation("A1"))
     desk.play(change("C1", B))
     desk.command("resend", "A1")
@@ -152,9 +153,11 @@ def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk, 
     refuse_bpm(desk, activation("A2", B))
     assert desk.state("A2") == "failed"
     resend("A2")
-    assert desk.approve("A2", "pass", record="bpm-0") == 200  # of a process that the refused call had started after all
+    # the decision is about a process that the refused call had started after all
+    assert desk.approve("A2", "pass", record="bpm-0") == 200
     desk.deliver()
-    assert len(desk.sandbox.calls(path=BPM)) == 2  # no second key is sent: the decision shows that a process exists
+    # no call with a second key is sent, because the decision shows that a process exists
+    assert len(desk.sandbox.calls(path=BPM)) == 2
     assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [B])
 
 
@@ -222,7 +225,7 @@ def test_a_filter_names_what_staff_compensated_though_nothing_of_it_has_failed(d
     filters = ["--failed"], ["--failed", "--channel", "billing"], ["--since", "2023-09-20"]
     compensate(number="A1", now=timezone.now(), **WHO)
     for words in filters:
-        assert resend(*words) == 0  # it is being undone
+        assert resend(*words) == 0  # A1 is still being undone
         assert "nothing failed that fits" in capsys.readouterr().out
     desk.wait_out()
     for words in (*filters, *([*words, "--reopen"] for words in filters)):
@@ -234,8 +237,8 @@ def test_a_filter_names_what_staff_compensated_though_nothing_of_it_has_failed(d
 
 
 def test_an_earlier_plans_acts_do_not_count_for_a_later_one(desk):
-    """The first plan cancelled a's trial record and gave it back; a change took it away. The second plan never touched
-    it, so undoing that plan must not bring it back."""
+    """The first plan cancelled the trial record of the domain a and restored it, and then a change removed a. The
+    second plan never touched that record, so undoing the second plan must not restore it."""
     desk.play(trial("T1", A, B))
     refuse_bpm(desk, activation("A1"))
     desk.play(change("C1", B))
@@ -251,13 +254,15 @@ def test_undoing_a_second_plan_takes_back_nothing_of_the_first(desk, trialing):
     desk.command("resend", "A1")
     desk.wait_out()
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
-    assert desk.billed() == [*undone, ("cancel", "T1", [A]), ("cancel", "T1", [A])]  # refused: nothing was to undo
+    # the cancel was refused, so nothing had to be undone
+    assert desk.billed() == [*undone, ("cancel", "T1", [A]), ("cancel", "T1", [A])]
 
 
 def test_a_replaced_dispatch_is_never_sent(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T1", A))
     resend("T1")
-    Dispatch.objects.filter(superseded=True).update(state="due", next_try_at=timezone.now())  # as an older version did
+    # a replaced dispatch is made due, as an older version did
+    Dispatch.objects.filter(superseded=True).update(state="due", next_try_at=timezone.now())
     desk.deliver()
     assert len(desk.sandbox.calls(path=BILLING)) == 2

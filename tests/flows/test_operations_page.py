@@ -1,5 +1,5 @@
-"""The examples in docs/operations.md, accounts.md and partners.md are real output: this test plays their broken orders,
-command by command. printed.txt has what commands print besides.
+"""The examples in docs/operations.md, accounts.md and partners.md are real output. This test plays their broken
+orders, command by command. printed.txt has what commands print besides.
 
 A line `…` stands for omitted lines. Only commands that need a process of their own are not played.
 """
@@ -39,10 +39,11 @@ FILE = "A1_50004020027_20230920185436.xlsx"
 
 
 def shown(pages: str) -> list[tuple[str, list[str]]]:
-    """(command line, its output) of every example in the pages."""
+    """Returns (command line, its output) of every example in the pages."""
     examples = []
     for indent, language, text in re.findall(r"^( *)```(\w*)\n(.*?)^ *```$", pages, re.DOTALL | re.MULTILINE):
-        for line in text.splitlines() if language != "sh" else ():  # lines of a shell, without their output
+        # examples in `sh` have command lines without output
+        for line in text.splitlines() if language != "sh" else ():
             line = line.removeprefix(indent)
             if line.startswith("$ "):
                 examples.append((line.removeprefix("$ "), []))
@@ -52,12 +53,13 @@ def shown(pages: str) -> list[tuple[str, list[str]]]:
 
 
 def as_production_prints(line: str) -> str:
-    """Python 3.11 puts an argument's choices in quotes, newer ones do not, and production's is newer."""
+    """Removes the quotes around an argument's choices, which Python 3.11 prints. Newer versions, as in production, do
+    not print them."""
     return re.sub(r"\(choose from .*\)", lambda found: found[0].replace("'", ""), line)
 
 
 class Terminal:
-    """Runs commands as a shell does, also with wrong arguments, and keeps what each printed."""
+    """Runs commands as a shell does, also with wrong arguments, and keeps what each command printed."""
 
     def __init__(self):
         self.printed: list[tuple[str, list[str]]] = []
@@ -65,7 +67,7 @@ class Terminal:
     def __call__(self, line: str) -> None:
         name, *arguments = shlex.split(line)
         command, out = load_command_class(get_commands()[name], name), io.StringIO()
-        command._called_from_command_line = True  # otherwise a wrong argument is a CommandError
+        command._called_from_command_line = True  # otherwise a wrong argument raises CommandError
         command.create_parser = functools.partial(self._create_parser, command.create_parser)
         try:
             with contextlib.redirect_stderr(out):
@@ -73,7 +75,7 @@ class Terminal:
         except CommandError as error:
             out.write(f"CommandError: {error}\n")
         except SystemExit as ended:
-            if ended.code not in {2, 3}:  # wrong arguments; asked a second person
+            if ended.code not in {2, 3}:  # 2: wrong arguments; 3: a second person was asked
                 raise
         self.printed.append((line, out.getvalue().splitlines()))
 
@@ -83,7 +85,7 @@ class Terminal:
 
 
 def beat():
-    """A worker that is alive."""
+    """Creates the heartbeat of a worker that is alive."""
     factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=4))
 
 
@@ -158,7 +160,8 @@ def scheduled(desk, run):
     run("reconcile A8")
     run("fetch_usage T8")
     run("fetch_usage A8")
-    desk.wait_out()  # A5 cancelled what T4's unanswered calls may still make: the last look comes after ten minutes
+    # A5 cancelled records that unanswered calls of T4 may still create, so the last query comes after ten minutes
+    desk.wait_out()
     desk.at("2023-09-30 00:00:10")
     run("activate --due")
     run("deliver --until-idle")
@@ -318,12 +321,12 @@ def second_person(run, settings):
 
 @pytest.fixture
 def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]]:
-    """Everything that the pages' commands print."""
+    """Returns all that the pages' commands print."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120]
     monkeypatch.setattr(getpass, "getuser", lambda: "li")
     monkeypatch.chdir(tmp_path)
     worker = types.SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: desk.deliver())
-    monkeypatch.setattr(resend, "time", worker)  # while `--wait` sleeps, the worker works
+    monkeypatch.setattr(resend, "time", worker)  # the worker works while `--wait` sleeps
     monkeypatch.setattr("orders.outbox.retry_schedule.random.uniform", lambda low, high: 1.0)
     run = Terminal()
     beat()
@@ -359,10 +362,10 @@ def partners(run, folder):
 
 
 def fits(told: list[str], output: list[str]) -> bool:
-    """Returns True if the page's lines are those of the output: `…` stands for any omitted lines, a row's key for any
-    key."""
+    """Returns True if the page's lines are those of the output. A line `…` stands for any omitted lines, and a row's
+    key stands for any key."""
     pattern = "".join("(?:.*\n)*?" if line.strip() == "…" else re.escape(line.rstrip()) + " *\n" for line in told)
-    pattern = re.sub(r"/\d+/change/", r"/\\d+/change/", pattern)  # PostgreSQL's keys go on from test to test
+    pattern = re.sub(r"/\d+/change/", r"/\\d+/change/", pattern)  # PostgreSQL's keys continue from test to test
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in output)) is not None
 
 

@@ -1,4 +1,5 @@
-"""Ownership: taking, handing over and back, possible owners, and who is told (contract 5, `own`)."""
+"""The owner of an order, incident or difference: taking it, handing it over and back, the possible owners, and who is
+told (contract 5, `own`)."""
 
 import contextlib
 import datetime
@@ -79,7 +80,7 @@ def test_who_lost_the_province_is_told_nothing_more_of_an_order():
 def test_it_is_taken_handed_over_and_handed_back(kind):
     row, li, wang = made(kind), person(), person("wang")
     assert give(row, li, by=staff_actor(li))
-    assert (row.owner, told()) == (li, [])  # who takes it is told nothing
+    assert (row.owner, told()) == (li, [])  # nobody is told when a person takes it
     assert give(row, wang, by=staff_actor(li), reason="请跟进")
     assert (row.owner, told()) == (wang, [("notice_owner", ["wang@example.com"])])
     assert not give(row, wang)
@@ -137,7 +138,8 @@ def test_of_two_who_take_it_at_the_same_moment_one_is_told():
 
 
 def shown(order, user) -> dict:
-    """Returns the desk's texts in the placeholders."""
+    """Returns where the order appears for the user: under the user's own orders, under the orders without an owner,
+    and with the user in the owner column. Also runs `stuck --json`."""
     order.refresh_from_db()
     set_owners([order])
     with contextlib.suppress(CommandError):
@@ -176,7 +178,7 @@ def test_an_owner_who_can_no_longer_act_has_nothing(change, capsys):
 
 
 def test_what_is_over_leaves_the_list_and_a_day_later_its_owner():
-    """What fails again soon is still with the same person; weeks later it is not."""
+    """An order that fails again soon still has the same owner. An order that fails weeks later does not."""
     order, li, now = failed(), person(), timezone.now()
     give(order, li)
     Order.objects.update(state="active", state_since=now)

@@ -1,4 +1,4 @@
-"""A big-data side without a delete or traffic, or that takes few records a call (contract 7.1)."""
+"""A big-data side without a delete or without traffic, or with a limit for the records in a call (contract 7.1)."""
 
 import json
 
@@ -27,7 +27,7 @@ def no_delete(settings):
 
 
 def deleted_there(desk, number: str) -> list[str]:
-    """The domains for which the big-data side holds a record that is cancelled as of its creation."""
+    """Returns the domains for which the big-data side has a record that is cancelled as of its creation."""
     rows = desk.held_there(number).items()
     return sorted(d for d, row in rows if row["cancelStatus"] == "2" and row["cancelTime"] == row["createTime"])
 
@@ -78,7 +78,9 @@ def test_a_late_undoing_without_a_delete(desk, books, no_delete, active):
 
 
 def test_a_cancel_in_the_second_of_the_creation_is_no_deletion(desk, books, no_delete, trialing):
-    """It says a second later, so that the books agree. With a delete it says T."""
+    """Without a delete, a record that is cancelled as of its creation counts as deleted. So a cancel in the second of
+    the creation has a cancelTime one second later, and the books agree. With a delete, the cancelTime is the time of
+    the first attempt."""
     desk.play(withdrawal("T1"))
     row = desk.held_there("T1")[A]
     assert int(row["cancelTime"]) - int(row["createTime"]) == 1
@@ -89,8 +91,8 @@ def test_a_cancel_in_the_second_of_the_creation_is_no_deletion(desk, books, no_d
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("late", [False, True])
 def test_looks_after_an_unanswered_create_without_a_delete(desk, books, settings, no_delete, trialing, strict, late):
-    """A create that never arrived leaves nothing to cancel, and a strict partner refuses to cancel it. One that is
-    carried out late is taken back by the second look."""
+    """A create that never arrived leaves nothing to cancel, and a strict partner refuses to cancel it. If the partner
+    carries the create out late, the second query finds the record, and it is cancelled."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.sandbox.partners.strict = strict
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
@@ -122,7 +124,7 @@ def test_a_fix_without_a_delete(desk, books, no_delete, active):
 
 
 def test_take_without_a_delete(desk, books, no_delete, trialing):
-    """A record that is deleted there is taken as gone."""
+    """Without a delete, `take` reads a record that is cancelled as of its creation as gone."""
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"))
     books.put("A1", cancelTime="20330920000000", cancelStatus="1")
@@ -144,7 +146,8 @@ def test_a_step_without_an_answer_is_taken_as_deleted(desk, no_delete, active):
 
 @pytest.fixture
 def withdrawn(desk, no_delete, active):
-    """A1 is withdrawn by a posted cancel that nobody understood, at a partner that can't be asked either. It did it."""
+    """A1 is withdrawn by a posted cancel whose answer the desk did not understand, and the partner can't be queried.
+    The cancel did act."""
     no_delete.PARTNERS = read_profile(f'{NO_DELETE}\nquery.path = ""')
     desk.sandbox.fault(path=BILLING, kind="garbage", count=8)
     desk.post(withdrawal("A1"))
@@ -171,7 +174,8 @@ def test_what_a_person_saw_deleted_is_taken_as_gone(desk, withdrawn, held_file, 
 
 
 def test_a_file_with_what_is_deleted_there_agrees(desk, books, withdrawn, held_file):
-    """For an order that we do not know, such a record also means nothing."""
+    """A file agrees with our records if its record of A1 is deleted. A deleted record of an order that we do not know
+    is no difference either."""
     desk.command("take", "A1", *seen(held_file()), reason="已查看", by="test")
     desk.wait_out()
     desk.clock.shift(700)
@@ -182,7 +186,8 @@ def test_a_file_with_what_is_deleted_there_agrees(desk, books, withdrawn, held_f
 
 
 def test_a_posted_deletion_is_read_as_a_post(desk, no_delete, active):
-    """The answer is read by the rules of the call that it is for, also when it is read again."""
+    """Without a delete, a deletion is sent as a post. Its answer is read by the rules for posts, also when the stored
+    answer is read again."""
     no_delete.PARTNERS = read_profile(f"{NO_DELETE}\npost.answer.success = [{{ code = [200, 0] }}]")
     desk.sandbox.fault(path=BILLING, kind="refusal", code=0)
     desk.play(withdrawal("A1"))
@@ -191,8 +196,8 @@ def test_a_posted_deletion_is_read_as_a_post(desk, no_delete, active):
 
 @pytest.mark.parametrize("had", ["delete", "post"])
 def test_the_call_is_frozen_with_the_payload(desk, settings, active, had):
-    """A deletion for a call that the profile has no more fails; resend works it out anew. One that was posted still
-    is."""
+    """The first attempt freezes the payload and the call. If the profile no longer has the frozen call for a deletion,
+    the step fails, and `resend` computes it anew. A deletion that was begun as a post is still sent as a post."""
     settings.DISPATCH_RETRY_SECONDS = [30, 30]
     profiles = [read_profile(""), read_profile(NO_DELETE)]
     settings.PARTNERS, then = profiles if had == "delete" else reversed(profiles)
@@ -233,7 +238,8 @@ def test_without_traffic_the_step_is_left_out(desk, settings, trialing, more):
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_step_for_traffic_that_was_planned_before(desk, settings, trialing, begun):
-    """It ends without a call; one whose bytes are frozen fails, and ends when it is sent anew."""
+    """The profile loses the traffic query after the step was planned. A step that was not begun ends without a call. A
+    step whose bytes are frozen fails, and ends when it is resent."""
     settings.DISPATCH_RETRY_SECONDS = [30, 30]
     if begun:
         desk.sandbox.fault(path=USAGE, kind="503")
@@ -257,14 +263,14 @@ def test_the_page_says_that_there_is_no_traffic(desk, settings, trialing, admin_
     assert "大数据侧没有查询流量的接口。" in page.content.decode()
 
 
-# --- few records a call
+# --- few records in a call
 
 MANY = [f"d{n:02}.example.com" for n in range(47)]
 
 
 @pytest.fixture
 def most(settings):
-    """Sets how many records a call takes."""
+    """Returns a function that sets the largest number of records in a call."""
     return lambda number, more="": setattr(
         settings, "PARTNERS", read_profile(f"[bigdata]\npost.most = {number}\n{more}")
     )
@@ -327,12 +333,13 @@ def test_a_held_order_can_be_withdrawn_and_its_followers_wait(desk, most):
 
 @pytest.fixture
 def large(desk):
-    """A trial and its activation of 47 domains, billed before the big-data side said how many it takes."""
+    """A trial and its activation of 47 domains. Both were billed before the profile limited the records of a call."""
     desk.play(trial("T1", *MANY), activation("A1"))
 
 
 def test_an_order_with_too_many_is_not_opened_again(desk, most, large):
-    """It would be held, and lose its process at BPM."""
+    """An order that has more records than a call may have is not reopened, because it would be held and lose its
+    process at BPM."""
     desk.command("compensate", "A1", reason="客户要求")
     most(20)
     with pytest.raises(CommandError, match="declined"):
@@ -345,7 +352,8 @@ def test_an_order_with_too_many_is_not_opened_again(desk, most, large):
 
 @pytest.mark.parametrize("lacking", ["", 'delete.path = ""'])
 def test_what_takes_back_goes_out_in_parts(desk, books, most, large, lacking):
-    """Each with its own key, one after the other; nothing behind them begins before the last of them is done."""
+    """Undo steps go out in parts, one after the other, each with its own key. No later step begins before the last
+    part is done."""
     most(20, lacking)
     desk.play(withdrawal("A1"))
     path = BILLING if lacking else DELETE
@@ -365,7 +373,7 @@ def test_what_takes_back_goes_out_in_parts(desk, books, most, large, lacking):
 
 
 def test_the_undoing_waits_for_all_parts(desk, most, large):
-    """A part that is refused stops it. Resend goes on with what is left."""
+    """If a part of the deletion is refused, the undoing stops. `resend` goes on with the records that are left."""
     most(20)
     desk.sandbox.fault(path=DELETE, kind="slow", seconds=0)
     desk.sandbox.fault(path=DELETE, kind="refusal")
@@ -387,7 +395,8 @@ def test_a_part_that_is_given_up_ends_all(desk, most, large):
 
 
 def test_a_refused_activation_is_undone_in_parts(desk, books, most):
-    """Also where its own steps had more records: the trial's cancel goes out in parts before it."""
+    """The activation's steps have more records than a call may have now. So the cancel, the create and then the undo
+    steps go out in parts."""
     desk.play(trial("T1", *MANY))
     desk.post(activation("A1"))
     most(20)
@@ -420,13 +429,14 @@ def test_a_trial_is_withdrawn_in_parts(desk, books, most):
     desk.sandbox.partners.store.delete_record(gone)
     desk.play(withdrawal("T1"))
     assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
-    assert sizes(desk, BILLING, "2") == [20, 20, 19, 7]  # one is not there: looked up, and the others sent again
+    # one record is missing there, so the records are queried and the other 19 are sent again
+    assert sizes(desk, BILLING, "2") == [20, 20, 19, 7]
     assert desk.troubles("T1") == []
     compared(books, "T1")
 
 
 def test_a_fix_goes_out_in_parts(desk, books, most, active):
-    """Its differences are open until the last part is done."""
+    """The differences that a fix corrects stay open until the last part of the fix is done."""
     desk.play(activation("A2", *MANY))
     desk.decided("A2")
     for row in books.store.records("A2"):

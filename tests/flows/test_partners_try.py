@@ -1,4 +1,5 @@
-"""`partners try`: a call by hand, as a worker makes it (contract 7.3), and `partners` on how calls stand."""
+"""`partners try` makes a call by hand, as a worker makes it (contract 7.3). `partners` prints the state of the
+calls."""
 
 import datetime
 import json
@@ -37,7 +38,7 @@ def told(capsys):
 
 @pytest.fixture
 def held(desk, prove, monkeypatch):  # noqa: F811
-    """BPM's first answer was refused, so that A2's start waits."""
+    """BPM refused the first call, so calls to BPM are held and A2's start waits."""
     monkeypatch.setenv("BPM_TOKEN", SECRET)
     prove.PARTNERS = read_profile('[bpm]\nheaders = { Authorization = "Bearer ${BPM_TOKEN}" }')
     desk.play(trial("T1", A))
@@ -82,7 +83,7 @@ def test_what_has_a_sender_is_not_sent_twice(desk, told, trialing):
     [work] = desk.claim()
     said = told("try", "bigdata.post", "--order", "T2", "--send")
     assert "T2: no step of it waits for bigdata.post: create_trial_billing is sending" in said
-    assert len(desk.sent(BILLING)) == 1  # T1's
+    assert len(desk.sent(BILLING)) == 1  # the only call is T1's
     desk.end(work)
 
 
@@ -161,7 +162,7 @@ def test_the_list_says_how_each_call_stands(held, told):
     assert "proven   start: not yet" in start
     assert "last refused  2023-09-20 18:5" in start
     assert "A1 start_bpm, attempt 1 (code_400)" in start
-    assert start.count("A1 start_bpm, attempt 1 (code_400)") == 2  # it is the doubtful one too
+    assert start.count("A1 start_bpm, attempt 1 (code_400)") == 2  # the same attempt is also listed as doubtful
     assert "held     bpm is held since 2023-09-20 18:5" in start
     assert "(bpm.start of A1: unproven); `resume bpm` ends it" in start
     post = said[: said.index("bigdata.delete  ")]

@@ -1,4 +1,5 @@
-"""People pause a partner (contract 3.5; section 5, `pause`): its steps stay due and go out afterwards."""
+"""Staff pause a partner (contract 3.5; section 5, `pause`). The partner's steps stay due, and go out after the
+pause."""
 
 import datetime
 
@@ -229,7 +230,7 @@ def test_a_pause_without_an_end_reminds_every_four_hours_and_counts_as_no_failur
     sweep()
     sweep()
     assert (incident().partner, incident().state, mails()) == ("bigdata", "open", ["T1", "T3"])
-    assert code_of("status") == 1  # an incident is open, nothing else
+    assert code_of("status") == 1  # the only cause is the open incident
     call_command("stuck")
     assert desk.state("T1") == "in_progress"
     desk.clock.shift(4 * 3600)
@@ -260,7 +261,7 @@ def test_a_pause_with_an_end_reminds_nobody(desk):
     assert incident() is None
 
 
-# --- calls outside the outbox
+# --- calls that are not in the outbox
 
 
 def test_questions_are_not_asked(desk):
@@ -307,7 +308,7 @@ def test_a_resend_says_that_it_waits(desk, capsys):
     assert desk.state("T1") == "trialing"
 
 
-# --- what commands and pages say
+# --- the output of commands and pages
 
 
 def test_the_commands_say_what_happens(desk, capsys, settings):

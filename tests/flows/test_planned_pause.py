@@ -1,4 +1,4 @@
-"""Pauses that are planned ahead: once or weekly, on the page and by command (contract 3.5; 5, `pause --from`)."""
+"""Pauses that are planned ahead, once or weekly, on the page and by command (contract 3.5; 5, `pause --from`)."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def plan(**more):
 
 
 def at(desk, moment):
-    """The sweep comes at this moment. Returns whether the partner is paused then."""
+    """Runs the sweep's work on pauses at this moment. Returns True if a partner is paused then."""
     desk.at(moment)
     begin_planned_pauses(now=timezone.now())
     end_pauses(now=timezone.now())
@@ -43,7 +43,7 @@ def test_what_falls_into_it_waits_and_goes_out_afterwards(desk, capsys):
     desk.play(trial("T1", "a.example.com"))
     assert desk.state("T1") == "trialing"
     assert not at(desk, "2023-09-20 23:58:00")
-    assert at(desk, "2023-09-20 23:59:00")  # before its first second, since the sweep comes once a minute
+    assert at(desk, "2023-09-20 23:59:00")  # up to a minute early, because the sweep runs once a minute
     desk.play(trial("T2", "b.example.com"))
     step = Dispatch.objects.get(order__number="T2")
     assert (step.state, step.attempts, desk.state("T2")) == ("due", 0, "in_progress")
@@ -63,7 +63,7 @@ def test_a_weekly_one_comes_again_and_one_that_was_resumed_does_not_come_back(de
     assert not at(desk, "2023-09-21 06:01:00")
     assert not at(desk, "2023-09-27 23:58:00")
     assert at(desk, "2023-09-28 00:00:00")
-    assert not at(desk, "2023-10-12 06:01:00")  # the sweep stood still meanwhile
+    assert not at(desk, "2023-10-12 06:01:00")  # the sweep did not run in the meantime
     row = PlannedPause.objects.get()
     assert (f"{timezone.localtime(row.begins):%m-%d %H:%M}", row.over_at) == ("10-19 00:00", None)
 

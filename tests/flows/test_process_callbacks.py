@@ -1,4 +1,5 @@
-"""BPM's callbacks that name the process in place of the order (contract 7.1): before and after its number is known."""
+"""BPM's callbacks that name the process instead of the order (contract 7.1), before and after the desk knows the
+process number."""
 
 import json
 
@@ -14,7 +15,7 @@ A, X = "a.example.com", "x.example.com"
 
 @pytest.fixture
 def said(desk, settings):
-    """Posts BPM's decision about a process; the status."""
+    """Returns a function that posts BPM's decision about a process and returns the HTTP status."""
     settings.PARTNERS = read_profile('[bpm.callback]\nidentifies = "process"')
 
     def post(process, **members):

@@ -1,4 +1,4 @@
-"""`prune` removes old messages and attempts; what a repeat of an order needs stays for good (contract 2.3, 5)."""
+"""`prune` removes old messages and attempts, but keeps for good what a repeated order needs (contract 2.3, 5)."""
 
 import datetime
 
@@ -33,7 +33,7 @@ def answer(desk, content: dict, trans_ido: str) -> tuple[str, str]:
 
 
 def old_order(**fields) -> Attempt:
-    """An order with one attempt, a hundred days old."""
+    """Creates an order with one attempt that is a hundred days old."""
     order = OrderFactory(**{"state": "active"} | fields)
     step = DispatchFactory(order=order, state="done", attempts=1, frozen_at=OLD)
     return AttemptFactory(dispatch=step, started_at=OLD, finished_at=OLD, outcome="ok")
@@ -119,7 +119,8 @@ def test_batches_go_past_what_stays(monkeypatch):
     "words, left", [([], 2), (["--refused-older-than", "99"], 1), (["--refused-older-than", "1"], 0)]
 )
 def test_what_strangers_sent_has_a_time_of_its_own(words, left):
-    """180 days unless another number is given, so that somebody can look into it; at least one day."""
+    """Messages of strangers are kept for 180 days unless the option names another number of days (at least one), so
+    that somebody can look into them."""
     now = timezone.now()
     for days in (200, 100, 50):
         InboundMessageFactory(received_at=now - datetime.timedelta(days=days), signed=False)

@@ -18,7 +18,7 @@ from tests.flows.conftest import BILLING
 from tests.flows.contents import trial
 from tests.flows.test_mail import smtp  # noqa: F401  a fixture
 
-EARLY = 0.05  # seconds by which threads and the wire may bring two calls closer together
+EARLY = 0.05  # seconds by which threads and the network may bring two calls closer together
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +28,16 @@ def forget():
 
 @pytest.fixture
 def arrivals(desk, monkeypatch):
-    """When each call arrived at the sandbox, by time.monotonic: the desk's clock stands still."""
+    """Returns the times at which calls arrive at the sandbox, by time.monotonic, because the desk's clock stands
+    still."""
     found, answer = [], desk.sandbox.partners.answer
     monkeypatch.setattr(desk.sandbox.partners, "answer", lambda call: (found.append(time.monotonic()), answer(call))[1])
     return found
 
 
 def spaced(moments, least, *, since):
-    """None comes before its turn, counted from when the first could go out. A busy machine may bring one late."""
+    """Checks that no call comes before its turn, counted from the time when the first could go out. On a busy machine
+    a call may come late."""
     early = [place * least - (moment - since) for place, moment in enumerate(moments)]
     assert max(early) < EARLY, early
 
@@ -65,7 +67,7 @@ def test_one_a_second(desk, arrivals, settings):
 
 
 def test_mails_are_spaced_as_well(desk, smtp, settings, monkeypatch):  # noqa: F811
-    """Their outbox is another one, and the same bound holds (contract 3.12)."""
+    """Mails have an outbox of their own, and the same limit applies to them (contract 3.12)."""
     arrivals, send = [], loop.send_step
     monkeypatch.setattr(loop, "send_step", lambda work: (arrivals.append(time.monotonic()), send(work))[1])
     settings.PARTNER_RATE = 10
@@ -92,7 +94,8 @@ def test_mails_without_a_turn_are_handed_back(desk, smtp, settings):  # noqa: F8
 
 
 def test_no_more_is_claimed_than_goes_out_within_a_second(desk, settings, monkeypatch):
-    """A lease must not run out while its call waits for its turn."""
+    """No more calls are claimed than the rate allows within a second, so that no lease runs out while its call waits
+    for its turn."""
     settings.PARTNER_RATE = 2
     due(desk, 6)
     seen, really = [], Drain._collect

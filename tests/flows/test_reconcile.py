@@ -1,4 +1,5 @@
-"""`reconcile` compares our billing records with the big-data side's, both ways, and fixes them (contract 5)."""
+"""`reconcile` compares our billing records with the big-data side's in both directions, and fixes differences
+(contract 5)."""
 
 import re
 
@@ -24,7 +25,7 @@ BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete"
 
 @pytest.fixture
 def store(desk):
-    """The sandbox's store, so that a test can put wrong data there. It holds a live activation."""
+    """Returns the sandbox's store, so that a test can put wrong data into it. The desk has a live activation."""
     desk.play(TRIAL, ACTIVATION)
     assert desk.order("100A1").state == "active"
     mail.outbox.clear()
@@ -32,7 +33,7 @@ def store(desk):
 
 
 def reconcile(capsys, *words, by="test") -> tuple[int, str]:
-    """Exit code and what was printed."""
+    """Runs `reconcile` and returns the exit code and the printed text."""
     return code_of("reconcile", *words, by=by), capsys.readouterr().out
 
 
@@ -66,7 +67,8 @@ def test_it_is_mailed_even_when_nothing_differs(desk, store, capsys):
 
 
 def test_a_difference_that_somebody_asked_for_is_mailed_by_the_next_whole_comparison(desk, books, store, capsys):
-    """Whoever named the orders saw it. If it is still there at night, nobody has seen to it."""
+    """A person who compares named orders sees their differences, so no mail is written. A difference that is still
+    there at night is mailed."""
     for number in ("100A1", "100T1"):
         books.put(number, enterpriseName="别人")
         assert reconcile(capsys, number)[0] == 1
@@ -132,7 +134,8 @@ def make_unknown(number: str, **more) -> BillingRecord:
 
 @pytest.mark.parametrize("words", [(), ("--fix",)])
 def test_the_question_settles_what_was_unknown(desk, store, capsys, words):
-    """With or without --fix: only a definite answer settles the record, and this is one."""
+    """Only a definite answer settles an unknown record. The comparison's query gets such an answer, with or without
+    --fix."""
     record = make_unknown("100A1")
     code, out = reconcile(capsys, *words)
     assert (code, "ours unknown, theirs live -> settled: live" in out) == (1, True)
@@ -157,7 +160,7 @@ def test_what_was_unknown_and_is_not_there_is_gone_and_deleted_if_it_comes(desk,
 
 
 def test_what_was_unknown_and_must_be_there_is_not_billed(desk, books, store, capsys):
-    """An active order without its record is always wrong, however it lost the record."""
+    """An active order without a record is always wrong, also if the record was unknown before."""
     make_unknown("100A1")
     before = books.lose("100A1")
     for _ in range(2):
@@ -174,7 +177,8 @@ def test_an_unknown_record_s_incident_ends_with_the_answer_and_takes_its_times(d
             desk.order(number), partner="bigdata", step="", code="unknown_record", detail="", now=timezone.now()
         )
     reconcile(capsys, "100A1")
-    assert desk.troubles("100A1") == ["unknown_record"]  # the trial's record is still unknown
+    # A1 has the incident because the record of its trial is still unknown
+    assert desk.troubles("100A1") == ["unknown_record"]
     reconcile(capsys, "100T1")
     record.refresh_from_db()
     assert (record.state, record.cancelled_at) == ("cancelled", timezone.now())
@@ -183,7 +187,8 @@ def test_an_unknown_record_s_incident_ends_with_the_answer_and_takes_its_times(d
 
 
 def test_a_step_that_acts_meanwhile_counts(desk, books, store, capsys, monkeypatch):
-    """A step acts between our reading and their answer: the command does not report what was never wrong."""
+    """A step acts between the reading of our records and the partner's answer. The comparison leaves its orders out,
+    because the difference may never have existed."""
     books.lose("100A1")
 
     def ask(job, **call):
@@ -197,7 +202,7 @@ def test_a_step_that_acts_meanwhile_counts(desk, books, store, capsys, monkeypat
 
 
 class AtOnce:
-    """A pool that runs everything in the caller's thread."""
+    """A pool that runs every call in the caller's thread."""
 
     def __init__(self, *args): ...
 
@@ -212,7 +217,8 @@ class AtOnce:
 
 
 def test_a_later_step_waits_for_the_fix(desk, books, store, capsys):
-    """A deletion that is being retried must not overtake a create of the same record."""
+    """A later create of the same record waits for a deletion by `--fix` that is being retried. Otherwise the deletion
+    could overtake the create."""
     desk.play(ACTIVATION | {"OrderNum": "100A2", "ProductID": "9", "ProvContent": [{"ProvReq": "b.example.com"}]})
     assert desk.order("100A2").state == "awaiting_approval"
     store.put_record(books.held("100A1") | {"jobId": "100A2", "productId": "9", "domain": "b.example.com"})
@@ -317,7 +323,8 @@ def test_without_any_order(desk, capsys):
 
 
 def test_no_more_records_are_compared_together_than_fit_into_memory(desk, capsys, monkeypatch):
-    """An order with more records is compared alone."""
+    """Orders are compared in batches with a limited number of records, so that a batch fits into memory. An order with
+    more records is compared alone."""
     monkeypatch.setattr("integrations.bigdata.reconciliation.RECORDS_A_BATCH", 3)
     sizes = []
     asked = Comparison._start_queries

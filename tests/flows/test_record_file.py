@@ -1,4 +1,5 @@
-"""`reconcile --file F.csv --as-of MOMENT`: a file of the big-data side's records in place of calls (contract 7.2)."""
+"""`reconcile --file F.csv --as-of MOMENT` compares with a file of the big-data side's records instead of calls
+(contract 7.2)."""
 
 from pathlib import Path
 
@@ -106,7 +107,8 @@ def test_what_was_called_too_late_is_left_out_and_named(desk, books, store, held
         f"T2: {late}: b.example.com",
         f"T3: {late}: c.example.com",
     ]
-    assert [row[:2] for row in differences()] == [("T2", "fields")]  # what was known before stays
+    # the difference of T2 that was found before stays open
+    assert [row[:2] for row in differences()] == [("T2", "fields")]
     desk.clock.shift(600)
     assert books.reconcile(*seen(held_file()))[0] == 1
     assert [row[:2] for row in differences()] == [("T3", "not_billed")]
@@ -179,7 +181,7 @@ def test_columns_may_have_the_partners_names_a_mark_and_fewer_members(desk, book
 
 
 def test_many_lines(db, clock, books, tmp_path, held_file):
-    """Memory does not hold them: `RecordFile` lies on disk."""
+    """A file of many lines is not read into memory, because `RecordFile` stores it on disk."""
     wire, rows = f"{timezone.localtime():%Y%m%d%H%M%S}", []
     for number in range(20):
         order = OrderFactory(number=f"A{number}", kind="activation", state="active", product_id="P1")

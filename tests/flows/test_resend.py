@@ -1,4 +1,5 @@
-"""One resend engine: it judges first, acts under the lock, with the same key or a new one (contract 3.9, Resend)."""
+"""The one implementation of `resend`: it first decides about each step, then acts under the lock, with the same key or
+a new one (contract 3.9, Resend)."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,7 +15,7 @@ BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
 
 
 def run(capsys, *words) -> tuple[int, str]:
-    """A `resend` call: exit code and what it printed."""
+    """Runs `resend` and returns the exit code and the printed text."""
     return code_of("resend", *words), capsys.readouterr().out
 
 
@@ -84,7 +85,8 @@ def test_what_succeeded_is_refused_unless_forced(desk, capsys):
     code, out = run(capsys, "T1")
     assert code == 1
     assert "already accepted" in out
-    with pytest.raises(CommandError, match="^1 declined$"):  # `refused` is for what the partner declines
+    # the summary does not say `refused`, the word for a partner's refusal
+    with pytest.raises(CommandError, match="^1 declined$"):
         call_command("resend", "T1")
     assert run(capsys, "T1", "--force")[0] == 0
     desk.deliver()
@@ -125,7 +127,8 @@ def test_a_wrong_argument_is_one_line(desk, words):
 
 
 def refuse_bpm(desk, case) -> str:
-    """Case 1 with BPM refusing: everything is undone, the order has failed."""
+    """Plays the first acceptance case while BPM refuses: everything is undone, and the order is failed. Returns the
+    order's number."""
     desk.sandbox.fault(path=BPM, kind="refusal", count=1)
     desk.play_case(case(1))
     number = case(1)["content"]["OrderNum"]

@@ -1,5 +1,5 @@
-"""A database that is older than this machine has seen it: nothing goes out, and what follows (contract 3.9, 17;
-3.9, 15; section 5, `restored`)."""
+"""A database that is older than this machine has seen it: nothing is sent until staff release it, and what happens
+then (contract 3.9, 17; 3.9, 15; section 5, `restored`)."""
 
 import contextlib
 import json
@@ -34,8 +34,8 @@ def state_dir(settings, tmp_path):
 
 @pytest.fixture
 def past(desk, state_dir):
-    """`with past():` our database forgets what happens inside: it is put back to an earlier copy of itself. Everybody
-    else remembers it, also the machine's STATE_DIR."""
+    """Returns a context manager. After `with past():` our database is put back to its copy from before the block, so
+    it has forgotten what happened inside. The partners and the machine's STATE_DIR remember."""
 
     @contextlib.contextmanager
     def forgotten():
@@ -47,11 +47,13 @@ def past(desk, state_dir):
         desk.clock.shift(60)
 
     yield forgotten
-    desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")  # 409 is what is played
+    # the tests play 409 answers, which the sandbox notes as violations
+    desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")
 
 
 def release(**more):
-    """The word; whatever looks at the database has noticed before."""
+    """Releases the desk after a restore, as `restored` does. Any process that reads the database has detected the
+    restore before."""
     detect_restore.read_restore_state()
     release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), stop_runs=stop_runs, **more)
 
@@ -210,7 +212,8 @@ def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past, trial
     desk.command("resend", "A1")
     assert desk.state("A1") == "active"
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
-    assert desk.troubles("A1") == ["acted_before"]  # the same key with other bytes: the process from before
+    # the same key with other bytes: BPM has the process from before the restore
+    assert desk.troubles("A1") == ["acted_before"]
 
 
 def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past, trialing):
@@ -308,7 +311,7 @@ def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past, triali
 
 
 def compare() -> None:
-    """Runs `reconcile --fix`, whose exit code says that there were differences."""
+    """Runs `reconcile --fix` and expects the exit code for differences."""
     assert code_of("reconcile", fix=True) == 1
 
 
@@ -319,7 +322,8 @@ def fix(desk) -> None:
 
 @pytest.mark.parametrize("day", ["20231010", "20230930"])
 def test_a_start_that_was_moved_after_the_backup_is_asked_for_before_its_cancel(desk, past, day):
-    """3.9 (18): the trial is not cancelled on the old day."""
+    """Contract 3.9 (18): the start was moved after the backup. So a query comes before the cancel, and the trial is
+    not cancelled on the old day."""
     desk.play(trial("T1", A), activation("A1", start="20230930"))
     with past():
         desk.post(trial("T2", "c.example.com"))
@@ -352,13 +356,14 @@ def test_starts_that_disagree_after_a_restore_stop_the_cancel(desk, past):
 
 
 def test_what_was_erased_after_the_backup_is_erased_again(desk, past, capsys):
-    """3.14: the list of erased orders lies beside the numbers entered by hand, which no restore puts back."""
+    """Contract 3.14: orders that were erased after the backup are erased again. The list of erased orders is stored
+    beside the numbers entered by hand, so no restore puts it back."""
     desk.play(trial("T1", A, OperTel="13800000000"), withdrawal("T1"), trial("T2", A))
     note_erased(["T1", "T2", "T3"], now=timezone.now())
     with past():
         desk.play(trial("T3", A), withdrawal("T3"))
     detect_restore.read_restore_state()
-    assert erase_due(now=timezone.now()) == 0  # as long as nobody has said that it may
+    assert erase_due(now=timezone.now()) == 0  # nothing is erased before staff release the desk
     call_command("restored", reason="已与 BBOSS 核对")
     assert (desk.order("T1").oper_tel, desk.order("T2").oper_tel) == ("", "13800000000")
     out = capsys.readouterr().out

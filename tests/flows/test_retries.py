@@ -1,4 +1,4 @@
-"""Which calls are retried, when, and what happens if they never succeed (contract 3.5)."""
+"""The calls that are retried, the times of their retries, and the result if they never succeed (contract 3.5)."""
 
 import datetime
 import time
@@ -32,7 +32,7 @@ def wait_of(row: Dispatch) -> float:
 
 
 def sent_alike(desk, path: str, times: int) -> None:
-    """Every attempt carried the same bytes under the same key, and a request id of its own."""
+    """Checks that all attempts had the same bytes and the same key, and that each had its own request id."""
     calls = desk.sandbox.calls(path=path)
     assert len(calls) == times
     assert len({(call["key"], call["digest"]) for call in calls}) == 1
@@ -71,7 +71,7 @@ def test_the_waits_follow_the_schedule_within_ten_percent(desk):
         desk.wait()
     for wait, planned in zip(waits, SCHEDULE, strict=True):
         assert planned * 0.9 <= wait <= planned * 1.1
-    assert waits != SCHEDULE  # there is jitter
+    assert waits != SCHEDULE  # the waits have jitter
     assert desk.state("T1") == "trialing"
     sent_alike(desk, BILLING, 7)
 
@@ -95,7 +95,8 @@ def test_when_the_retries_are_used_up_the_step_fails_with_an_incident(desk):
 
 @pytest.mark.parametrize("shortened, calls", [([], 2), ([5], 3)])
 def test_a_plan_that_is_shortened_meanwhile_is_the_one_that_counts(desk, settings, shortened, calls):
-    """Nothing breaks if an attempt was under way, or waited, when the setting became shorter."""
+    """If the retry schedule becomes shorter, the shorter schedule applies. Nothing breaks if an attempt is under way,
+    or waits, at that moment."""
     settings.DISPATCH_RETRY_SECONDS = [30, 120, 600]
     desk.sandbox.fault(path=BILLING, kind="500", count=9)
     desk.play(trial())
@@ -119,7 +120,7 @@ def test_a_refusal_is_permanent(desk):
 
 @pytest.mark.parametrize("kind", ["500", "refusal"])
 def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kind, trialing):
-    """3.9 (4) Compensation's reach: traffic is not in it."""
+    """Contract 3.9 (4), Compensation's reach: a failed traffic step does not compensate the activation."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.sandbox.fault(path=USAGE, kind=kind, count=2)
     desk.play(activation())
@@ -127,13 +128,13 @@ def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kin
     desk.wait_out()
     assert desk.step("A1", "fetch_usage").state == "failed"
     assert (desk.state("A1"), len(desk.troubles("A1"))) == ("active", 1)
-    assert not Mail.objects.filter(kind="mail_incident").exists()  # nothing has stopped
+    assert not Mail.objects.filter(kind="mail_incident").exists()  # no mail, because no order has stopped
     assert desk.alive_there("A1") == ["a.example.com"]
 
 
 @pytest.mark.parametrize("permanent", [True, False])
 def test_mail_holds_up_nothing_and_only_opens_an_incident(desk, settings, monkeypatch, permanent):
-    """3.9 (4) Compensation's reach: mail is not in it."""
+    """Contract 3.9 (4), Compensation's reach: a failed mail does not compensate the activation."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     monkeypatch.setattr(
         write_and_send_mail, "send", Mock(side_effect=MailError("no", permanent=permanent, code="smtp_550"))
@@ -148,7 +149,7 @@ def test_a_lease_that_ran_out_is_claimed_again_under_the_same_key_and_bytes(desk
     desk.post(trial())
     [first] = desk.claim()
     desk.deliver()
-    assert desk.sandbox.calls() == []  # somebody holds it
+    assert desk.sandbox.calls() == []  # a worker has claimed the step
     desk.clock.shift(61)
     [second] = desk.claim()
     assert (second.key, second.payload) == (first.key, first.payload)
@@ -162,7 +163,8 @@ def test_a_lease_that_ran_out_is_claimed_again_under_the_same_key_and_bytes(desk
 @pytest.mark.parametrize("result", ["ok", "retry", "refused", "handed_back"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_late_result_is_recorded_and_plans_nothing(desk, result, when):
-    """3.9 (5) and (10): fencing protects the result, whether the next attempt is in the air or has ended."""
+    """Contract 3.9 (5) and (10): the result of a worker that lost its lease is recorded and changes nothing. This
+    holds while the next attempt is under way and after it has ended."""
     desk.post(trial())
     [first] = desk.claim()
     desk.clock.shift(61)
@@ -181,13 +183,14 @@ def test_a_late_result_is_recorded_and_plans_nothing(desk, result, when):
 def test_a_result_whose_lease_ran_out_unclaimed_still_counts(desk):
     desk.post(trial())
     [work] = desk.claim()
-    desk.clock.shift(300)  # nobody else claimed it
+    desk.clock.shift(300)  # no other worker claimed the step
     desk.end(work)
     assert desk.state("T1") == "trialing"
 
 
 def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk, settings):
-    """3.9 (10) Leases: a call needs the total time-out and 5 s of its lease, else the step is handed back."""
+    """Contract 3.9 (10), Leases: a call needs a lease that lasts longer than the total time-out and 5 s. Otherwise the
+    step is handed back."""
     desk.post(trial())
     [work] = desk.claim()
     enough = settings.PARTNER_TIMEOUT_SECONDS + 5
@@ -203,7 +206,8 @@ def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk
 
 
 def test_the_payload_of_a_day_later_is_that_of_the_first_attempt(desk, trialing):
-    """3.2: T is the first attempt; every further one sends the same bytes. 3.9 (3): a day later as well."""
+    """Contract 3.2 and 3.9 (3): T is the moment of the first attempt. Every later attempt sends the same bytes, also a
+    day later."""
     desk.sandbox.fault(path=BPM, kind="503", retry_after=6 * 3600, count=4)
     desk.play(activation())
     while desk.state("A1") != "active":

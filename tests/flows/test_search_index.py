@@ -1,4 +1,4 @@
-"""Orders that came in are found, whenever the worker indexes them and wherever it was killed."""
+"""New orders are found by the search, whenever the worker indexes them and wherever the worker was killed."""
 
 import contextlib
 import datetime
@@ -62,7 +62,8 @@ def test_an_internationalized_domain_is_found_by_both_forms(desk):
 
 
 def test_what_comes_later_is_found_too(desk):
-    """An activation before its trial has no customer yet; a BPM process comes with BPM's answer."""
+    """An activation that comes before its trial has no customer yet, and a BPM process number comes with BPM's answer.
+    The search finds both once they are known."""
     desk.post(activation("A1"))
     index()
     assert customers(ENTERPRISE) == []
@@ -93,7 +94,8 @@ def test_a_customer_goes_by_its_newest_name_and_is_found_by_each(desk):
 
 @pytest.mark.parametrize("noted", [False, True])
 def test_customers_of_a_version_before_are_found_in_their_list_by_each_name(desk, admin_client, noted):
-    """It noted no texts of them."""
+    """An older version stored no texts of customers. Such customers are still found in their list by each of their
+    names."""
     desk.play(trial("T1", "a.example.com", EnterpriseName="湖畔视频"))
     index()
     Customer.objects.update(texts=None)
@@ -122,7 +124,8 @@ def test_old_orders_are_indexed_newest_first_and_new_ones_before_them(monkeypatc
     search_index.index_orders(now=now, seconds=0)
     assert find.is_behind()
     fresh = make.OrderFactory(received_at=now)
-    turns = iter([True, True, False, False, False])  # one batch of new ones, the look for more, and then killed
+    # one batch of new orders and the search for more, and then the worker is killed
+    turns = iter([True, True, False, False, False])
     search_index.index_orders(now=now, seconds=60, may_go_on=lambda: next(turns, False))
     assert [row.order_id for row in OrderText.objects.all()] == [fresh.pk]
     assert search_index.index_orders(now=now, seconds=60) == 5
@@ -132,7 +135,8 @@ def test_old_orders_are_indexed_newest_first_and_new_ones_before_them(monkeypatc
 
 @pytest.mark.django_db
 def test_killed_at_any_moment_it_goes_on(monkeypatch):
-    """The row that says that an order is indexed is its last one: what came before it is made again."""
+    """The row that marks an order as indexed is written last. So a killed worker leaves the order unmarked, and all
+    its rows are written again."""
     order = make.OrderFactory(number="100A777", received_at=timezone.now())
     make.OrderDomainFactory(order=order, name="www.site.example.com")
     for name in ("_index_domains", "_keep_customers"):
@@ -155,7 +159,7 @@ def test_an_order_that_commits_late_is_not_passed_over():
     late = make.OrderFactory(received_at=now)
     place = late.pk
     make.OrderFactory(received_at=now)
-    Order.objects.filter(pk=place).delete()  # its transaction has its id, and has not ended
+    Order.objects.filter(pk=place).delete()  # the transaction of this order has its id and has not ended
     index()
     make.OrderFactory(pk=place, received_at=now)
     assert index() == 1
@@ -198,7 +202,7 @@ def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
     rows = [make.OrderFactory() for _ in range(3)]
     for place in range(12):
         make.OrderDomainFactory(order=rows[place % 3], name=f"d{place}.example.com")
-    turns = iter([True] * 4)  # the looks for new and changed ones and for customers, and one batch of old ones
+    turns = iter([True] * 4)  # the searches for new orders, changed orders and customers, and one batch of old orders
     search_index.index_orders(now=timezone.now(), seconds=60, may_go_on=lambda: next(turns, False))
     assert list(OrderText.objects.values_list("order_id", flat=True)) == [rows[-1].pk]
     for row in rows:
@@ -212,7 +216,8 @@ def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="a snapshot grows stale on SQLite alone")
 @pytest.mark.django_db(transaction=True)
 def test_another_process_commits_before_each_transaction():
-    """More domains than a query reads at once: it would still be open when the transaction begins."""
+    """The order has more domains than one query reads at once. If the query were still open when the transaction
+    begins, another process's commit would make the transaction fail."""
     OrderDomain.objects.bulk_create(make.OrderDomainFactory.build_batch(2_001, order=make.OrderFactory()))
     name = connection.settings_dict["NAME"]
 

@@ -1,4 +1,4 @@
-"""`show` says where an order stands and why; so does /readyz for the desk (contract section 5)."""
+"""`show` prints an order's state and its reasons, and /readyz those of the desk (contract section 5)."""
 
 import json
 
@@ -150,7 +150,7 @@ def test_an_order_that_waits_for_nobody_says_nothing_of_it(desk, capsys):
 
 
 def test_an_incident_of_the_whole_order_leaves_no_hole(desk, capsys):
-    """This incident has no step and no detail."""
+    """An incident of a whole order has no step and no detail. Its line has no empty places."""
     desk.play(contents.activation("A1"))
     lines = show(capsys, "A1").splitlines()
     assert "  incident order trial_unknown" in lines

@@ -1,4 +1,4 @@
-"""The queries of a POST and of a batch of steps: few, and no more for many orders than for one."""
+"""A POST and a batch of steps need few queries, and no more queries for many orders than for one."""
 
 import pytest
 from django.db import connection
@@ -11,12 +11,14 @@ from orders.sending.mail_claim_and_record import record_mails
 from orders.sending.record import record_outcomes
 from tests.flows.contents import activation, trial
 
-POST = {"postgresql": 6, "sqlite": 14}  # at most, with the test's savepoint
-ACTIVATION = {"postgresql": 143, "sqlite": 138}  # at most, of a batch's four rounds: each is claimed and recorded
+POST = {"postgresql": 6, "sqlite": 14}  # the largest allowed number, including the test's savepoint
+# the largest allowed number for a batch's four rounds of claiming and recording
+ACTIVATION = {"postgresql": 143, "sqlite": 138}
 
 
 def carry_out(desk) -> list[tuple[int, int]]:
-    """Carries out by hand all that is due, a batch at a time: the statements of each claim, and of its record."""
+    """Carries out by hand all that is due, one batch after the other. Returns the number of statements of each claim
+    and of each recording."""
     found = []
     while True:
         with CaptureQueriesContext(connection) as claimed:
@@ -31,7 +33,8 @@ def carry_out(desk) -> list[tuple[int, int]]:
 
 
 def asked_for(desk, numbers: range, *, subsequent: bool) -> list[tuple[int, int]]:
-    """What first activations of so many trials ask, or the subsequent ones behind them."""
+    """Returns the numbers of statements for the first activations of these trials, or for the subsequent activations
+    behind them."""
     for number in numbers:
         desk.post(trial(f"T{number}", f"www{number}.example.com"))
     desk.deliver()
@@ -56,7 +59,7 @@ def test_a_batch_asks_as_much_for_many_orders_as_for_one(desk, subsequent):
     for role in Contact.Role.values:
         Contact.objects.create(attribution_id="BJ", role=role, name=role, mail=f"{role}@example.com")
     MailRule.objects.create(event="mail_billed", to_default=True)
-    asked_for(desk, range(1), subsequent=subsequent)  # what a process asks once
+    asked_for(desk, range(1), subsequent=subsequent)  # the queries that a process makes only once
     one = asked_for(desk, range(1, 2), subsequent=subsequent)
     many = asked_for(desk, range(2, 12), subsequent=subsequent)
     assert many == one

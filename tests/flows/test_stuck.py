@@ -1,4 +1,4 @@
-"""`stuck` names every order that needs somebody, and says why (contract section 5)."""
+"""`stuck` lists every order that needs a person, with the reasons (contract section 5)."""
 
 import datetime
 import json
@@ -23,14 +23,14 @@ KEYS = ["order", "customer", "state", "why", "since", "owner"]
 
 
 def rows(capsys) -> list[dict]:
-    """Gives what `stuck --json` prints and checks that its exit code fits."""
+    """Returns the output of `stuck --json`, and checks that the exit code agrees with it."""
     code, found = code_of("stuck", "--json"), json.loads(capsys.readouterr().out)
     assert code == bool(found)
     return found
 
 
 def numbers() -> list[str]:
-    """Gives the orders of the list and checks that they are those of the query."""
+    """Returns the orders that `stuck` lists, and checks that the query and the desk's figures have the same orders."""
     found = [row.number for row in stuck() if row.state != "unknown"]
     assert sorted(found) == sorted(needs_somebody().values_list("number", flat=True))
     assert DeskSnapshot(timezone.now()).stuck == len(stuck())
@@ -65,13 +65,14 @@ def test_a_failed_order_and_who_waits_behind_it(desk, capsys):
     assert second["since"] == "2023-09-20T18:55:36+08:00"
     assert numbers() == ["T1", "A1"]
     ignore_incident(incident_id=Incident.objects.get().pk, reason="x", by="staff:li", now=timezone.now())
-    failed, _behind = stuck()  # the step counts all the same
+    failed, _behind = stuck()  # the failed step is listed although its incident is ignored
     assert [(reason.kind, reason.code) for reason in failed.reasons] == [("step", "code_400")]
     assert failed.since == timezone.now() - datetime.timedelta(seconds=60)
 
 
 def test_its_own_failure_is_no_other_orders(desk):
-    """Only A6 waits, behind its own failed step."""
+    """A1 is listed for its own failed step. The steps of A1 that wait behind this step are not listed as if another
+    order had failed."""
     desk.play(contents.trial(), contents.activation("A1"))
     desk.sandbox.fault(path=DELETE, kind="refusal")
     desk.play(contents.withdrawal("A1"))
@@ -100,7 +101,8 @@ def test_one_held_for_its_files_names_the_finding(desk, capsys):
 
 
 def test_a_mail_that_was_given_up_counts_though_its_incident_is_ignored(desk, smtp, capsys):  # noqa: F811
-    """The order went on without it, so nothing but the mail says that somebody was never told."""
+    """The order went on without its mail. So only the failed mail shows that somebody was not told, and it is listed
+    although its incident is ignored."""
     smtp.answers = ["554 no"]
     desk.play(contents.trial(), contents.activation("A1"))
     assert (desk.state("A1"), desk.step("A1", "mail_sent_to_bpm").state) == ("active", "failed")
@@ -114,7 +116,8 @@ def test_a_mail_that_was_given_up_counts_though_its_incident_is_ignored(desk, sm
 
 
 def test_a_mail_of_which_staff_resolved_the_incident_needs_nobody_until_it_fails_again(desk, smtp):  # noqa: F811
-    """Whom it was for was told in another way, or has no mailbox. A rejected order can't go on and end it."""
+    """Staff resolved a mail's incident, because its recipient was told in another way or has no mailbox. A rejected
+    order can't go on, so it can't end the incident by itself."""
     desk.play(contents.trial(), contents.activation("A1"))
     smtp.answers = ["554 no"] * 2
     desk.decided("A1", "reject")
@@ -131,7 +134,8 @@ def test_a_mail_of_which_staff_resolved_the_incident_needs_nobody_until_it_fails
 
 
 def test_what_was_undone_to_its_end_needs_nobody(desk, settings):
-    """The forward step stays failed, since nobody knows whether it acted, but the order is withdrawn."""
+    """The forward step stays failed, because it is unknown whether it acted. But the order is withdrawn, so it needs
+    nobody."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(contents.trial())
     desk.sandbox.fault(path="/bpm/flows/start", kind="503")
@@ -207,7 +211,8 @@ def test_the_oldest_comes_first_and_many_reasons_are_cut(db, capsys):
 
 
 def make(number: int) -> None:
-    """Ten ways to be stuck, one after the other."""
+    """Creates four things that `stuck` lists: an order with a failed step and an incident, an order whose step waits
+    behind that step, an order with a difference, and a difference with an unknown number."""
     order = factories.OrderFactory(state="failed", planned_at=factories.NOW)
     lane = {"lane": order.pk, "order": order, "next_try_at": None}
     factories.DispatchFactory(**lane, state="failed", attempts=1, frozen_at=factories.NOW, error_code="timeout")

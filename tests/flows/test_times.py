@@ -17,7 +17,8 @@ from tests.processes.orders import activation, trial
 def told(number: str) -> list[tuple[str, str, float]]:
     order = Order.objects.get(number=number)
     found = times_of(order, now=timezone.now())
-    assert all(one.ends == after.begins for one, after in zip(found, found[1:], strict=False))  # without a gap
+    # the periods have no gaps
+    assert all(one.ends == after.begins for one, after in zip(found, found[1:], strict=False))
     assert sum(one.seconds for one in found) == (found[-1].ends - order.received_at).total_seconds()
     return [(one.why.value, one.step.value, one.seconds) for one in found if one.seconds]
 
@@ -32,7 +33,7 @@ def test_a_queue_a_retry_a_pause_and_a_dead_worker(desk, capsys):
     desk.clock.shift(60)
     resume_partner(partner="bigdata", by="command:li", now=timezone.now())
     desk.clock.shift(2)
-    desk.claim(lease=60)  # by a worker that dies
+    desk.claim(lease=60)  # a worker claims the step and dies
     desk.deliver(after=70)
     step = "create_trial_billing"
     assert told("100T0001") == [
@@ -49,7 +50,7 @@ def test_a_queue_a_retry_a_pause_and_a_dead_worker(desk, capsys):
 
 
 def test_a_hold_and_the_wait_for_approval(desk):
-    """The activation comes before its trial, and BPM takes an hour. The rest waits until now."""
+    """The activation comes 30 seconds before its trial, and these seconds count as a hold."""
     desk.post(activation(1))
     desk.clock.shift(30)
     desk.post(trial(1))
@@ -66,7 +67,8 @@ def test_an_order_that_waits_is_told_until_now(desk):
 
 
 def test_the_orders_page_shows_it_with_a_chart_of_when_each_wait_was(desk, admin_client, capsys):
-    """A minute in the queue, then three minutes of a worker that died: a quarter of the width, and the rest."""
+    """A minute in the queue is followed by three minutes of a worker that died. So the first bar has a quarter of the
+    width, and the second bar the rest."""
     desk.post(trial(1))
     desk.clock.shift(60)
     desk.claim(lease=60)

@@ -1,4 +1,5 @@
-"""An order's trace: from BBOSS's call to the partners', in the rows, the log, the order's page and `show`."""
+"""The trace of an order from BBOSS's call to the partners' calls, in the database, the log, the order's page and
+`show`."""
 
 import json
 
@@ -18,7 +19,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 @pytest.fixture
 def headers(monkeypatch):
-    """The headers of each call to a partner."""
+    """Collects the headers of each call to a partner."""
     sent, exchange = [], http_client._exchange
 
     def note(request, *more):
@@ -78,7 +79,7 @@ def test_calls_are_counted_by_what_became_of_them(desk, fresh_gauges):
         desk.sandbox.fault(path=BILLING, kind="503", count=1)
         desk.play(trial(1))
         desk.clock.shift(40)
-        desk.claim(lease=60)  # by a worker that dies
+        desk.claim(lease=60)  # a worker claims the step and dies
         desk.deliver(after=70)
     outcomes = {"done": 1, "unknown": 1, "lost": 1}
     for word, number in outcomes.items():

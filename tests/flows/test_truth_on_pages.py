@@ -1,4 +1,5 @@
-"""Pages, `stuck`, `status` and `show` on a desk whose books differ, until the books agree (contract 3.9, 14)."""
+"""Pages, `stuck`, `status` and `show` while our records and the partner's differ, until both agree (contract 3.9,
+14)."""
 
 import contextlib
 import datetime
@@ -68,7 +69,7 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
     assert desk_page.context["desk"].problems[0].number == 1
 
     desk.clock.shift(DAY.total_seconds())
-    books.reconcile()  # the nightly comparison finds it anew: it keeps its age
+    books.reconcile()  # the nightly comparison finds the difference anew, and its age stays
     assert Difference.objects.get(state="open").found_at == found_at
     assert told(capsys, "status")["differences"]["oldest_seconds"] == DAY.total_seconds()
 
@@ -93,7 +94,8 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
 
 
 def test_an_order_in_doubt_is_compared_from_its_page_and_what_is_gone_again_is_found_again(desk, books, clerk, active):
-    """The fix was carried out, and the next comparison finds the record missing again."""
+    """The order is compared from its page. A fix was carried out, and the next comparison finds that the record is
+    missing again."""
     assert "双方话单一致" in press(clerk, "A1", "compare").content.decode()
     [event] = desk.events("A1", "compared")
     assert event["reason"] == "客户在用"
@@ -158,7 +160,7 @@ def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
 
     form = client.get(deciding(order, "conflict"))
     assert len(form.context["will"]) == 3
-    desk.refused(activation(DataFlow="700"))  # it comes while the form is open
+    desk.refused(activation(DataFlow="700"))  # this message arrives while the form is open
     told = {"reason": "已与 BBOSS 确认", "seen": last_event(order), "newest": form.context["form"]["newest"].value()}
     assert client.post(deciding(order, "conflict"), told).status_code == 302
     assert client.get(reverse("admin:index")).context["desk"].conflicts.number == 1
@@ -170,7 +172,8 @@ def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
     [event] = desk.events("A1", "conflict_seen")
     assert len(event["messages"]) == 2
     assert client.get(listed).context["cl"].result_count == 1
-    assert press(client, "A1", "conflict").status_code == 200  # the form comes back: it does not say which are meant
+    # the form comes back, because the request does not name the messages
+    assert press(client, "A1", "conflict").status_code == 200
 
 
 def test_after_an_act_the_page_shows_what_happened(desk, client):
@@ -179,7 +182,7 @@ def test_after_an_act_the_page_shows_what_happened(desk, client):
     make.HeartbeatFactory(seen_at=timezone.now())
     told = press(client, "A1", "withdraw").content.decode()
     assert "正在撤回" in told
-    assert "已交给后台处理" in told[: told.index('class="ladder')]  # the worker has it
+    assert "已交给后台处理" in told[: told.index('class="ladder')]  # the act waits for the worker
     assert 'http-equiv="refresh"' in told
     desk.deliver()
     later = client.get(page(desk.order("A1"))).content.decode()
@@ -189,7 +192,7 @@ def test_after_an_act_the_page_shows_what_happened(desk, client):
 
 def test_it_says_so_where_nothing_had_to_be_taken_back(desk, client):
     client.force_login(staff("withdraw_order", name="zhao"))
-    desk.play(activation())  # its trial is unknown
+    desk.play(activation())  # A1 has sent nothing, because its trial is unknown
     told = press(client, "A1", "withdraw").content.decode()
     assert "订单现在的状态：已撤单" in told
     assert 'http-equiv="refresh"' not in told
@@ -211,7 +214,8 @@ def test_to_call_off_a_start_day_is_a_withdrawal(desk, client):
 
 @pytest.mark.whole
 def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, settings, active):
-    """Nothing is changed while the big-data side is silent."""
+    """While the big-data side does not answer, the fix is refused and nothing is changed. Once the fix is under way,
+    the page shows it."""
     books.lose("A1")
     books.reconcile()
     address, settings.BIGDATA_BASE_URL = settings.BIGDATA_BASE_URL, "http://127.0.0.1:9"
@@ -224,14 +228,16 @@ def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, setti
     assert "chip-green" not in head_of(clerk, "A1")
     desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal")
     desk.deliver()
-    assert clerk.get(page(desk.order("A1"))).context["right"].key == "fix"  # refused: it can be tried again
+    # the fix was refused, so it can be tried again
+    assert clerk.get(page(desk.order("A1"))).context["right"].key == "fix"
 
 
-# --- of sixty statements of a desk with troubles, those that the database did not bear out
+# --- of sixty statements of a desk with troubles, those that the database contradicted
 
 
 def test_what_is_in_doubt_is_nowhere_called_billed(desk, books, clerk, active):
-    """Neither the order's chip nor its record's says what the partner's books deny; no mail says that it stopped."""
+    """An order whose record is missing at the partner is not called billed, neither by the order's state nor by its
+    record's state. The mail does not say that the order stopped."""
     books.lose("A1")
     books.reconcile()
     desk.deliver()
@@ -247,7 +253,8 @@ def test_what_is_in_doubt_is_nowhere_called_billed(desk, books, clerk, active):
 
 
 def test_what_was_accepted_as_it_is_is_not_called_mended(desk, books, clerk, active):
-    """The record is gone there: nothing of ours deleted it, and the mail of the end says that a person ended it."""
+    """`accept` ended the difference of a missing record. No text says that the desk deleted the record, and the mail
+    says that a person ended the incident."""
     books.lose("A1")
     books.reconcile()
     call_command("accept", "A1", "not_billed", reason="客户经理确认")

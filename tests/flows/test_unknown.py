@@ -14,17 +14,18 @@ A, B = "a.example.com", "b.example.com"
 
 @pytest.fixture
 def uncertain(desk, settings):
-    """An activation whose create was carried out at each try, though its answer never came."""
+    """An activation whose create acted at each try, but was never answered."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
     desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
     desk.play(activation("A1"))
-    assert desk.records("A1") == {A: "to_send"}  # it is being retried: nothing is decided
+    # the create is still being retried, so the records are not unknown yet
+    assert desk.records("A1") == {A: "to_send"}
 
 
 def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(desk, uncertain):
-    """3.9 (6) Unknown: queried at once and after 10 minutes."""
+    """Contract 3.9 (6), Unknown: the records are deleted, and queried at once and after 10 minutes."""
     desk.wait()
     gave_up = timezone.now()
     assert desk.records("A1") == {A: "unknown"}
@@ -42,7 +43,8 @@ def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(desk, unc
 
 
 def test_what_is_there_after_all_is_deleted_again(desk, uncertain):
-    """3.9 (6): the slow partner carried the create out after the delete."""
+    """Contract 3.9 (6): the slow partner carried out the create after the deletion. The second query finds the record,
+    and it is deleted again."""
     late = desk.held_there("A1")[A]
     desk.wait()
     assert desk.held_there("A1") == {}
@@ -56,7 +58,8 @@ def test_what_is_there_after_all_is_deleted_again(desk, uncertain):
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_as_long_as_nobody_answers_the_question_the_claim_is_kept(desk, uncertain, which):
-    """3.9 (6): while any is unknown, the incident stays open and the claim is not released."""
+    """Contract 3.9 (6): while a record is unknown, the incident stays open and the claim is not released. So the claim
+    is kept as long as the query has no answer."""
     if which:
         desk.wait()
     desk.sandbox.fault(path=QUERY, kind="503", count=2)
@@ -71,8 +74,8 @@ def test_as_long_as_nobody_answers_the_question_the_claim_is_kept(desk, uncertai
 
 @pytest.mark.parametrize("seconds, looks", [(240, 2), (1800, 1)])
 def test_the_last_look_counts_from_the_time_out(desk, uncertain, seconds, looks):
-    """3.9 (6): the ten minutes begin when the create got no answer, however long the delete took; if they are over by
-    then, the look at once is the last."""
+    """Contract 3.9 (6): the ten minutes count from the time-out of the unanswered create, however long the deletion
+    takes. If the ten minutes are over when the deletion is done, the query at once is the only one."""
     desk.sandbox.fault(path=DELETE, kind="503", retry_after=seconds)
     desk.wait()
     gave_up = timezone.now()
@@ -101,10 +104,10 @@ def test_an_uncertain_cancel_is_restored(desk, settings, trialing):
 
 
 def in_the_air(desk):
-    """An activation whose create has no answer yet; somebody compensates it."""
+    """Returns the work of a create that has no answer yet, and whose activation staff compensate."""
     desk.play(trial("T1", A))
     desk.post(activation("A1"))
-    for earlier in desk.claim():  # traffic, and the trial's cancel
+    for earlier in desk.claim():  # the traffic step and the cancel of the trial's records
         desk.end(earlier)
     [work] = desk.claim()
     assert work.step == "create_billing"
@@ -114,7 +117,7 @@ def in_the_air(desk):
 
 @pytest.mark.parametrize("result, undone", [("ok", ["delete", "create"]), ("refused", ["create"])])
 def test_a_delete_waits_for_the_answer_of_the_call_in_the_air(desk, result, undone):
-    """3.9 (5): a delete is due only when no live lease touches its records."""
+    """Contract 3.9 (5): a deletion is due only when no live lease touches its records."""
     work = in_the_air(desk)
     before = len(desk.billed())
     assert (desk.sent(DELETE), desk.state("A1")) == ([], "compensating")
@@ -126,7 +129,7 @@ def test_a_delete_waits_for_the_answer_of_the_call_in_the_air(desk, result, undo
 
 @pytest.mark.parametrize("how", ["retry", "dead"])
 def test_an_unknown_outcome_is_repeated_under_the_same_key_before_the_delete(desk, how):
-    """3.9 (5): unknown outcomes were repeated under the same key."""
+    """Contract 3.9 (5): a call of unknown outcome is repeated under the same key before the deletion."""
     work = in_the_air(desk)
     if how == "retry":
         desk.end(work, "retry", code="timeout", unknown=True)
@@ -148,7 +151,8 @@ def test_a_call_that_was_not_begun_is_left_out(desk):
 
 @pytest.mark.parametrize("result", ["ok", "retry", "refused"])
 def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_end_troubles_nobody(desk, result, trialing):
-    """The process that it began is kept."""
+    """A withdrawal does not wait for BPM's answer, and the answer opens no incident. If BPM has begun a process, its
+    number is stored."""
     desk.post(activation("A1"))
     work = desk.in_the_air()
     desk.play(withdrawal("A1"))
@@ -164,7 +168,7 @@ def test_a_dead_workers_bpm_call_of_an_undone_order_is_closed_by_the_sweep(desk,
     desk.post(activation("A1", start="20230930"))
     desk.in_the_air()
     desk.post(withdrawal("A1"))
-    assert close_abandoned(now=timezone.now()) == 0  # its lease is good
+    assert close_abandoned(now=timezone.now()) == 0  # the lease of the BPM step is still live
     desk.sweep(after=61)
     row = desk.step("A1", "start_bpm")
     assert (row.state, list(row.tries.values_list("outcome", flat=True))) == ("closed", ["lost"])
@@ -195,9 +199,10 @@ def test_an_uncertain_change_is_made_sure_of_before_it_is_undone(desk, trialing)
 
 
 def test_a_refused_repeat_of_a_call_that_acted_is_looked_up(desk, settings, trialing):
-    """7.2: the answer was lost and the repeat refused; the big-data side's books say that the call acted."""
+    """Contract 7.2: the first answer was lost and the repeat was refused. The big-data side's records show that the
+    call acted."""
     settings.DISPATCH_RETRY_SECONDS = [1, 1]
-    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # lets the cancel of the trial's records pass
     desk.sandbox.fault(path=BILLING, kind="reset_after")
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(activation("A1"))

@@ -1,4 +1,4 @@
-"""Ways out of holds, changes of the end day, and which change is the last (contract 3.2, 3.9, 3.10)."""
+"""Ways to end a hold, changes of a trial's end, and the change that counts as the last (contract 3.2, 3.9, 3.10)."""
 
 import pytest
 from django.utils import timezone
@@ -25,12 +25,13 @@ def go(desk, number):
 
 
 def test_an_activation_of_a_withdrawn_trial_proceeds_as_the_first(desk):
-    """And a second one as a subsequent one."""
+    """After `proceed`, the first activation of a withdrawn trial is planned as the first, and a second one as a
+    subsequent activation."""
     desk.play(trial("T1", A), change("C1", A, B), withdrawal("T1"), activation("A1"), activation("A2", C))
     assert [desk.order(number).held_because for number in ("A1", "A2")] == ["trial_closed", "trial_closed"]
     go(desk, "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.order("A1").first) == ("active", [A, B], True)
-    assert desk.state("T1") == "withdrawn"  # as it was (3.9, 19)
+    assert desk.state("T1") == "withdrawn"  # the state stays as it was (3.9, 19)
     go(desk, "A2")
     assert (desk.order("A2").first, desk.state("A2")) == (False, "awaiting_approval")
     desk.staff(compensate, "A1")
@@ -94,7 +95,8 @@ def test_an_ended_trial_runs_again_where_a_change_names_a_later_end(desk):
 
 
 def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk, ended):
-    """3.10. An activation that waits for it stays held: staff decide."""
+    """Contract 3.10: a held change of an ended trial goes on when a later change gives the trial a new end. A held
+    activation of that trial stays held, because staff decide about it."""
     desk.play(change("C1", A, B), activation("A1", start="20230926"))
     assert [desk.order(number).held_because for number in ("C1", "A1")] == ["trial_closed", "trial_closed"]
     desk.play(change("C2", BizEnd="20231231"))
@@ -107,7 +109,8 @@ def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk, ende
 def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk, ended):
     desk.play(change("C1", A, B), change("C2", BizEnd="20231231"), activation("A1", start="20230926"))
     desk.sweep()
-    assert (desk.state("A1"), desk.order("C1").held_because) == ("active", "trial_closed")  # converted already
+    # A1 has converted the trial already
+    assert (desk.state("A1"), desk.order("C1").held_because) == ("active", "trial_closed")
     desk.play(withdrawal("A1"))
     desk.wait_out()
     desk.sweep()
@@ -115,7 +118,8 @@ def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk, end
 
 
 def test_staff_let_a_change_of_an_ended_trial_go_on(desk, ended):
-    """It sends nothing, and counts once a later change revives the trial."""
+    """`proceed` plans a change of an ended trial. The change sends nothing, and counts once a later change makes the
+    trial run again."""
     desk.play(change("C1", A, B))
     before = len(desk.billed())
     go(desk, "C1")
@@ -135,7 +139,8 @@ def test_the_last_change_is_a_number_not_a_clock(desk):
 
 
 def test_an_activation_cancels_whatever_of_its_trial_is_live(desk):
-    """The records are read at the first attempt, under any productId (3.9, 13)."""
+    """An activation cancels all live records of its trial. The records are selected at the first attempt, under any
+    productId (3.9, 13)."""
     desk.play(trial("T1", A), change("C1", BusinessType="4"))
     trial_record = desk.order("T1").billing_records.get(product_id="1")
     trial_record.state = "live"
@@ -147,13 +152,14 @@ def test_an_activation_cancels_whatever_of_its_trial_is_live(desk):
 
 
 def live_again(desk, number, record):
-    """A record that was taken back is in both books again, for whatever reason."""
+    """Makes a record that was taken back live again on both sides, for an unknown reason."""
     desk.order(number).billing_records.filter(domain=record["domain"]).update(state="live")
     desk.sandbox.partners.store.put_record(record)
 
 
 def test_what_was_live_of_a_withdrawn_trial_is_not_restored(desk, trialing):
-    """The trial was withdrawn before this activation took it over: it did not run on."""
+    """The trial was withdrawn before the activation, so it did not run on. The activation's compensation does not
+    restore the trial's live record."""
     record = desk.held_there("T1")[A]
     desk.play(withdrawal("T1"), activation("A1"))
     live_again(desk, "T1", record)
@@ -164,7 +170,8 @@ def test_what_was_live_of_a_withdrawn_trial_is_not_restored(desk, trialing):
 
 
 def test_what_is_live_of_an_earlier_plan_is_deleted_too(desk, active):
-    """An order that was opened again is withdrawn before it has sent anything."""
+    """An order is reopened, and withdrawn before it has sent anything. A record of its earlier plan is live again, and
+    the withdrawal deletes it."""
     record = desk.held_there("A1")[A]
     desk.staff(compensate, "A1")
     live_again(desk, "A1", record)

@@ -1,4 +1,4 @@
-"""Withdrawals of activations, and what happens before and after them (contract 3.10)."""
+"""Withdrawals of activations, and messages that come before and after them (contract 3.10)."""
 
 import pytest
 from django.core.management import call_command
@@ -15,12 +15,12 @@ from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, trial, withdrawal
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
-FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
+FILE = "A1_50004020027_20230920185436.xlsx"  # the directory of files does not have this file
 
 
 def failed_on_its_day(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
-    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # twice, because a refused cancel goes out once more
     desk.sweep("2023-09-21 00:00:00")
 
 
@@ -72,7 +72,8 @@ SITUATIONS = {
 
 
 def test_bboss_s_own_withdrawal_asks_no_second_person(desk, settings):
-    """3.11: also where staff are asked, and what they asked for about the same order can't be confirmed then."""
+    """Contract 3.11: BBOSS's withdrawal needs no second person, even if staff's withdrawals do. A request by staff
+    about the same order can't be confirmed afterwards."""
     settings.FOUR_EYES = dict.fromkeys(ACTS, 0)
     desk.play(trial("T1", A), activation("A1"))
     staff("withdraw_order", name="li")
@@ -90,14 +91,15 @@ def test_bboss_s_own_withdrawal_asks_no_second_person(desk, settings):
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_an_activation_is_withdrawn_in_every_state(desk, situation):
-    """3.10: forward steps stop, the schedule is removed, and what was sent is compensated."""
+    """Contract 3.10: a withdrawal stops the forward steps, removes the schedule, and compensates what was sent."""
     arrange, state, deletions = SITUATIONS[situation]
     arrange(desk)
     assert desk.state("A1") == state
     desk.play(withdrawal("A1"))
     desk.wait_out()
     assert desk.state("A1") == "withdrawn"
-    assert len(desk.sent(DELETE)) == deletions + (situation == "compensating")  # there: sent again under the same key
+    # in `compensating` the deletion is sent again under the same key
+    assert len(desk.sent(DELETE)) == deletions + (situation == "compensating")
     assert (desk.alive_there("A1"), desk.troubles("A1")) == ([], [])
     assert desk.standing("A1")["schedule"] is None
     assert not TrialClaim.objects.filter(activation__number="A1", released_at=None).exists()
@@ -108,7 +110,8 @@ def test_an_activation_is_withdrawn_in_every_state(desk, situation):
 
 @pytest.mark.parametrize("situation", ["nothing sent", "scheduled", "active", "failed on its start day"])
 def test_the_trial_of_a_withdrawn_first_activation_runs_on(desk, situation):
-    """3.10: its trial is `trialing` again, unless it ended."""
+    """Contract 3.10: after the withdrawal of its first activation the trial is `trialing` again, unless the trial has
+    ended."""
     SITUATIONS[situation][0](desk)
     desk.play(withdrawal("A1"))
     assert (desk.state("T1"), desk.alive_there("T1")) == ("trialing", [A])
@@ -117,7 +120,8 @@ def test_the_trial_of_a_withdrawn_first_activation_runs_on(desk, situation):
 
 
 def test_a_second_first_activation_is_a_subsequent_one(desk):
-    """3.10; 3.9 (1): a subsequent activation stays subsequent."""
+    """Contract 3.10 and 3.9 (1): an activation of a trial with a claim is subsequent, and stays subsequent after the
+    first activation is withdrawn."""
     desk.play(trial("T1", A), activation("A1"), activation("A2", X))
     assert desk.order("A2").first is False
     desk.play(withdrawal("A1"))
@@ -128,10 +132,10 @@ def test_a_second_first_activation_is_a_subsequent_one(desk):
 
 
 def test_again_it_answers_with_the_withdrawals_first_number(desk, trialing):
-    """3.10: again: the withdrawal's first transIDH."""
+    """Contract 3.10: the same withdrawal again is answered with the first withdrawal's transIDH."""
     original = desk.post(activation("A1"))["transIDH"]
     first = desk.post(withdrawal("A1", BizStart="99999999", ProvContent="?", OrderType="1", BusinessType=7))["transIDH"]
-    assert (first != original, desk.state("A1")) == (True, "withdrawn")  # only the number is looked at
+    assert (first != original, desk.state("A1")) == (True, "withdrawn")  # of a withdrawal only the number is looked at
     assert desk.post(withdrawal("A1"))["transIDH"] == first
     assert desk.post(withdrawal("A1", BizRequest="whatever"))["transIDH"] == first
     desk.deliver()
@@ -140,7 +144,8 @@ def test_again_it_answers_with_the_withdrawals_first_number(desk, trialing):
 
 
 def test_the_original_message_after_its_withdrawal_changes_nothing(desk, trialing):
-    """3.10: 00000 with its first transIDH; stays withdrawn. Nor can staff resend it."""
+    """Contract 3.10: the original message after its withdrawal is answered 00000 with its first transIDH. The order
+    stays withdrawn, and staff can't resend it either."""
     original = desk.post(activation("A1"))["transIDH"]
     desk.deliver()
     desk.play(withdrawal("A1"))
@@ -160,7 +165,7 @@ def test_the_withdrawals_transido_with_other_content_is_a_repeat_call(desk):
 
 def test_an_unknown_number_is_3004(desk):
     assert desk.refused(withdrawal("A1")) == ("30000", "3004")
-    desk.play(trial("T1", A), activation("A1"))  # the answer may come afterwards
+    desk.play(trial("T1", A), activation("A1"))  # the order may arrive after the refused withdrawal
     assert desk.state("A1") == "active"
 
 
@@ -168,8 +173,9 @@ def test_an_unknown_number_is_3004(desk):
     "result, undone", [("ok", ["delete", "create"]), ("retry", ["create", "delete", "create"]), ("refused", ["create"])]
 )
 def test_with_a_call_in_the_air_it_waits_for_the_answer(desk, result, undone, trialing):
-    """3.9 (5): unknown outcomes are repeated under the same key, and only then is anything deleted. (6): only what
-    is unknown is looked at again, so after an answer the withdrawal ends at once."""
+    """Contract 3.9 (5): a call of unknown outcome is repeated under the same key, and only then are records deleted.
+    Contract 3.9 (6): only unknown records are queried again, so after a definite answer the withdrawal ends at once.
+    """
     desk.post(activation("A1"))
     for work in desk.claim():
         desk.end(work)
@@ -188,7 +194,8 @@ def test_with_a_call_in_the_air_it_waits_for_the_answer(desk, result, undone, tr
 
 
 def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, settings):
-    """3.9 (6): the outcome of the trial's cancel says nothing about the commercial record."""
+    """Contract 3.9 (6): the unknown outcome of the trial's cancel does not make the commercial record unknown. So only
+    the trial's records are queried after the withdrawal."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A), activation("A1", start="20230930"))
     desk.sandbox.fault(path=BILLING, kind="503")
@@ -197,7 +204,7 @@ def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, setting
     desk.play(withdrawal("A1"))
     assert desk.step("A1", "verify_deleted", undo=True) is None
     assert (desk.state("A1"), desk.records("A1"), desk.alive_there("T1")) == ("compensating", {A: "deleted"}, [A])
-    desk.wait_out()  # the cancel may still act for ten minutes: the trial's records are looked at
+    desk.wait_out()  # the cancel may still act for ten minutes, so the trial's records are queried
     assert desk.sent(QUERY) == [{"jobId": "T1"}] * 2
     assert (desk.state("A1"), desk.records("A1"), desk.alive_there("T1")) == ("withdrawn", {A: "deleted"}, [A])
 

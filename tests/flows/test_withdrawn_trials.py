@@ -31,17 +31,19 @@ def test_the_live_records_of_a_trial_are_cancelled_and_its_changes_go_with_it(de
 
 
 def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk, active):
-    """3.10: 30000, BizCode 3005."""
+    """Contract 3.10: the withdrawal of a trial with an active activation is answered 30000, BizCode 3005."""
     assert desk.refused(withdrawal("T1")) == ("30000", "3005")
     desk.post(withdrawal("A1"))
-    assert desk.refused(withdrawal("T1")) == ("30000", "3005")  # until the activation's withdrawal has finished
+    # the trial is free only once the withdrawal of its activation has finished
+    assert desk.refused(withdrawal("T1")) == ("30000", "3005")
     desk.deliver()
     desk.play(withdrawal("T1"))
     assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
 
 
 def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings, trialing):
-    """Nobody knew the outcome of B and C; the big-data side, when asked, had only B."""
+    """The outcome for the domains B and C of a change was unknown. The query showed only B, so only the record of B is
+    cancelled when the change is withdrawn."""
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(change("C1", A, B, C))
@@ -59,7 +61,8 @@ def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings, t
 
 @pytest.mark.parametrize("content, left", [(trial("T2", B), []), (change("T2", A, B), [A])], ids=["trial", "change"])
 def test_what_is_tried_again_at_once_is_undone_too(desk, content, left, trialing):
-    """Its answer was lost and staff queued it again; it is withdrawn before it goes out."""
+    """A create had no answer, and staff queued it again. The order is withdrawn before the create goes out again, and
+    the record is cancelled."""
     desk.sandbox.fault(path=BILLING, kind="reset_after")
     desk.play(content)
     resend(Selection(numbers=("T2",)), by="staff:x", reason="test", now=timezone.now())
@@ -67,7 +70,7 @@ def test_what_is_tried_again_at_once_is_undone_too(desk, content, left, trialing
     desk.play(withdrawal("T2"))
     job = "T1" if left else "T2"
     assert (desk.state("T2"), desk.alive_there(job)) == ("compensating", left)
-    desk.wait_out()  # the call without an answer may act for ten minutes (3.9, 6)
+    desk.wait_out()  # the unanswered call may still act for ten minutes (3.9, 6)
     assert desk.sent(QUERY) == [{"jobId": job}] * 2
     assert (desk.state("T2"), desk.alive_there(job)) == ("withdrawn", left)
 
@@ -93,7 +96,7 @@ def test_a_trial_whose_making_is_unknown_is_cancelled(desk, settings):
     assert desk.state("T1") == "failed"
     desk.play(withdrawal("T1"))
     assert (desk.state("T1"), desk.alive_there("T1"), desk.records("T1")) == ("compensating", [], {A: "cancelled"})
-    desk.wait_out()  # its making may still act for ten minutes (3.9, 6)
+    desk.wait_out()  # the create may still act for ten minutes (3.9, 6)
     assert desk.sent(QUERY) == [{"jobId": "T1"}] * 2
     assert (desk.state("T1"), desk.alive_there("T1"), desk.records("T1")) == ("withdrawn", [], {A: "cancelled"})
 
@@ -128,7 +131,8 @@ def test_a_trial_is_withdrawn_while_a_change_is_in_the_air(desk, result, sent, t
 
 
 def test_a_change_that_was_being_withdrawn_brings_nothing_back(desk):
-    """The trial's withdrawal takes over what the change had still to take back (3.9, 7)."""
+    """The withdrawal of a change had not finished when its trial was withdrawn. The trial's withdrawal takes over the
+    change's unfinished undo steps, so no record is restored (3.9, 7)."""
     desk.play(trial("T1", A, B), change("C1", A))
     desk.post(withdrawal("C1"))
     desk.play(withdrawal("T1"))
@@ -137,11 +141,13 @@ def test_a_change_that_was_being_withdrawn_brings_nothing_back(desk):
 
 
 def test_nor_does_one_whose_undoing_has_still_to_take_away_first(desk):
-    """The step that would bring A back waits behind the cancel of C."""
+    """A change is being withdrawn: the restore of A waits behind the cancel of C. The trial's withdrawal takes over
+    both steps, so A is not restored."""
     desk.play(trial("T1", A, B), change("C1", B, C))
     desk.post(withdrawal("C1"))
     assert desk.step("C1", "restore_trial_billing", undo=True).state == "waiting"
-    assert previewed(desk, "T1") == {"cancels_trial": 2}  # A will not come any more, and C goes with the trial
+    # the trial's withdrawal cancels B and C, and A is not restored
+    assert previewed(desk, "T1") == {"cancels_trial": 2}
     desk.play(withdrawal("T1"))
     assert desk.billed()[3:] == [("cancel", "T1", [B, C])]
     assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "withdrawn", [])
@@ -162,13 +168,14 @@ def test_a_change_is_undone_record_by_record(desk):
     before = desk.held_there("T1")
     desk.clock.shift(60)
     desk.play(change("C1", B, C))
-    assert previewed(desk, "T1") == {"cancels_trial": 2}  # the change removed A, which is not cancelled again
+    assert previewed(desk, "T1") == {"cancels_trial": 2}  # the change removed A, so A is not cancelled again
     assert previewed(desk, "C1") == {"cancels_trial": 1, "restores": 1}
     desk.play(withdrawal("C1"))
     assert previewed(desk, "C1") == {"taken_back": None}
     assert previewed(desk, "T1") == {"cancels_trial": 2}
     assert desk.billed()[3:] == [("cancel", "T1", [C]), ("create", "T1", [A])]
-    # 3.5: after a restore an order uses its own keys again. C1 has cancelled one already.
+    # Contract 3.5: after a restore of our database an order uses its own keys again. C1 has used the first key of its
+    # cancel step already.
     assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
     after = desk.held_there("T1")
     assert {name: after[name] for name in before} == before
@@ -191,7 +198,8 @@ def test_a_held_change_is_withdrawn(desk):
 
 
 def test_a_change_that_another_was_built_upon_goes_without_a_call(desk):
-    """3.9 (19): the later change says of every domain whether it is on trial, so nothing differs without the first."""
+    """Contract 3.9 (19): the later change decides for every domain whether the domain is on trial. So nothing differs
+    without the first change, and its withdrawal sends no call."""
     desk.play(trial("T1", A), change("C1", A, B), change("C2", B, C))
     calls = len(desk.billed())
     desk.play(withdrawal("C1"))
@@ -207,7 +215,8 @@ def test_a_change_that_another_was_built_upon_goes_without_a_call(desk):
 
 
 def test_a_change_never_begun_that_an_activation_was_built_upon_is_not_carried_out(desk):
-    """3.10: the activation has sent nothing either, so it is planned anew, and nobody has to be told."""
+    """Contract 3.10: the withdrawn change has sent nothing, and neither has the activation behind it. So the
+    activation is planned anew, and no incident is opened."""
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(trial("T1", A), change("C1", A, B), activation("A1"), withdrawal("C1"))
     desk.wait_out()
@@ -216,7 +225,7 @@ def test_a_change_never_begun_that_an_activation_was_built_upon_is_not_carried_o
     assert (desk.troubles("C1"), desk.troubles("A1")) == ([], [])
     desk.play(withdrawal("A1"))
     assert desk.alive_there("T1") == [A]
-    desk.wait_out()  # the trial's making had no answer at first: the claim is free after ten minutes (3.9, 6)
+    desk.wait_out()  # the trial's create had no answer at first, so the claim is free only after ten minutes (3.9, 6)
     desk.play(withdrawal("T1"))
     assert (desk.alive_there("T1"), desk.state("C1"), desk.state("T1")) == ([], "withdrawn", "withdrawn")
 

@@ -1,4 +1,5 @@
-"""The desk in this process: takes a hostile request, says what broke, and forgets what was stored."""
+"""A desk in this process. It answers a hostile request, returns the promises that the request broke, and undoes what
+was stored."""
 
 import io
 import json
@@ -22,7 +23,7 @@ ENDS = (signals.request_started, signals.request_finished)
 
 @contextmanager
 def connection_stays_open() -> Iterator[None]:
-    """Requests leave the database connection open meanwhile, since they run in our transaction."""
+    """Within the block, requests leave the database connection open, because they run in the test's transaction."""
     for signal in ENDS:
         signal.disconnect(close_old_connections)
     try:
@@ -33,28 +34,29 @@ def connection_stays_open() -> Iterator[None]:
 
 
 class Desk:
-    """`with connection_stays_open(): Desk().faults(request)`. Each request finds the database as it was at first.
+    """Use it as `with connection_stays_open(): Desk().faults(request)`. Each request finds the database in its first
+    state.
 
-    `log`: what was logged for the last request. `seen`: every code that was answered.
+    `log` contains the log lines of the last request, and `seen` every code that was answered.
     """
 
     def __init__(self):
-        self.application = WSGIHandler()  # not the test client, which keeps something of each request
+        self.application = WSGIHandler()  # not the test client, which keeps parts of each request in memory
         self.before = Counts.now()
         self.log, self.seen = "", set()
 
     def faults(self, request: Request) -> list[str]:
-        """The promises that this request breaks; nothing that it stored is left."""
+        """Returns the promises that this request breaks, and undoes all that it stored."""
         try:
             with transaction.atomic():
                 faults = broken(request, self.answer(request))
                 transaction.set_rollback(True)
-        except Exception as error:  # a broken transaction, an answer that is not what it says: faults as well
+        except Exception as error:  # a broken transaction, or an answer of a wrong form: both are faults
             return [f"{type(error).__name__}: {str(error)[:300]}"]
         return faults
 
     def answer(self, request: Request) -> Answer:
-        """An answer of the desk."""
+        """Returns the desk's answer to the request."""
         began, idle = time.perf_counter(), time.thread_time()
         with self._own_log():
             response = self._call(environ(request))
@@ -77,7 +79,7 @@ class Desk:
 
     @contextmanager
     def _own_log(self) -> Iterator[None]:
-        """The project's log lines, in `log` and nowhere else."""
+        """Sends the project's log lines only to `log`."""
         root, handler = logging.getLogger(), logging.StreamHandler(io.StringIO())
         handler.addFilter(MaskFilter())
         handler.setFormatter(LineFormatter())
@@ -89,7 +91,7 @@ class Desk:
 
 
 def _code(content: bytes) -> str | int | None:
-    """rspCode, or BPM's code; None for an answer of neither form."""
+    """Returns the rspCode, or BPM's code. Returns None if the answer has neither form."""
     try:
         body = json.loads(content)
         return body["response"]["rspCode"] if "response" in body else body["code"]
@@ -98,7 +100,7 @@ def _code(content: bytes) -> str | int | None:
 
 
 def environ(request: Request) -> dict:
-    """The WSGI environment of this request: a body that ends where it ends, whatever its length is said to be."""
+    """Returns the WSGI environment of the request. The body ends with its last byte, whatever Content-Length says."""
     values = {
         "REQUEST_METHOD": request.method.upper(),
         "PATH_INFO": request.path,

@@ -9,7 +9,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def held() -> int:
-    """Bytes in memory now, after garbage collection; 0 if /proc does not say."""
+    """Returns the bytes in memory after garbage collection, or 0 if /proc does not have the number."""
     gc.collect()
     return int(_STATM.read_text().split()[1]) * _PAGE if _STATM.exists() else 0
 

@@ -1,7 +1,7 @@
-"""The mutation engine makes one hostile request from a seed and a number, the same each time.
+"""Makes hostile requests. A seed and a number always give the same request.
 
-It starts from a valid signed envelope or a valid callback and mutates structure, text, bytes and headers. Most are
-signed after the mutation, so that it reaches the checks behind the signature.
+Each request starts from a valid signed envelope or a valid callback, and mutates structure, text, bytes and headers.
+Most requests are signed after the mutation, so that they reach the checks behind the signature.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ APPROVAL_NAMES = sorted(next(iter(valid.APPROVALS.values())))
 
 
 def hostile_request(path: str, seed: int | str, number: int) -> Request:
-    """The request of this number in the run of this seed."""
+    """Returns the request with this number for this seed."""
     chance = random.Random(f"{path} {seed} {number}")
     request = _order(chance) if path == BBOSS else _approval(chance)
     if chance.random() < 0.12:
@@ -44,23 +44,24 @@ def _order(chance: random.Random) -> Request:
 
 
 def _envelope(content: dict, chance: random.Random) -> dict:
-    """A valid envelope with the given content in it, now and then as a JSON string."""
+    """Returns a valid envelope with the given content, sometimes as a JSON string."""
     members = signed_envelope(valid.TRIAL_CONTENT, now=valid.NOW, trans_ido=f"{chance.getrandbits(128):032x}")
     members["content"] = _content_text(content, chance) if chance.random() < 0.15 else content
     return members
 
 
 def _content_text(content: dict, chance: random.Random) -> str:
-    """The content as text, signed as it is, so that even invalid JSON reaches the content checks."""
+    """Returns the content as text. The text is signed as it is, so that even invalid JSON reaches the checks of the
+    content."""
     text = json.dumps(content)
     return wire.mutate_text(text, chance)[0] if chance.random() < 0.5 else text
 
 
 def _sign_again(members: dict, made: list[str]) -> None:
-    """Signs what can be signed; the rest keeps a wrong signature."""
+    """Signs the members if they can be signed. Otherwise they keep a wrong signature."""
     try:
         members["sign"] = sign(members, settings.BBOSS_APP_SECRET)
-    except ValueError:  # NaN, half of a surrogate pair
+    except ValueError:  # NaN, or half of a surrogate pair
         return
     made.append("signed")
 

@@ -1,4 +1,4 @@
-"""Promises that hold for any input: each function yields in words what is broken."""
+"""Promises that hold for any input. Each check yields the broken promises in words."""
 
 import hashlib
 import hmac
@@ -16,18 +16,18 @@ from tests.hostile.mutations import BBOSS
 from tests.hostile.wire import Request
 from tests.release_again import not_as_released
 
-SLOWEST, SLOWEST_OF_ALL = 2.0, 20.0  # seconds of our own work, and with everything else that a busy machine does
-HEAD = 4096  # bytes of an unsigned message
+SLOWEST, SLOWEST_OF_ALL = 2.0, 20.0  # seconds of our own work, and in all on a busy machine
+HEAD = 4096  # largest number of stored bytes of an unsigned message
 LONGEST_ANSWER = 2000
 MEMBERS = {"transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result"}
 ROWS = {(code.value.http, code.value.number): code.value.desc for code in Code}
-# Without an address list, a rate and a broken database only these can come.
+# Only these statuses are possible without an address list, a rate limit and a broken database.
 STATUSES = {BBOSS: {200, 400, 405, 413, 415}, "": {200, 400, 401, 404, 405, 409, 413}}
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The numbers of rows."""
+    """The numbers of rows of the tables that requests can change."""
 
     orders: int
     messages: int
@@ -43,7 +43,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer, the time (our work, and the clock), what was stored, what was logged."""
+    """The desk's answer, the time of our own work and of the clock in seconds, the numbers of stored rows, and the log
+    lines."""
 
     status: int
     content_type: str
@@ -55,7 +56,7 @@ class Answer:
 
 
 def broken(request: Request, answer: Answer) -> list[str]:
-    """Every promise that this request broke."""
+    """Returns every promise that this request broke."""
     checks = [_status, _speed, _log, _form_of_order if request.path == BBOSS else _form_of_approval]
     checks.append(_stored_by_order if request.path == BBOSS else _stored_by_approval)
     return [fault for check in checks for fault in check(request, answer)]
@@ -84,7 +85,7 @@ def secrets() -> list[str]:
 
 
 def _form_of_order(request: Request, answer: Answer) -> Iterator[str]:
-    """Checks the envelope of contract 2.3, with a row of the code table in it."""
+    """Checks that the answer is the envelope of contract 2.3, and that its code is a row of the code table."""
     if request.method == "HEAD":
         return
     body = _object(answer)
@@ -123,7 +124,8 @@ def _object(answer: Answer) -> dict:
 
 
 def _stored_by_order(request: Request, answer: Answer) -> Iterator[str]:
-    """An order only with 00000 and a right signature; a message for each request that could be read."""
+    """Checks that an order is stored only with 00000 and a right signature, and that each readable request is stored
+    as one message."""
     accepted = b'"rspCode":"00000"' in answer.content
     stored = answer.stored
     if stored.orders not in ((0, 1) if accepted else (0,)) or stored.approvals:
@@ -141,7 +143,7 @@ def _stored_by_order(request: Request, answer: Answer) -> Iterator[str]:
 
 
 def _order_is_signed(body: bytes) -> bool:
-    """Contract 2.2, written independently of the code."""
+    """Checks the signature by contract 2.2, independently of the desk's code."""
     members = json.loads(body)
     given = members.pop("sign")
     plain = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
@@ -152,7 +154,7 @@ def _order_is_signed(body: bytes) -> bool:
 
 
 def _stored_by_approval(request: Request, answer: Answer) -> Iterator[str]:
-    """A record only with 200 and a right signature."""
+    """Checks that an approval record is stored only with status 200 and a right signature."""
     stored = answer.stored
     if stored.orders or stored.messages or stored.approvals not in ((0, 1) if answer.status == 200 else (0,)):
         yield f"stored {stored} with status {answer.status}"
@@ -168,7 +170,8 @@ def _approval_is_signed(request: Request) -> bool:
 
 
 def _kept(message: InboundMessage, sent: bytes) -> Iterator[str]:
-    """The stored message is masked and storable: whole JSON if it was signed, else its head, length and hash."""
+    """Checks that the stored message is masked and storable. A signed message is stored as whole JSON, any other one
+    as its head, length and hash."""
     yield from _unstorable(message)
     if message.signed:
         body = json.loads(message.body)
@@ -184,7 +187,7 @@ def _kept(message: InboundMessage, sent: bytes) -> Iterator[str]:
 
 
 def _unstorable(row: models.Model) -> Iterator[str]:
-    """Returns the values that PostgreSQL would refuse even where SQLite takes them: U+0000, and texts longer than their
+    """Yields the values that PostgreSQL refuses, although SQLite stores them: U+0000, and texts longer than their
     column."""
     for field, value in zip(row._meta.concrete_fields, _values(row), strict=True):
         if isinstance(value, str) and ("\0" in value or len(value) > (field.max_length or len(value))):
@@ -198,6 +201,6 @@ def _values(row: models.Model) -> list:
 
 
 def has_nul(value) -> bool:
-    """Returns True if U+0000 is anywhere in a JSON value."""
+    """Returns True if a JSON value contains U+0000 anywhere."""
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
     return isinstance(value, str) and "\0" in value or any(map(has_nul, parts))

@@ -1,4 +1,4 @@
-"""Hostile inputs that once broke something, each as a promise of its own."""
+"""Hostile inputs that once broke something. Each has a test of its own."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ def envelope(content=valid.TRIAL_CONTENT, **overrides) -> dict:
 
 
 def order_code(client, members: dict) -> str:
-    """Posts the members as they are; the code of the answer."""
+    """Posts the members as they are, and returns the code of the answer."""
     response = client.generic("POST", BBOSS, json.dumps(members).encode(), "application/json")
     return response.json()["response"]["rspCode"]
 
@@ -92,7 +92,7 @@ def test_an_unknown_order_is_not_quoted_at_length(client):
 
 
 class BadChunks(io.BytesIO):
-    """The server's stream of a broken chunked body."""
+    """The server's input stream for a broken chunked body."""
 
     def read(self, *args):
         raise LookupError("a class of the server's own")

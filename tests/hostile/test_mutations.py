@@ -1,4 +1,4 @@
-"""Hostile input at both addresses: the answer is always one of the contract's, and nothing wrong is stored."""
+"""Hostile input at both addresses: each answer is one of the contract's, and nothing wrong is stored."""
 
 import pytest
 
@@ -23,7 +23,8 @@ def desk(db, clock):
 
 @pytest.mark.parametrize("path", [BBOSS, BPM])
 def test_no_input_breaks_a_promise(desk, path):
-    """The inputs also get past the first checks: most codes occur, and orders and approvals are accepted."""
+    """No input breaks a promise. Some inputs also pass the first checks, so most codes occur, and orders and approvals
+    are accepted."""
     found = {}
     for number in range(COUNT):
         request = hostile_request(path, SEED, number)
@@ -34,7 +35,7 @@ def test_no_input_breaks_a_promise(desk, path):
 
 
 def test_memory_stays_flat(desk):
-    """The same inputs a second time let neither objects nor bytes grow."""
+    """If the same inputs come a second time, neither the number of objects nor the memory grows."""
     requests = [hostile_request(path, SEED, number) for number in range(80) for path in (BBOSS, BPM)]
     assert not any(desk.faults(request) for request in requests)
     count, size = objects(), held()

@@ -1,4 +1,5 @@
-"""Both addresses keep to the OpenAPI schema that we publish, and the schema has every answer."""
+"""The answers of both addresses conform to the OpenAPI schema that we publish, and the schema documents every
+answer."""
 
 import json
 
@@ -24,8 +25,8 @@ STATUSES = {
     BBOSS: {"200", "400", "403", "405", "413", "415", "429", "503"},
     BPM: {"200", "400", "401", "404", "405", "409", "413", "503"},
 }
-# Without those that expect a bad body to be 4xx, and a good one 2xx: the contract says 200 with a code, and both want
-# a signature.
+# These checks leave out those that expect 4xx for a bad body and 2xx for a good one, because the contract answers 200
+# with a code, and because both addresses need a signature.
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.usefixtures("orders")
 
 @pytest.fixture
 def orders(db, clock):
-    """The orders that calls may name."""
+    """Creates the orders that calls may name."""
     valid.make_orders()
     with connection_stays_open():
         yield
@@ -66,12 +67,14 @@ def test_answers_conform_to_the_schema(case):
 @schema.include(method="POST").parametrize()
 @BOUNDED
 def test_answers_to_signed_calls_conform_to_the_schema(case):
-    """Signed messages from the schema reach the checks of the content."""
+    """Signed messages that are generated from the schema reach the checks of the content, and their answers conform to
+    the schema."""
     case.validate_response(case.call(**signed(case)), checks=CHECKS)
 
 
 def signed(case) -> dict:
-    """Body and headers of the case as a partner with the secret would send them; a case without a body as it is."""
+    """Returns the body and headers that a partner with the secret would send for the case. A case without a body stays
+    as it is."""
     if isinstance(case.body, NotSet):
         return {}
     raw = case.body if isinstance(case.body, bytes) else json_of(case)
@@ -79,7 +82,7 @@ def signed(case) -> dict:
 
 
 def json_of(case) -> bytes:
-    """The body as JSON; to BBOSS's address a right envelope with the generated content in it."""
+    """Returns the body as JSON. For BBOSS's address this is a valid envelope with the generated content."""
     body = case.body
     if case.path == BBOSS:
         content = body.get("content") if isinstance(body, dict) else body
@@ -94,12 +97,12 @@ def paths():
 
 @pytest.fixture
 def answers(paths):
-    """`answers(path)`: the responses that the schema documents for its POST, by status."""
+    """Returns a function: `answers(path)` returns the documented responses to a POST at this path, by status."""
     return lambda path: paths[path]["post"]["responses"]
 
 
 def documented(response: dict) -> list[dict]:
-    """The example bodies of a response."""
+    """Returns the example bodies of a response."""
     return [example["value"] for example in response["content"]["application/json"]["examples"].values()]
 
 

@@ -1,4 +1,5 @@
-"""Hostile bytes over a real socket to a real gunicorn: no 500, no 503, and no half-read request counts as another."""
+"""Hostile bytes over a real socket to a real gunicorn cause no 500 and no 503, and no rest of a half-read request
+counts as another request."""
 
 import contextlib
 import json
@@ -26,11 +27,11 @@ def desk(tmp_path_factory):
 
 @pytest.fixture
 def talk(desk):
-    """`talk(raw)`: sends the bytes, stops sending, and gives everything that comes back."""
+    """Returns a function: `talk(raw)` sends the bytes, stops sending, and returns all answers."""
 
     def send(raw: bytes) -> list["Reply"]:
         with socket.create_connection(("127.0.0.1", desk.ports["web"]), timeout=20) as connection:
-            with contextlib.suppress(OSError):  # it may hang up before it has read all
+            with contextlib.suppress(OSError):  # the server may close the connection before it has read all
                 connection.sendall(raw)
                 connection.shutdown(socket.SHUT_WR)
             return replies(received(connection))
@@ -58,7 +59,7 @@ def received(connection: socket.socket) -> bytes:
 
 
 def replies(raw: bytes) -> list[Reply]:
-    """Splits the received bytes into answers; each has a length here."""
+    """Splits the received bytes into answers. Each answer has a length."""
     found = []
     while raw.startswith(b"HTTP/1.1 "):
         head, _, raw = raw.partition(b"\r\n\r\n")
@@ -80,7 +81,7 @@ def chunk(data: bytes) -> bytes:
 
 @pytest.fixture
 def order(desk) -> bytes:
-    """A good message."""
+    """Returns a valid signed message."""
     return json.dumps(signed_envelope(CONTENT, now=desk.now())).encode()
 
 
@@ -102,7 +103,7 @@ BROKEN = {
 @pytest.mark.parametrize("path", [BBOSS, BPM])
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_broken_chunks_are_400_and_end_the_connection(talk, path, body):
-    """Later bytes are not read as another request."""
+    """The bytes after a broken chunk are not read as another request."""
     again = head(path, "Content-Length: 2") + b"{}"
     (reply,) = talk(head(path, "Transfer-Encoding: chunked") + body + again)
     assert reply.status == 400
@@ -145,7 +146,7 @@ def test_what_is_no_request_gets_no_further_than_the_server(talk, raw):
 
 
 def test_nothing_of_this_was_our_fault(desk, talk, order):
-    """Runs last: the site still works, and no call failed in it."""
+    """This test runs last: the site still works, and no call has failed in it."""
     assert talk(head(BBOSS, f"Content-Length: {len(order)}") + order)[0].code == "00000"
     log = (desk.folder / "web.log").read_text()
     assert "Traceback" not in log
@@ -160,7 +161,8 @@ def get(path: str, host: str) -> bytes:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_probe_comes_by_a_pods_address(talk, host):
-    """Whoever runs containers asks each of them by its own address, which ALLOWED_HOSTS can't name beforehand."""
+    """A container platform sends its probes to each container's own address. ALLOWED_HOSTS can't contain these
+    addresses beforehand."""
     answers = [talk(get(path, host))[0] for path in ("/livez", "/readyz?for=intake", "/readyz")]
     assert [answer.status for answer in answers] == [200, 200, 503]
     assert answers[0].body == b"ok"

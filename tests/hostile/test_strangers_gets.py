@@ -1,4 +1,5 @@
-"""No GET of somebody who is not logged in leaves a row (contract 6): every address, with rubbish, is asked."""
+"""No GET of a person who is not logged in leaves a row in the database (contract 6). The tests request every address
+with meaningless data."""
 
 import re
 import secrets
@@ -21,17 +22,18 @@ LONG = "x" * 6000
 
 @pytest.fixture(params=["there", "away"])
 def company(request, settings):
-    """A company log-in whose provider answers, or does not."""
+    """A company log-in whose provider answers, or does not answer."""
     with Issuer() as issuer:
         with_company(settings, issuer.url)
         issuer.status = 200 if request.param == "there" else 500
-        Client().get("/readyz", {"for": "intake"})  # tries whether an order can be stored, with one row for good
+        # checks whether an order can be stored, and leaves one row for good
+        Client().get("/readyz", {"for": "intake"})
         yield
     provider.cache.forget()
 
 
 def addresses(*values: str) -> list[str]:
-    """Every address of the URLconf, once with each value in its arguments' places."""
+    """Returns every address of the URLconf, once with each value in place of its arguments."""
 
     def inside(patterns, before=""):
         for one in patterns:
@@ -56,14 +58,15 @@ def rows() -> dict[str, int]:
 
 
 def queries() -> list[str]:
-    """Rubbish, and made-up keys and states under each name that an address of ours reads."""
+    """Returns queries with meaningless bytes, and with made-up keys and states under each name that one of our
+    addresses reads."""
     made_up = secrets.token_urlsafe(32)
     names = ("key", "state", "code", "next", "error", "token", "owner", "cursor", "q", "watch", "sent")
     return ["", "q=%ff%fe&%00=1", *(urlencode(dict.fromkeys(names, value)) for value in (made_up, LONG, "\0"))]
 
 
 def stranger() -> Client:
-    """Somebody with made-up cookies and a made-up token."""
+    """Returns a client with made-up cookies and a made-up token."""
     client = Client(headers={"Authorization": f"Bearer {secrets.token_urlsafe(32)}"}, raise_request_exception=False)
     for name in ("sessionid", "emergency_key", "password_key", "company_states", "login_ticket", "messages"):
         client.cookies[name] = secrets.token_urlsafe(32)
@@ -90,7 +93,8 @@ def test_no_get_of_a_stranger_leaves_a_row(company):
 
 @pytest.mark.whole
 def test_a_browser_that_goes_on_asking_leaves_none_either(company):
-    """With the cookies that it was given: the start's of the company log-in, a link's."""
+    """A browser goes on with the cookies that it was given, for example by the start of the company log-in or by a
+    link, and leaves no row either."""
     client = Client(raise_request_exception=False)
     asked = [one for one in addresses("zzz") if not one.startswith("/admin/orders/")]
     assert {START, CALLBACK} <= set(asked)
@@ -109,6 +113,7 @@ def test_the_company_log_in_s_start_is_no_row_however_often(settings):
         before, client = rows(), Client()
         states = [asked_of(client.get(START, {"next": f"/admin/?{'x' * 5000}"}))["state"] for _ in range(60)]
         assert risen(before) == {}
-        assert sum(len(cookie.value) for cookie in client.cookies.values()) < 4000  # what browsers keep of one
+        # about the largest size of a cookie that browsers keep
+        assert sum(len(cookie.value) for cookie in client.cookies.values()) < 4000
         assert len(set(states)) == 60
     provider.cache.forget()

@@ -1,4 +1,4 @@
-"""The start of mutations: valid contents of each kind, valid approvals, and the orders that both name."""
+"""The valid requests from which mutations start: contents of each kind, approvals, and the orders that both name."""
 
 import copy
 import datetime
@@ -9,7 +9,7 @@ from tests.factories import OrderFactory, TrialFactory
 from tests.flows import contents
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
-TRIAL, ACTIVATION = "100T1", "100A1"  # in the database before each input
+TRIAL, ACTIVATION = "100T1", "100A1"  # these orders are in the database before each input
 TRIAL_CONTENT = contents.trial("100T2", "a.example.com", "b.example.com", BizEnd="20231220", Attribution="BJ")
 FILES = {"InfoSecurity": "100A2_50004020027_20230920185436.xlsx", "InfoSecurityTable": "", "BusiInfo": ""}
 CONTENTS = {
@@ -25,22 +25,22 @@ APPROVALS = {
 
 
 def now() -> datetime.datetime:
-    """The clock of all runs."""
+    """Returns the time of the clock in all runs."""
     return NOW
 
 
 def content(chance: random.Random) -> tuple[str, dict]:
-    """A kind and a fresh content of it."""
+    """Returns a random kind and a new content of this kind."""
     return _one_of(CONTENTS, chance)
 
 
 def approval(chance: random.Random) -> tuple[str, dict]:
-    """A kind and a fresh approval of it."""
+    """Returns a random kind and a new approval of this kind."""
     return _one_of(APPROVALS, chance)
 
 
 def make_orders() -> None:
-    """The trial and the activation that the messages name."""
+    """Creates the trial and the activation that the messages name."""
     trial = TrialFactory(number=TRIAL, planned_at=NOW)
     OrderFactory(number=ACTIVATION, trial=trial, trial_number=TRIAL)
 

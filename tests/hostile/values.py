@@ -1,4 +1,4 @@
-"""Values that nobody should send. Each function draws one."""
+"""Values that nobody should send. Each function returns a random one."""
 
 import random
 
@@ -25,13 +25,13 @@ NOT_JSON = [float("nan"), float("inf"), float("-inf")]
 
 
 def hostile(chance: random.Random):
-    """A value of any type."""
+    """Returns a value of a random type."""
     draw = chance.choice([text, text, day, moment, number, literal, collection, nested, huge_text])
     return draw(chance)
 
 
 def size(chance: random.Random, usual: list[int], huge: int) -> int:
-    """A usual size, and one time in fifty a huge one; these take most of the time."""
+    """Returns a usual size, and one time in fifty a huge size. The huge sizes take most of the time."""
     return huge if chance.random() < 0.02 else chance.choice(usual)
 
 
@@ -56,13 +56,13 @@ def literal(chance: random.Random):
 
 
 def collection(chance: random.Random):
-    """An empty or small list or object of strange things."""
+    """Returns a list or object that is empty or has a few strange values."""
     things = [text(chance) for _ in range(chance.randrange(4))]
     return chance.choice([things, dict.fromkeys(things, 1), [things], [{"ProvReq": thing} for thing in things]])
 
 
 def nested(chance: random.Random):
-    """Around the 32 levels that are allowed: a list, or objects."""
+    """Returns a list or objects that are nested about as deep as the 32 levels that are allowed."""
     value = text(chance)
     as_list = chance.random() < 0.5
     for _ in range(chance.randint(20, 45)):
@@ -71,13 +71,13 @@ def nested(chance: random.Random):
 
 
 def huge_text(chance: random.Random) -> str:
-    """Usually just longer than a column, rarely a mebibyte."""
+    """Returns a text that is usually just longer than a column, and rarely has a mebibyte."""
     length = size(chance, [33, 65, 129, 256, 257, 5000], MIB)
     return chance.choice(["x", "x", "单", "\0"]) * (length // (1 if length < MIB else 3))
 
 
 def domains(chance: random.Random) -> list:
-    """Many domains, good or bad; rarely ten thousand."""
+    """Returns a list of good or bad domains, rarely ten thousand of them."""
     count = size(chance, [1, 2, 5, 50, 500], 10_000)
     form = chance.choice(["{}.example.com", "{}.例子.测试", "单{}.cn", "a.{}", "{}.Example.COM"])
     rows = [{"ProvReq": form.format(f"d{place}")} for place in range(count)]

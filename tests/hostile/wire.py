@@ -1,4 +1,4 @@
-"""Mutations below JSON: of its text, of the bytes, and of the HTTP request around them."""
+"""Mutations below the level of JSON: of its text, of the bytes, and of the HTTP request around them."""
 
 import random
 import re
@@ -29,7 +29,7 @@ HEADERS = [
 
 @dataclass
 class Request:
-    """One HTTP request as the server gets it; `made` says how it was made."""
+    """One HTTP request as the server gets it. `made` names the mutations that made the request."""
 
     path: str
     body: bytes
@@ -40,13 +40,13 @@ class Request:
 
 
 def mutate_text(text: str, chance: random.Random) -> tuple[str, str]:
-    """One mutation of the JSON text, and its name."""
+    """Applies one mutation to the JSON text. Returns the text and the mutation's name."""
     act = chance.choice([literal, literal, double_member, deep, cut, insert, drop_piece, wrap])
     return act(text, chance), act.__name__
 
 
 def literal(text: str, chance: random.Random) -> str:
-    """Replaces a value by something at the edge of JSON."""
+    """Replaces a value by a literal that is just valid or just invalid JSON."""
     places = list(_VALUE.finditer(text[:20_000]))
     if not places:
         return text + "NaN"
@@ -55,7 +55,7 @@ def literal(text: str, chance: random.Random) -> str:
 
 
 def double_member(text: str, chance: random.Random) -> str:
-    """A member twice in one object."""
+    """Repeats a member in one object."""
     places = [match.end() for match in re.finditer(r'[{,](?="[A-Za-z]+":)', text[:20_000])]
     if not places:
         return text
@@ -65,7 +65,7 @@ def double_member(text: str, chance: random.Random) -> str:
 
 
 def deep(text: str, chance: random.Random) -> str:
-    """A member with thousands of levels, closed or not."""
+    """Adds a member with up to thousands of levels, closed or not."""
     levels = chance.choice([31, 32, 33, 1000, 100_000])
     opening, closing = chance.choice([("[", "]"), ('{"a":', "}")])
     closed = closing * levels if chance.random() < 0.7 else ""
@@ -87,19 +87,19 @@ def drop_piece(text: str, chance: random.Random) -> str:
 
 
 def wrap(text: str, chance: random.Random) -> str:
-    """Another outermost value, or something around it."""
+    """Puts the text into another outermost value, or adds something before or after it."""
     before, after = chance.choice([("[", "]"), (" \n\t", " "), ("\ufeff", ""), ("", "x"), ("", text), ('{"a":', "}")])
     return before + text + after
 
 
 def encoded(text: str, chance: random.Random, strange: float) -> bytes:
-    """The text as bytes, sometimes in another encoding than UTF-8."""
+    """Returns the text as bytes, sometimes in another encoding than UTF-8."""
     encoding = chance.choice(ENCODINGS) if chance.random() < strange else "utf-8"
     return text.encode(encoding, errors="surrogatepass" if "utf-" in encoding else "replace")
 
 
 def mutate_bytes(body: bytes, chance: random.Random) -> bytes:
-    """Changes, removes or inserts a few bytes; rarely makes the body too large."""
+    """Changes, removes or inserts a few bytes. Rarely makes the body too large."""
     if chance.random() < 0.05:
         return body + b" " * (2 * values.MIB + 1 - len(body))
     raw = bytearray(body)
@@ -110,7 +110,7 @@ def mutate_bytes(body: bytes, chance: random.Random) -> bytes:
 
 
 def mutate_request(request: Request, chance: random.Random) -> str:
-    """Mutates what is around the body; says how."""
+    """Mutates the request around the body. Returns the mutation's name."""
     act = chance.choice([method, content_type, content_type, length, length, header, header, chunked])
     act(request, chance)
     return act.__name__
@@ -125,18 +125,18 @@ def content_type(request: Request, chance: random.Random) -> None:
 
 
 def length(request: Request, chance: random.Random) -> None:
-    """A Content-Length that lies, or is none."""
+    """Sets a Content-Length that is wrong, or is no number."""
     near = str(len(request.body) + chance.choice([-1, 1, 1000]))
     request.meta["CONTENT_LENGTH"] = chance.choice([*LENGTHS, near])
 
 
 def header(request: Request, chance: random.Random) -> None:
-    """A strange header, as servers hand them on: as Latin-1."""
+    """Sets a strange header. Servers pass headers on as Latin-1, so the value is Latin-1."""
     value = chance.choice([*values.TEXTS, "x" * 8000]).encode("utf-8", "replace").decode("latin-1")
     request.meta[chance.choice(HEADERS)] = value
 
 
 def chunked(request: Request, chance: random.Random) -> None:
-    """No length: the server may or may not know where the body ends."""
+    """Removes the length: the server may or may not know where the body ends."""
     request.meta |= {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": chance.choice(["chunked", "Chunked", "gzip", ""])}
     request.meta["wsgi.input_terminated"] = chance.choice([True, True, False])

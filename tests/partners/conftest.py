@@ -1,4 +1,4 @@
-"""A partner that sends raw bytes, for everything that a well-behaved server would not do."""
+"""A partner that sends raw bytes, for answers that a correct server would not send."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from tests.harness.loopback import LoopbackServer
 
 
 class RawPartner(LoopbackServer):
-    """Lets `answer(connection)` answer each connection; `heard` counts the requests."""
+    """A partner that calls `answer(connection)` for each connection. `heard` is the number of requests."""
 
     def __init__(self, answer):
         self.answer = answer
@@ -26,7 +26,8 @@ class RawPartner(LoopbackServer):
 
 @pytest.fixture
 def raw_partner():
-    """`raw_partner(answer)` starts one; `answer` gets the connection once a request has begun to arrive."""
+    """Returns a function that starts a raw partner: `raw_partner(answer)`. `answer` gets the connection after a
+    request has begun to arrive."""
     with contextlib.ExitStack() as stack:
         yield lambda answer: stack.enter_context(RawPartner(answer))
 

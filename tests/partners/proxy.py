@@ -1,4 +1,4 @@
-"""A little HTTP proxy on a real socket: CONNECT for https, plain forwarding for http."""
+"""A small HTTP proxy on a real socket: it tunnels https with CONNECT and forwards http."""
 
 import base64
 import contextlib
@@ -13,7 +13,8 @@ WANTS_CREDENTIALS = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Leng
 
 
 class Proxy(LoopbackServer):
-    """`with Proxy(user, password) as proxy:` demands these at `proxy.url`; `heads` holds the requests' heads."""
+    """`with Proxy(user, password) as proxy:` starts a proxy at `proxy.url` that demands this user and password.
+    `heads` contains the heads of the requests."""
 
     def __init__(self, user: str, password: str):
         self.user, self.password = user, password

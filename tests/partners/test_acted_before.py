@@ -1,4 +1,5 @@
-"""409: the partner acted on this key before, with other bytes. Each kind of call handles it (contract 3.5)."""
+"""A partner answers 409 if it has processed the same key before with other bytes. Each kind of call handles this
+answer (contract 3.5)."""
 
 import dataclasses
 import uuid
@@ -49,7 +50,8 @@ def test_a_billing_step_asks_what_the_partner_holds(sandbox, fault, step, path):
 
 
 def test_by_the_sandboxs_own_rule(sandbox):
-    """After a restore from a backup, the desk sends other bytes under a key that has acted."""
+    """After a restore from a backup, the desk sends other bytes under a key that the sandbox has processed. The
+    sandbox's own rule answers 409."""
     assert send_step(CREATE).result == Result.OK
     again = records_body([facts(enterprise_name="北京示例二")])
     outcome = send_step(dataclasses.replace(CREATE, payload=wire_formats.encode(again)))
@@ -73,7 +75,7 @@ def test_an_unanswered_question_is_tried_again(sandbox, kind, transport):
 
 
 def test_the_answer_and_the_question_share_one_time_out(sandbox, settings):
-    settings.PARTNER_TIMEOUT_SECONDS = 1.5  # for both: 2 s
+    settings.PARTNER_TIMEOUT_SECONDS = 1.5  # the call and the query together would take 2 s
     sandbox.fault(BILLING, "409")
     sandbox.delay(1)
     outcome = send_step(CREATE)
@@ -109,7 +111,8 @@ def test_asking_gives_what_is_held(sandbox):
 
 
 def test_the_second_delete_after_a_question_has_a_key_of_its_own(sandbox):
-    """Its bytes repeat: the partner would answer a known key without acting."""
+    """A deletion that is repeated after a query has the same bytes but a key of its own. With a known key the partner
+    would answer without acting."""
     verify = work("verify_deleted", {"jobId": "100T1", "delete": deletion_body([facts()])})
     for _ in range(2):
         sandbox.partners.store.put_record(RECORD)
@@ -126,7 +129,7 @@ def test_a_second_delete_that_meets_409_is_tried_again(sandbox):
 
 
 def test_both_calls_of_a_verification_share_one_time_out(sandbox, settings):
-    settings.PARTNER_TIMEOUT_SECONDS = 1.5  # for both: 2 s
+    settings.PARTNER_TIMEOUT_SECONDS = 1.5  # the two calls together would take 2 s
     sandbox.partners.store.put_record(RECORD)
     sandbox.delay(1)
     outcome = send_step(work("verify_deleted", {"jobId": "100T1", "delete": deletion_body([facts()])}))

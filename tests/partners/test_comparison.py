@@ -1,4 +1,4 @@
-"""Our records of one order against the big-data side's: what differs, and what would fix it."""
+"""The comparison of an order's records with the big-data side's: the differences and the fix for each."""
 
 import pytest
 
@@ -85,7 +85,8 @@ def test_their_answer_ends_an_uncertainty_and_is_then_compared():
 
 
 def test_an_uncertain_record_takes_their_times():
-    """Nobody knows which of our calls acted, so theirs are right."""
+    """If a record's outcome is unknown, it is also unknown which of our calls acted. So our record takes the partner's
+    times."""
     cancelled = facts(cancelled=True, cancel_time=shanghai("2023-09-21 00:00:00"))
     for answer in (there(cancelled), there(facts(), cancelTime="20230921000000")):
         (settled,) = compare_records([unsure()], [answer])
@@ -137,7 +138,8 @@ def test_a_stranger_with_a_readable_name_can_be_deleted():
 
 
 def test_two_rows_under_one_name_are_told():
-    """Deleting one of them by name might delete both."""
+    """Two records of the partner have the same domain in different letter case. The difference is reported without a
+    fix, because deleting one by its name might delete both."""
     twin = there(facts(), domain="a.EXAMPLE.com", province="200")
     for rows in ([there(facts()), twin], [twin, there(facts())]):
         (found,) = compare_records([Ours(7, "live", facts())], rows)

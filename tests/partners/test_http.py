@@ -1,4 +1,4 @@
-"""Calls to partners: what each answer means, and that no call lasts longer than its time-out (contract 3.5)."""
+"""Calls to partners: the meaning of each answer, and the total time-out, which no call exceeds (contract 3.5)."""
 
 import dataclasses
 import datetime
@@ -26,7 +26,7 @@ from integrations.partners.calls import call_of
 from integrations.partners.profile import read_profile
 
 TIMEOUT = 0.5
-SLACK = 3  # seconds that a busy machine may add; the partners of these tests hold a call for five
+SLACK = 3  # seconds that a busy machine may add, because the partners of these tests keep a call waiting for five
 SUCCESS = {"code": 200, "message": "成功"}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -50,7 +50,7 @@ def refusal(url: str, **kwargs) -> PartnerError:
 
 
 def slow_refusal(url: str) -> PartnerError:
-    """The error of a call; checks that it does not last much longer than its time-out."""
+    """Returns the error of a call, and checks that the call does not last much longer than its time-out."""
     began = time.monotonic()
     error = refusal(url)
     assert time.monotonic() - began < TIMEOUT + SLACK
@@ -139,7 +139,7 @@ def test_answers_that_are_tried_again(httpserver, status, body, code, unknown, t
     ],
 )
 def test_answers_that_are_permanent(httpserver, status, body, code):
-    """409 says that the key acted before. The partner's words are in the error."""
+    """An answer 409 means that the partner has processed the key before. The error contains the partner's words."""
     error = refusal(answering(httpserver, body, status))
     assert (error.permanent, error.unknown, error.transport) == (True, False, False)
     assert (error.acted_before, error.code, error.http_status) == (code.endswith("_409"), code, status)
@@ -412,7 +412,8 @@ def test_billing_records_are_made_deleted_and_looked_up(partners, httpserver):
 
 @pytest.mark.parametrize("result", [{}, {"result": None}, {"result": {}}, {"result": [{"jobId": "A1"}]}])
 def test_a_look_up_without_its_list_is_not_understood(partners, settings, result):
-    """7.1: it does not mean that nothing is there, unless the profile says so."""
+    """Contract 7.1: an answer without the list of records does not mean that there are no records, unless the profile
+    says so."""
     partners("/bigdata/productInfos/query", {"code": 200, **result})
     with pytest.raises(PartnerError) as caught:
         bigdata.query_product_infos("A1", key="k", request_id="r")
@@ -451,7 +452,8 @@ def test_an_answer_is_read_by_the_profile(partners, httpserver, settings, profil
 
 
 def test_a_look_up_may_take_as_long_as_its_records_need(partners, settings):
-    """An answer with 20,000 records is larger and slower than other answers may be."""
+    """A query for many records may have a larger and slower answer than other calls. Such an answer may contain 20,000
+    records."""
     rows = [HELD | {"domain": f"d{n}.example.com", "enterpriseName": "x" * 400} for n in range(10_000)]
     partners("/bigdata/productInfos/query", {"code": 200, "result": rows})
     settings.PARTNER_TIMEOUT_SECONDS = 10
@@ -466,7 +468,8 @@ def test_a_look_up_may_take_as_long_as_its_records_need(partners, settings):
     [("billing", 0, 60, 10), ("billing", 20_000, 60, 12), ("billing", 20_000, 16, 10.5), ("bpm", 20_000, 60, 10)],
 )
 def test_in_a_drain_it_must_end_with_the_drain_and_the_lease(settings, channel, size, lease, seconds):
-    """3.9 (11): a drain ends within 20 s, of which it claims for 8; 3.9 (10): 5 s are left of the lease."""
+    """Contract 3.9 (11): a drain (one run of the sending loop) ends within 20 s, and claims steps for 8 s of them.
+    Contract 3.9 (10): 5 s of a call's lease are left."""
     settings.PARTNER_TIMEOUT_SECONDS, settings.DISPATCH_LEASE_SECONDS = 10, lease
     assert longest(SimpleNamespace(channel=channel, size=size)) == seconds
 

@@ -1,6 +1,7 @@
-"""Partners behind a private CA, a client certificate or a proxy (contract section 4): real TLS, a real little proxy.
+"""Partners behind a private CA, a client certificate or a proxy (contract section 4), with real TLS and a small real
+proxy.
 
-The deadline always holds, verification can't be switched off, and each failure counts for the breaker.
+The deadline always holds, verification can't be switched off, and each failure counts for the circuit breaker.
 """
 
 import dataclasses
@@ -47,7 +48,7 @@ def partner(request, authority, server):
 
 @pytest.fixture
 def network(settings):
-    """`network(bundle=..., client=..., proxy=...)` sets how we reach partners."""
+    """Returns a function: `network(bundle=..., client=..., proxy=...)` sets how the desk reaches partners."""
 
     def reach(*, bundle: str = "", client: str = "", proxy: str = "") -> None:
         settings.PARTNER_CA_BUNDLE, settings.PARTNER_PROXY = bundle, proxy
@@ -73,7 +74,7 @@ def send(url: str, body: bytes = b"{}", timeout: float = LONG) -> dict:
 
 
 def trouble(url: str, timeout: float = LONG) -> tuple[str, PartnerError]:
-    """(code, error) of a call; checks that it fails for now and that the breaker counts it."""
+    """Returns (code, error) of a call, and checks that the error is temporary and that the breaker counts it."""
     with pytest.raises(PartnerError) as caught:
         send(url, timeout=timeout)
     error = caught.value
@@ -82,7 +83,8 @@ def trouble(url: str, timeout: float = LONG) -> tuple[str, PartnerError]:
 
 
 def refused_handshake(partner: RunningSandbox) -> str:
-    """The words of a call that fails because of a certificate. We know that nothing was carried out."""
+    """Returns the error message of a call that fails because of a certificate, and checks that the call certainly did
+    not act."""
     partner.reset()
     code, error = trouble(f"{partner.bigdata_url}/productInfos/query")
     assert (code, error.unknown, partner.calls()) == ("tls", False, []), error.message
@@ -189,7 +191,7 @@ def proxy():
 
 
 def test_https_goes_through_a_tunnel(network, authority, partner, client, proxy):
-    """The proxy learns only the host; a kept connection needs no second tunnel."""
+    """The proxy gets only the host, and not the call. A connection that is kept open needs no second tunnel."""
     network(bundle=authority.bundle, client=client, proxy=proxy.url)
     assert query(partner)["code"] == 200
     assert query(partner)["code"] == 200
@@ -240,7 +242,8 @@ def test_a_proxy_that_gives_no_tunnel(network, raw_partner, said):
 @pytest.mark.parametrize("drip", [b"HTTP/1.1 200 OK\r\nX-Long: x", b""], ids=["dripping", "silent"])
 @pytest.mark.parametrize("scheme, unknown", [("https", False), ("http", True)])
 def test_a_proxy_that_stalls_ends_in_time(network, raw_partner, scheme, unknown, drip):
-    """A forwarded call may have reached the partner; a call that waits for a tunnel has not."""
+    """A proxy that stalls ends the call in time. A forwarded call may have reached the partner, so its outcome is
+    unknown. A call that still waits for a tunnel has not reached the partner."""
     network(proxy=proxy_url(raw_partner(stalling(drip))))
     began = time.monotonic()
     code, error = trouble(f"{scheme}://127.0.0.1:9/x", TIMEOUT)
@@ -256,7 +259,8 @@ def test_a_handshake_that_stalls_behind_the_proxy_ends_in_time(network, authorit
 
 
 def test_a_gateway_error_of_the_proxy_is_the_partners(network, raw_partner):
-    """A forwarded call that the proxy could not finish may have arrived."""
+    """An error 502 of the proxy counts as the partner's answer with unknown outcome, because a forwarded call that the
+    proxy could not finish may have arrived."""
     answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}"
     network(proxy=proxy_url(raw_partner(lambda connection: connection.sendall(answer))))
     code, error = trouble("http://127.0.0.1:9/x")

@@ -1,4 +1,5 @@
-"""The payloads to partners, letter by letter: the acceptance cases, golden files for the rest (contract 3.3, 3.4)."""
+"""The payloads to partners, compared letter by letter with the acceptance cases and, for all others, with golden files
+(contract 3.3, 3.4)."""
 
 import datetime
 import json
@@ -25,7 +26,7 @@ def golden(name: str) -> dict:
 
 
 def same(built: dict, expected: dict) -> bool:
-    """Equal in every value and type: 1 is neither "1" nor true."""
+    """Returns True if both are equal in every value and type: 1 is neither "1" nor true."""
     return json.dumps(built, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""Calls go out by the profile of partners (contract 7.1): addresses, headers, key, names, charsets, flows."""
+"""The profile of partners decides how calls go out (contract 7.1): addresses, headers, key, names, charsets, flows."""
 
 import datetime
 import json
@@ -28,7 +28,8 @@ CALL = {"key": "key-1", "request_id": "0" * 32}
 
 @pytest.fixture
 def wire(monkeypatch):
-    """The requests that went out; `wire.answer` is what comes back: status, headers, bytes."""
+    """Returns the list of the requests that went out. `wire.answer` is the answer to each request: status, headers,
+    bytes."""
 
     class Wire(list):
         answer = (200, {}, b'{"code": 200, "result": []}')

@@ -1,4 +1,4 @@
-"""`backup` and `restore`, by the commands, on real databases (contract section 5)."""
+"""The commands `backup` and `restore` on real databases (contract section 5)."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ FILE = "100T1_50004020027_20230920000000.xlsx"
 
 
 class Site:
-    """A desk's database, its folders, and `manage.py` upon them."""
+    """A desk's database and folders. Runs `manage.py` with them."""
 
     def __init__(self, folder: Path, postgres: str):
         self.folder, self.postgres, self.made = folder, postgres, []
@@ -31,7 +31,8 @@ class Site:
         self.url = self.new_database()
 
     def new_database(self, *, migrated: bool = False) -> str:
-        """A database without rows of its own, which DATABASE_URL names from now on; an empty one, if not `migrated`."""
+        """Creates a database without rows of its own, and sets DATABASE_URL to it. Without `migrated` the database has
+        no tables."""
         name = f"desk_backup_{secrets.token_hex(4)}"
         self.url = f"sqlite:///{self.folder / name}.sqlite3"
         if self.postgres:
@@ -67,7 +68,7 @@ class Site:
         }
 
     def manage(self, *words: object, code: int = 0, **environment: str) -> str:
-        """Runs a command; gives its output and error lines together."""
+        """Runs a command, and returns its output and error lines together."""
         given = [str(word) for word in words]
         ended = self._run_anew(given, environment) if environment else self._commands().run(*given)
         assert ended.returncode == code, ended.stdout + ended.stderr
@@ -85,7 +86,8 @@ class Site:
         )
 
     def _commands(self) -> Commands:
-        """Runs commands with the environment as it is now. Beside the first container only the latest is kept."""
+        """Returns the `Commands` for the present environment. Besides the first `Commands`, only the latest is
+        kept."""
         known = tuple(self.environment.values())
         if known not in self.commands:
             for other in list(self.commands)[1:]:
@@ -111,7 +113,7 @@ for n in range(20):
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """A site with some history, and a backup of it in `backup`."""
+    """A site with some history, and a backup of the site in `backup`."""
     site = Site(tmp_path_factory.mktemp("site"), os.environ.get("DESK_TEST_DATABASE_URL", ""))
     site.new_database(migrated=True)
     site.manage("shell", "-c", FILL)
@@ -119,7 +121,7 @@ def filled(tmp_path_factory):
     (site.attachments / FILE).write_bytes(b"first")
     (site.attachments / NUMBERS).write_text("T1 2023-09-20T00:00:00+08:00 staff:li\n")
     (site.attachments / "deep" / "other.bin").write_bytes(os.urandom(3_000_000))
-    (site.folder / "backup").mkdir(mode=0o755)  # an empty folder may be there
+    (site.folder / "backup").mkdir(mode=0o755)  # the folder may exist if it is empty
     site.told = site.manage("backup", site.folder / "backup", "--by", "zhao")
     yield site
     site.close()

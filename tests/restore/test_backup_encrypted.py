@@ -1,4 +1,5 @@
-"""Backups encrypted to BACKUP_RECIPIENT, by the commands, on real databases and with the real `age` (contract 4, 5)."""
+"""Backups that are encrypted to BACKUP_RECIPIENT: the commands on real databases and with the real `age` (contract 4,
+5)."""
 
 import contextlib
 import hashlib
@@ -29,14 +30,14 @@ NO_AGE = {"PATH": "/nonexistent"}
 
 
 def make_key(file: Path) -> str:
-    """Writes a private key into a file and gives its public key."""
+    """Writes a private key into a file, and returns the public key."""
     subprocess.run(["age-keygen", "-o", file], check=True, capture_output=True)
     return subprocess.run(["age-keygen", "-y", file], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """A site with some history, and an encrypted backup of it in `backup`."""
+    """A site with some history, and an encrypted backup of the site in `backup`."""
     site = Site(tmp_path_factory.mktemp("site"), os.environ.get("DESK_TEST_DATABASE_URL", ""))
     site.identity = site.folder / "identity"
     site.key = make_key(site.identity)
@@ -73,7 +74,7 @@ def nothing_was_put_back(site: Site) -> bool:
     return site.rows(f"SELECT COUNT(*) FROM {tables}") == [(0,)] and not site.attachments.exists()
 
 
-# --- what is written
+# --- the files of a backup
 
 
 def test_nothing_in_it_is_readable_but_what_names_nobody(filled):
@@ -105,13 +106,14 @@ def test_the_profile_of_partners_goes_along_encrypted(empty, tmp_path):
 
 
 def test_without_the_setting_it_is_readable(filled, tmp_path):
-    """Or the test above could not fail."""
+    """Without BACKUP_RECIPIENT the backup is readable. So the test for an encrypted backup can fail."""
     filled.manage("backup", tmp_path / "plain")
     assert not nothing_readable(tmp_path / "plain")
 
 
 def test_a_kill_leaves_nothing_readable_and_no_backup(filled, tmp_path):
-    """It is killed when the copy is made and goes into age, which stands still then."""
+    """The backup is killed while its copy goes into `age`, which waits at that moment. No readable file and no
+    complete backup are left."""
     waits, goes_on = tmp_path / "waits", tmp_path / "goes-on"
     program = tmp_path / "bin" / "age"
     program.parent.mkdir()
@@ -140,7 +142,7 @@ def test_a_kill_leaves_nothing_readable_and_no_backup(filled, tmp_path):
 
 
 @pytest.mark.skipif(not can_mount(), reason="a full disk of its own needs the right to mount")
-@pytest.mark.parametrize("size", ["128k", "2m"])  # full with the database, and later
+@pytest.mark.parametrize("size", ["128k", "2m"])  # the disk is full while the database is written, or later
 def test_a_full_disk_is_told_and_leaves_nothing_readable(filled, tmp_path, size):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -156,7 +158,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_readable(filled, tmp_path, size)
         subprocess.run(["umount", disk], check=True)
 
 
-# --- nothing is ever written in plain where the setting is on
+# --- with the setting, nothing is ever written unencrypted
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_a_private_key_is_refused_and_not_repeated(filled):
     assert secret not in told
 
 
-# --- back
+# --- restoring a backup
 
 
 def test_it_goes_back_with_its_private_key_and_newer_files_stay(empty):
@@ -224,7 +226,8 @@ def test_a_file_that_was_cut_does_not_go_back(empty, tmp_path):
 
 
 def a_cut_file_does_not_go_back(empty, copy, kind, known):
-    """`known`: the manifest is as if it had been written so, and age alone can notice."""
+    """Checks that a backup with a cut file is not restored. With `known`, the manifest describes the cut file, so that
+    only `age` can notice."""
     shutil.copytree(empty.folder / "backup", copy)
     [file] = copy.glob(f"{kind}.*.age")
     os.truncate(file, file.stat().st_size - 1000)

@@ -1,4 +1,5 @@
-"""A machine's memory of a database, and when a database counts as restored (contract 5, `restored`)."""
+"""The mark by which a machine remembers a database, and the cases in which a database counts as restored (contract 5,
+`restored`)."""
 
 import multiprocessing
 import os
@@ -35,7 +36,7 @@ def state_dir(settings, tmp_path):
 
 @pytest.fixture
 def named(transactional_db):
-    """The name that a migration gave the database."""
+    """Returns the name that a migration gave the database."""
     detect_restore.read_restore_state()
     return Timeline.objects.get().name
 
@@ -57,7 +58,8 @@ def test_a_number_never_goes_back():
 
 @pytest.mark.whole
 def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
-    """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
+    """A process that is forked while the mark is written does not inherit the lock of the mark. Otherwise nobody could
+    write the mark while that child lives, and commands would never end."""
     mark_file.raise_mark("x", 1)
     over = threading.Event()
 
@@ -174,7 +176,8 @@ def test_a_connection_whose_check_breaks_off_is_closed(monkeypatch):
 
 
 def test_what_others_commit_meanwhile_is_no_step_back(named):
-    """An event comes between reading the mark and the database: the mark is read first."""
+    """An event may be committed between reading the mark and reading the database. The mark is read first, so the
+    database does not seem to be older than the mark."""
     stop = threading.Event()
 
     def write():
@@ -229,7 +232,7 @@ def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
 
 @pytest.fixture
 def two_servers(named):
-    """One server by two names; the connection goes to the first."""
+    """One server has two names, and the connection goes to the first name."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no server")
     given = connection.settings_dict
@@ -242,7 +245,8 @@ def two_servers(named):
 
 @pytest.mark.parametrize("old, used", [({"127.0.0.1"}, "localhost"), ({"127.0.0.1", "localhost"}, "127.0.0.1")])
 def test_an_old_primary_beside_the_new_one_is_not_used(two_servers, monkeypatch, old, used):
-    """If all are behind, the database was restored: the first one is used, and says so."""
+    """A server that is behind the mark is not used if another one is not behind. If all are behind, the database was
+    restored: the first server is used, and the desk reports the restore."""
     monkeypatch.setattr(base, "is_behind", lambda server: server.info.host in old)
     connection.ensure_connection()
     assert connection.connection.info.host == used

@@ -1,4 +1,4 @@
-"""Stand-ins for what the worker does by itself."""
+"""Replacements for the work that the worker does by itself."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from project import periodic
 
 
 def replace_parts(monkeypatch: pytest.MonkeyPatch, **stand_ins: Callable) -> None:
-    """Puts these in place of the table's functions of their names."""
+    """Replaces the functions of these names in the worker's table of periodic work."""
     assert set(stand_ins) <= {part.run.__name__ for part in periodic.PARTS}
     rows = [part._replace(run=stand_ins.get(part.run.__name__, part.run)) for part in periodic.PARTS]
     monkeypatch.setattr(periodic, "PARTS", rows)

@@ -1,4 +1,5 @@
-"""Moments further ahead than anything could have set them are put right, and schedules put back (contract 3.9)."""
+"""Stored times that lie further ahead than anything could have set them are corrected, and missing or sleeping
+schedules are restored (contract 3.9)."""
 
 import contextlib
 import datetime
@@ -49,7 +50,7 @@ def lease() -> datetime.timedelta:
     [("due", DUE_AHEAD, "now"), ("retrying", longest_wait(), "now"), ("sending", 2 * lease() - MINUTE, "a lease")],
 )
 def test_what_lies_too_far_ahead_is_put_right_and_nothing_else(state, allowed, becomes):
-    """Steps and mails; each says so in its order's events."""
+    """Steps and mails with a time that is too far ahead are corrected, and each order's events have the correction."""
     right = {"now": SECOND * 0, "a lease": lease()}[becomes]
     far = [step(state, allowed + 61 * SECOND), make.MailFactory(state=state, next_try_at=timezone.now() + AHEAD * 3)]
     near = step(state, allowed + 59 * SECOND)
@@ -63,7 +64,8 @@ def test_what_lies_too_far_ahead_is_put_right_and_nothing_else(state, allowed, b
 
 @pytest.mark.parametrize("name", ["frozen_at", "unanswered_at"])
 def test_a_try_behind_a_call_of_the_future_is_put_right(name):
-    """Its wait is none that is too long: the call was noted by a clock that stood ahead, so the wait begins there."""
+    """The retry waits from the time of a call, and a clock that was ahead stored this time in the future. The wait
+    itself is not too long, but the retry is set to now."""
     row = step("retrying", AHEAD + 30 * SECOND, **{name: timezone.now() + AHEAD})
     usual = step("retrying", AHEAD, **{name: timezone.now()})
     assert correct_times(now=timezone.now()) == 1
@@ -163,7 +165,7 @@ def test_the_watchdog_puts_schedules_back_and_status_says_so(monkeypatch, capsys
 @SPOILT
 def test_a_start_puts_them_back_too(monkeypatch, how):
     monkeypatch.setattr(Watchdog, "run", Mock())
-    call_command("worker")  # a desk's first one makes them
+    call_command("worker")  # the first worker of a desk creates the schedules
     assert sleeping_schedules(now=timezone.now()) == []
     assert not OrderEvent.objects.exists()
     spoil(how)
@@ -203,7 +205,8 @@ def status(capsys) -> dict:
 
 
 def test_only_rows_that_stand_are_left():
-    """A step that is done, and one that was replaced, have no moment that counts."""
+    """A step that is done, a step that was replaced and a mail that is done have no time that matters. So they are
+    left as they are."""
     step("done", AHEAD)
     step("due", AHEAD, superseded=True)
     make.MailFactory(state=Mail.State.DONE, next_try_at=None)

@@ -1,4 +1,5 @@
-"""While steps are due, a worker carries them out: what only people wait for comes later, but not much later."""
+"""While steps are due, a worker carries them out first. Work that only people wait for comes later, but not much
+later."""
 
 import time
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ OFFICE = ["begin_due_exports", "resume_exports", "resume_runs", "write_digests",
 
 @pytest.fixture
 def ran(monkeypatch):
-    """The office's parts that have run."""
+    """Returns a list of the parts of the office work that have run."""
     found: list[str] = []
 
     def stand_in(name: str):
@@ -33,14 +34,14 @@ def ran(monkeypatch):
 
 
 def come_due(clock) -> Dispatch:
-    """A second later a step comes due that no worker has taken yet."""
+    """A second later, a step becomes due that no worker has claimed yet."""
     clock.shift(1)
     return make.DispatchFactory(state=Dispatch.State.DUE, channel="billing", next_try_at=timezone.now())
 
 
 @pytest.fixture
 def busy(monkeypatch, clock):
-    """A step comes due while the sweep delivers."""
+    """A step becomes due while the sweep delivers."""
     monkeypatch.setattr(tasks, "drain", lambda: str(come_due(clock)))
 
 
@@ -89,4 +90,4 @@ def test_indexing_ends_when_a_step_comes_due(monkeypatch, clock):
 
     monkeypatch.setattr(search_index, "_index", index)
     assert tasks.index_search(60) == 1
-    assert tasks.index_search(60) == 3  # the order of that step is one of them
+    assert tasks.index_search(60) == 3  # the order of the step that came due is one of the three

@@ -1,4 +1,4 @@
-"""Another desk on the same database: the newer one takes no step and says so (contract 3.9, 11)."""
+"""A second desk on the same database: the newer desk's worker takes no step and says so (contract 3.9, 11)."""
 
 import os
 import socket
@@ -78,7 +78,8 @@ def test_no_secret_is_kept(settings):
 
 
 def test_a_key_that_is_honoured_is_no_difference(settings):
-    """During a change of SECRET_KEY, machine by machine (operations.md)."""
+    """While SECRET_KEY is changed machine by machine (operations.md), a key that a process still accepts counts as its
+    own."""
     register_process("ours")
     old = settings.SECRET_KEY
     become(settings, SECRET_KEY="new", SECRET_KEY_FALLBACKS=[old])
@@ -88,7 +89,8 @@ def test_a_key_that_is_honoured_is_no_difference(settings):
 
 
 def test_the_only_worker_changes_what_it_calls_at_its_start(settings):
-    """By a stop in order, and after one that was killed two minutes ago."""
+    """A worker that is the only one changes the desk's values at its start: after the earlier worker stopped in order,
+    and two minutes after the earlier worker was killed."""
     register_process("first")
     unregister_process("first")
     become(settings, **OTHERS)
@@ -106,7 +108,8 @@ def test_a_killed_worker_is_waited_for_as_long_as_it_counts_as_alive(settings, c
 
 
 def test_one_that_was_killed_on_this_machine_is_not_waited_for(settings):
-    """Its process is gone, though it never said goodbye."""
+    """A worker that was killed on this machine never said goodbye, but its process is gone. So a new worker does not
+    wait for it."""
     register_process("killed")
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -119,7 +122,8 @@ def test_one_that_was_killed_on_this_machine_is_not_waited_for(settings):
 
 
 def test_a_reload_changes_it_for_all_machines(settings):
-    """The others wait until they are reloaded too, which changes nothing again."""
+    """A reload changes the desk's values for all machines. The other machines' workers wait until they are reloaded
+    too, and those reloads change nothing more."""
     register_process("one"), register_process("two")
     before = {name: getattr(settings, name) for name in OTHERS}
     first = digest()
@@ -185,7 +189,7 @@ def test_one_that_is_gone_is_named_no_longer(settings, clock):
 
 
 def test_other_processes_ask_the_partner_nothing(settings, monkeypatch):
-    """Whoever takes the partner's word would take that of another partner."""
+    """A process with other values asks the partner nothing, because another partner might answer."""
     register_process("ours")
     become(settings, BIGDATA_BASE_URL=OTHERS["BIGDATA_BASE_URL"])
     with pytest.raises(other_desk.BooksSilentError, match="by BIGDATA_BASE_URL"):
@@ -204,7 +208,7 @@ THEIRS = read_profile('[bpm]\nflow = "others"')
 
 @pytest.fixture
 def web(monkeypatch):
-    """This process as a web process that has just begun."""
+    """Returns the state of this process as a web process that has just begun."""
     monkeypatch.setattr(other_desk, "web", other_desk._Web())
     return other_desk.web
 
@@ -233,12 +237,13 @@ def test_a_web_process_with_another_profile_takes_no_order(settings, client, web
 
 
 def test_a_reload_of_the_web_brings_its_profile_into_force(settings, client, web):
-    """The worker waits until it is reloaded too. Its other settings for calls stay."""
+    """A reload of a web process makes its profile the desk's. The worker waits until it is reloaded too. The web
+    process's other settings for calls do not become the desk's."""
     register_process("worker")
     old, domain = settings.PARTNERS, settings.BBOSS_DOMAIN
     become(settings, PARTNERS=THEIRS, BBOSS_DOMAIN="CDNT")
     web.changed = True
-    assert not refused(client, web)  # it has not noted its start yet
+    assert not refused(client, web)  # the reloaded process has not registered its start yet
     assert register_process("web", works=False, changed=True) == ["BBOSS_DOMAIN"]
     web.changed = False
     assert not refused(client, web)
@@ -259,7 +264,8 @@ def test_old_web_processes_go_on_while_a_reload_replaces_them(settings, client, 
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_start_sets_the_profile_where_no_other_heartbeat_is_alive(settings, works):
-    """A web process's heartbeat counts too, for a worker as well."""
+    """A start makes the profile the desk's only if no other process is alive. Heartbeats of web processes and of
+    workers both count."""
     register_process("first", works=works)
     old, settings.PARTNERS = settings.PARTNERS, THEIRS
     assert [register_process("second", works=works), register_process("third", works=not works)] == [
@@ -279,7 +285,7 @@ def test_a_web_process_never_sets_it_on_a_restored_database(settings, restored):
 
 
 def test_a_process_of_the_release_before_is_no_other_one(settings, client, web):
-    """It knows no profile."""
+    """A process of an older release knows no profile, so its profile does not count as another one."""
     calls = {name: value for name, value in other_desk.calls_of_this_process().items() if name != "PARTNERS_FILE"}
     about = {"seen_at": timezone.now(), "calls": calls}
     DeskProcess.objects.create(name="in force", **about)
@@ -323,7 +329,7 @@ def test_before_the_migration_nothing_is_compared(settings):
 
 @pytest.fixture
 def dog(monkeypatch):
-    """One that starts and ends no real cluster."""
+    """Returns a watchdog that starts and ends no real cluster."""
     monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
     found = Watchdog()
     found.start = lambda: setattr(found, "process", object())
@@ -353,7 +359,7 @@ def test_the_watchdog_ends_its_cluster_and_starts_it_again(dog, settings, caplog
     dog.compare_with_desk()
     assert dog.process is None
     assert "this worker takes no step: it would call others" in caplog.text
-    assert codes() == []  # a reload of all machines takes a moment
+    assert codes() == []  # there is no incident yet, because a reload of all machines takes a moment
     dog.compare_at = dog.incident_at = 0.0
     dog.check()
     assert (dog.process, codes()) == (None, ["other_desk"])
@@ -373,7 +379,8 @@ def test_web_processes_say_it_after_a_minute(settings, monkeypatch):
             raise SystemExit
         become(settings, BBOSS_DOMAIN="CDNT")
 
-    monkeypatch.setattr(other_desk, "time", SimpleNamespace(sleep=sleep))  # other threads sleep by the module itself
+    # only this module's sleep is replaced, because other threads sleep too
+    monkeypatch.setattr(other_desk, "time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(other_desk.connections, "close_all", lambda: None)
     with pytest.raises(SystemExit):
         other_desk.watch_web()

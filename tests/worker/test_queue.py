@@ -1,4 +1,4 @@
-"""The queue's broker: pings, wake-ups, and a database that is away."""
+"""The queue's broker: pings, requests to deliver at once (wake-ups), and a database that is unavailable."""
 
 import datetime
 from types import SimpleNamespace
@@ -37,7 +37,7 @@ def broker(monkeypatch):
 
 
 def taken(broker) -> str | None:
-    """The next task's function, if there is one."""
+    """Returns the function of the next task, or None if there is no task."""
     found = broker.dequeue()
     return SignedPackage.loads(found[0][1])["func"].rpartition(".")[2] if found else None
 
@@ -56,7 +56,8 @@ def test_a_part_with_a_task_of_its_own_is_taken_like_others(broker):
 
 
 def test_a_crowd_of_wake_ups_is_two_drains(broker):
-    """One for any worker, one for another worker; other tasks stay."""
+    """Many requests to deliver at once (wake-ups) become two deliveries: one for any worker and one for another
+    worker. Other tasks stay."""
     for _ in range(50):
         wake()
     wake(settle=True)
@@ -96,7 +97,8 @@ def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatc
 
 
 def test_a_command_removes_what_dead_clusters_left(clock):
-    """One was killed before it answered its first ping, so it has no heartbeat."""
+    """The command removes heartbeats and tasks of dead clusters. One cluster was killed before it answered its first
+    ping, so it has no heartbeat."""
     HeartbeatFactory(cluster="killed", seen_at=timezone.now() - datetime.timedelta(seconds=121))
     HeartbeatFactory(cluster="living", seen_at=timezone.now() - datetime.timedelta(seconds=119))
     for name in ("killed", "never-seen", "living"):
@@ -111,7 +113,8 @@ def test_a_command_removes_what_dead_clusters_left(clock):
 
 
 def test_a_crowd_of_arrived_trials_is_settled_at_once(broker):
-    """They came faster than they were settled one by one, and other tasks waited behind them."""
+    """Many trials arrive faster than they could be settled one by one, so they are settled together. Otherwise other
+    tasks would wait behind them."""
     for _ in range(50):
         wake(settle=True)
     async_task("integrations.tasks.sweep")
@@ -165,7 +168,7 @@ def test_what_the_sweep_cannot_cope_with_keeps_nothing_from_being_delivered(monk
     replace_parts(monkeypatch, end_trials=broken)
     monkeypatch.setattr(tasks, "drain", lambda: delivered.append(True))
     delivered = []
-    with pytest.raises(ValueError, match="nobody foresaw"):  # so that `status` says so
+    with pytest.raises(ValueError, match="nobody foresaw"):  # the error goes on, so that `status` shows it
         tasks.sweep()
     assert delivered
     assert "the sweep's broken failed" in caplog.text

@@ -1,4 +1,4 @@
-"""A worker never loses a result, whatever the database does (contract 3.5, 3.9 Leases)."""
+"""A worker never loses a call's result, whatever the database does (contract 3.5, 3.9 Leases)."""
 
 import datetime
 import uuid
@@ -29,12 +29,13 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setitem(WAITS, "outcome", (0, 0, 0))
-    monkeypatch.setattr(loop, "close_old_connections", lambda: None)  # the test's transaction must stay
+    # the connection stays open for the test's transaction
+    monkeypatch.setattr(loop, "close_old_connections", lambda: None)
     monkeypatch.setattr(loop, "is_due", lambda now: True)
 
 
 def under_way(answer: str = "") -> Outcome:
-    """A call that was just accepted."""
+    """Returns the outcome of a call that was just accepted."""
     call = {"channel": "usage", "step": "fetch_usage", "position": 900, "state": "sending", "attempts": 1}
     row = DispatchFactory(**call, frozen_at=NOW, lease_token=uuid.uuid4())
     attempt = AttemptFactory(dispatch=row, outcome="", answer="")
@@ -57,7 +58,8 @@ def test_an_answer_that_cannot_be_written_takes_no_other_with_it(monkeypatch):
 
 
 def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user, sandbox, clock):
-    """A right that was taken away: partners do their work, no step ever ends, and none is late."""
+    """The database role has lost a right, so no answer can be recorded. Partners do their work, but no step ends and
+    no step is late. So `status`, an incident and the pages report it."""
     no_right = Mock(side_effect=ProgrammingError("permission denied for table orders_dispatch\nCONTEXT: x"))
     HeartbeatFactory(seen_at=timezone.now())
     DispatchFactory(payload="{}", frozen_at=NOW, size=1)
@@ -67,7 +69,7 @@ def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user
         with pytest.raises(UnrecordedError) as raised:
             tasks.drain()
     times = {"started": timezone.now(), "stopped": timezone.now()}
-    result = f"{raised.value} : Traceback (most recent call last):"  # as the queue keeps it
+    result = f"{raised.value} : Traceback (most recent call last):"  # the text that the queue stores
     Failure.objects.create(id="1", name="x", func="integrations.tasks.drain", result=result, success=False, **times)
     watch_failed_tasks(now=timezone.now())
     with pytest.raises(CommandError):
@@ -83,7 +85,8 @@ def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user
 
 @pytest.mark.parametrize("began, told", [(-1, False), (1, True)])
 def test_a_task_that_met_a_migration_is_no_alarm(clock, began, told):
-    """Its error is of before: what runs since works on the schema of now."""
+    """A failed task that began before a migration opens no incident, because its error comes from the old schema.
+    Tasks that begin after the migration use the new schema, so their failures count."""
     at = timezone.now()
     MigrationRecorder.Migration.objects.create(app="orders", name="0099_next", applied=at)
     times = {"started": at + datetime.timedelta(seconds=began), "stopped": at + datetime.timedelta(seconds=5)}

@@ -1,4 +1,4 @@
-"""ALERT_WEBHOOKS: robots hear of incidents that open, grow or are over, and hold nobody up (contract 4)."""
+"""ALERT_WEBHOOKS: robots get a message when an incident opens, grows or is over, and delay nothing (contract 4)."""
 
 import base64
 import datetime
@@ -73,7 +73,7 @@ def test_another_system_gets_the_facts_and_nothing_else(robot):
 def test_it_grows_by_ten_times_and_is_over_once(robot):
     incident = opened()
     tell_robots()
-    for orders in (8, 1, 89, 1):  # 9, 10, 99, 100 of them
+    for orders in (8, 1, 89, 1):  # the incident has 9, 10, 99 and 100 orders
         grow(incident, orders)
         tell_robots()
     end(incident)
@@ -95,7 +95,7 @@ def test_the_sweep_has_a_worker_tell(robot, settings):
 
 @pytest.fixture
 def call_of(settings):
-    """`call_of("wecom", "/send?key=K")`: the one call that a robot of this kind gets."""
+    """Returns a function: `call_of("wecom", "/send?key=K")` returns the one call that a robot of this kind gets."""
 
     def call(kind: str, path: str) -> Call:
         with RobotServer() as server:
@@ -168,7 +168,7 @@ def test_a_robot_in_trouble_is_tried_again_and_holds_up_no_other(settings, desk,
         opened()
         assert tell_robots() == "1 told"
         assert told(good)[0][0] == "opened"
-        with pytest.raises(CommandError):  # the incident is wrong, the robot only named
+        with pytest.raises(CommandError):  # `status` fails because of the incident; the robot's failure is only listed
             call_command("status", "--json")
         shown = json.loads(capsys.readouterr().out)
         assert shown["robots"] == [{"robot": "wecom 1", "error": why, "tries": 1, "given_up_at": None}]
@@ -230,7 +230,7 @@ def test_it_is_called_at_most_twenty_times_a_minute(robot, desk):
     assert len(robot.calls) == 20
     desk.shift(61)
     tell_robots()
-    assert len(robot.calls) == 30  # ten waited, which fit into the next minute
+    assert len(robot.calls) == 30  # ten messages waited, and the next minute allows ten more
 
 
 def test_a_kill_repeats_one_message_at_most(robot, monkeypatch):

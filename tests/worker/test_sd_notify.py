@@ -1,4 +1,4 @@
-"""Our messages to systemd: ready once a cluster was started, alive only while the loop runs, stopping."""
+"""The messages to systemd: "ready" once a cluster was started, "alive" only while the loop runs, and "stopping"."""
 
 import socket
 import sys
@@ -11,7 +11,7 @@ from integrations.worker.watchdog import Watchdog, sd_notify
 
 @pytest.fixture(params=["a path", "a name of the kernel's"])
 def systemd(request, tmp_path, monkeypatch):
-    """systemd's end of the socket; reads do not wait."""
+    """Returns systemd's end of the socket. Its reads do not wait."""
     address = str(tmp_path / "notify") if request.param == "a path" else f"\0desk-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(address)

@@ -1,4 +1,5 @@
-"""Silent stops are reported: by `status`, a mail at once, an incident (which robots are told) and a rule."""
+"""Failures that make no noise are reported by `status`, by a mail at once, by an incident (which robots report) and by
+an alert rule."""
 
 import contextlib
 import datetime
@@ -61,7 +62,8 @@ class _Lines:
 
 
 class Web:
-    """`with Web() as web:` answers GET at `web.url` with the next of `web.answers`, over TLS with a certificate."""
+    """`with Web() as web:` answers each GET at `web.url` with the next of `web.answers`. With a certificate it uses
+    TLS."""
 
     def __init__(self, certificate: str = ""):
         self.certificate, self.answers, self.asked = certificate, [200], []
@@ -91,7 +93,7 @@ class Web:
         self.server.server_close()
 
 
-# --- what stops, as contexts that give the words that `status` has
+# --- the failures, as contexts that return the words that `status` prints
 
 
 @contextlib.contextmanager
@@ -156,7 +158,7 @@ def now_text() -> str:
 
 @contextlib.contextmanager
 def no_inode(settings, folder) -> Iterator[str]:
-    """Rights are as they should be, and no file can be made."""
+    """The access rights are correct, but no file can be created."""
 
     def refuse(*args, **how):
         raise OSError(28, "No space left on device")
@@ -183,7 +185,7 @@ def idle_transaction(settings, folder) -> Iterator[str]:
 
 @contextlib.contextmanager
 def archive(settings, folder) -> Iterator[str]:
-    """Inserts PostgreSQL's report of a failing command, because a real one needs a server of our own."""
+    """Inserts PostgreSQL's report of a failing command, because a real report needs a server of its own."""
     with pytest.MonkeyPatch.context() as patch:
         row = "SELECT '0000000100000000000000AB', now() - interval '1 minute', now() - interval '1 hour'"
         patch.setattr(silent_failures, "FAILING_ARCHIVER", row)
@@ -216,7 +218,8 @@ def lock(table: str) -> Iterator[None]:
     with psycopg.connect(**connection.get_connection_params() | PSQL) as other:
         other.execute(f"LOCK TABLE {table}")
         yield
-        # A look that gave up left a statement in the server; it must not meet the flush behind the test.
+        # A check that gave up left a statement in the server. It is ended, so that it can't disturb the database flush
+        # after the test.
         waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
         other.execute(f"{waiting} AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'")
 
@@ -231,7 +234,7 @@ def refused_for_now(settings, folder) -> Iterator[str]:
 
 
 def figures(**rises: int):
-    """The figures of two minutes, between which these counters rose."""
+    """Returns a context that notes the figures of two minutes, between which these counters rose."""
 
     @contextlib.contextmanager
     def play(settings, folder) -> Iterator[str]:
@@ -294,14 +297,14 @@ ON_POSTGRESQL = {
 
 
 def mailed() -> list[str]:
-    """The subjects of what was mailed, by the outbox or past it."""
+    """Returns the subjects of the mails that were sent, through the outbox or without it."""
     written = Mail.objects.filter(kind__startswith="notice_alarm").order_by("pk").values_list("subject", flat=True)
     return [*(one.subject for one in mail.outbox), *written]
 
 
 @pytest.mark.parametrize("play", [*PLAYS, *ON_POSTGRESQL])
 def test_each_stop_is_heard_and_is_over(settings, tmp_path, play):
-    """By `status`, a mail and robots: at the first look, or at the second one of five minutes."""
+    """`status`, a mail and robots report the failure at the first check, or at the second check of five minutes."""
     if play in ON_POSTGRESQL and connection.vendor != POSTGRESQL:
         pytest.skip("only PostgreSQL has it")
     alarm, way = (PLAYS | ON_POSTGRESQL)[play]
@@ -341,7 +344,8 @@ def test_a_lock_that_keeps_mails_out_of_the_outbox_is_mailed_past_it_once(settin
 
 
 def test_an_ignored_one_stays_ignored_until_it_is_over(settings, tmp_path):
-    """Somebody else makes the backups."""
+    """The desk's own backup is missing, because others make the backups. The incident is ignored, and stays ignored
+    until its cause is over."""
     beat("one")
     with never_a_backup(settings, tmp_path):
         look_around()
@@ -373,9 +377,9 @@ def test_only_the_machine_that_saw_it_ends_it(settings, tmp_path, monkeypatch):
 )
 def test_quiet_is_only_told_where_calls_are_missed(settings, arrange):
     settings.INTAKE_QUIET_MINUTES = 10
-    assert silent_failures.intake_quiet(now=timezone.now()) is None  # nobody ever called
+    assert silent_failures.intake_quiet(now=timezone.now()) is None  # nobody has ever called
     factories.InboundMessageFactory(received_at=timezone.now() - datetime.timedelta(minutes=11))
-    factories.InboundMessageFactory(received_at=timezone.now(), signed=False)  # a stranger is not BBOSS
+    factories.InboundMessageFactory(received_at=timezone.now(), signed=False)  # a stranger's call is not one of BBOSS
     assert silent_failures.intake_quiet(now=timezone.now())["minutes"] == 11
     arrange(settings)
     assert silent_failures.intake_quiet(now=timezone.now()) is None
@@ -419,7 +423,8 @@ def test_a_worker_looks_each_minute(monkeypatch):
     monkeypatch.setattr("integrations.tasks.async_task", lambda path, cluster: asked.append((path, cluster)))
     tasks.sweep()
     [(path, key)] = asked
-    assert (path, key) == ("project.observability.looks.look_around", "apart")  # a key that 1.11.0 does not read
+    # version 1.11.0 does not read this queue key
+    assert (path, key) == ("project.observability.looks.look_around", "apart")
     assert pydoc.locate(path) is look_around
 
 
@@ -435,11 +440,12 @@ def test_a_look_that_fails_stops_no_other(monkeypatch, caplog):
 
 
 def test_a_worker_that_starts_after_a_stop_is_no_alarm():
-    """Nobody gave a sign of life meanwhile, and steps are late for a moment."""
+    """After a stop no worker gave a sign of life, and steps are late for a moment. The first check after the start
+    reports neither."""
     step = factories.DispatchFactory(next_try_at=timezone.now() - datetime.timedelta(seconds=300))
     look_around()
     assert mailed() == []
-    look_around()  # a minute later it is none of the moment
+    look_around()  # a minute later the lateness is no longer momentary
     assert len(mailed()) == 1
     assert "StepsLate" in Mail.objects.get().body
     type(step).objects.update(next_try_at=ahead())

@@ -193,7 +193,8 @@ def test_what_is_not_taken_waits_and_goes_out_in_order(server, mode):
 
 @pytest.mark.parametrize("turn", range(20))
 def test_a_server_that_closes_at_once_has_taken_nothing(server, turn):
-    """Its end may come before its refusal: that is no sign that it has read all."""
+    """A server that closes at once has not read the messages. The end of the connection may arrive before the server's
+    refusal, so the end is no proof that the server has read them."""
     add(*map(str, range(turn)))
     make.TrailEntryFactory(about="x" * turn)
     server.mode = "closes"
@@ -201,7 +202,8 @@ def test_a_server_that_closes_at_once_has_taken_nothing(server, turn):
 
 
 def test_a_slow_server_gets_all_of_it_in_parts(server):
-    """64 KiB a second, and a second for a batch: the first batch is too large, the small ones are not."""
+    """The server reads 64 KiB a second, and a batch has one second. The first batch is too large for this, and the
+    smaller ones are not."""
     for number in range(60):
         make.TrailEntryFactory(at=DAY, code="command", about=f"{number}", data={"words": "x" * 1200})
     server.mode = "slow"

@@ -1,4 +1,5 @@
-"""When a cluster is pinged, found dead and started again, without real clusters (contract 3.9, Alive)."""
+"""The times at which a cluster is pinged, counts as dead and is started again, without real clusters (contract 3.9,
+Alive)."""
 
 import datetime
 import socket
@@ -28,7 +29,7 @@ def one_transaction(monkeypatch):
 
 @pytest.fixture
 def dog(clock):
-    """15 s and 60 s, as in production, on a clock that stands still between the pings."""
+    """Returns a watchdog with the times of production, 15 s and 60 s. The clock stands still between the pings."""
     found = Watchdog()
     found.guard_link, found.clusters_end = socket.socketpair()
     yield found
@@ -37,13 +38,13 @@ def dog(clock):
 
 
 def guard(dog) -> None:
-    """The cluster's guard finishes a round, and the watchdog looks."""
+    """The cluster's guard finishes a round, and the watchdog notes it."""
     dog.clusters_end.send(b".")
     dog.note_guard()
 
 
 def take_pings(dog) -> None:
-    """Acts like a cluster that takes its pings and never reports them done."""
+    """Acts as a cluster that takes its pings and never reports them as done."""
     OrmQ.objects.filter(key=dog.name).update(lock=timezone.now() + datetime.timedelta(minutes=3))
 
 
@@ -128,7 +129,8 @@ def test_one_that_ends_again_and_again_is_started_ever_more_seldom(monkeypatch):
 
 
 def test_one_that_ends_in_order_counts_as_alive_for_two_minutes(dog, clock, client):
-    """A planned stop, a reload, an upgrade: no alarm. One that was silent before stays silent."""
+    """A cluster that ended in order (a planned stop, a reload, an upgrade) counts as alive for two minutes, so it
+    causes no alarm. A cluster that was silent before still counts as silent."""
     beat(dog.name)
     HeartbeatFactory(cluster="silent", started_at=timezone.now() - datetime.timedelta(hours=1))
     clock.shift(119)
@@ -141,7 +143,8 @@ def test_one_that_ends_in_order_counts_as_alive_for_two_minutes(dog, clock, clie
     assert client.get("/readyz").json()["reasons"] == ["no worker gave a sign of life within 2 minutes"]
     clock.shift(1)
     forget_dead(now=timezone.now())
-    assert [row.cluster for row in Heartbeat.objects.all()] == ["silent"]  # nobody knows why it stopped
+    # the silent cluster's heartbeat is kept, because the reason of its stop is unknown
+    assert [row.cluster for row in Heartbeat.objects.all()] == ["silent"]
 
 
 def test_a_stop_while_it_waits_starts_nothing(monkeypatch):
