@@ -450,11 +450,11 @@ def test_a_history_leads_to_its_page(staff):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 200
     staff.person.groups.set(Group.objects.none())
-    staff.force_login(staff.person)  # the session ended when the person lost the role
+    staff.force_login(staff.person)  # --- a run whose old rows are being removed
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 403
 
 
-# --- a run whose request ended while it stored the chosen rows
+# --- a run whose old rows are being removed
 
 
 def test_who_goes_on_while_old_rows_are_removed_is_refused(staff, slow, monkeypatch, clock):
