@@ -103,8 +103,8 @@ def test_whatever_the_database_says_the_answer_is_json(client, monkeypatch, addr
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Django does not close SQLite's connection in memory")
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_ends_while_it_is_looked_at_is_a_database_that_is_away(client, monkeypatch):
-    """An old primary server that waits for its standby accepts queries, but can't note that the database counts as
-    restored. It closes the connection meanwhile.
+    """An old primary server that waits for its standby answers queries, but the desk can't note there that the
+    database counts as restored. The connection ends during that attempt.
     """
 
     def lose() -> None:

@@ -100,7 +100,9 @@ def test_pages_by_their_views_and_log_ins(client, db, django_user_model):
 
 
 def test_errors_of_the_database_and_gauges_without_one(client, db, monkeypatch):
-    """Without a database the answer is 200 with what the processes have counted."""
+    """Without a database the answer is 200 with what the processes have counted, and the failure counts as an error of
+    the database.
+    """
     refuse = Mock(side_effect=connection.Database.OperationalError("connection refused"))
     with counted() as rose, monkeypatch.context() as patch:
         patch.setattr(connection, "create_cursor", refuse)

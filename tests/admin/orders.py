@@ -147,8 +147,8 @@ def failed_trial(code="code_400", **fields):
 
 
 def acted_before():
-    """A trial whose creation the partner answered with `acted_before`: it had acted on this key before, with other
-    bytes.
+    """A trial whose creation failed with the code `acted_before`: the partner had acted on its idempotency key before,
+    with other bytes.
     """
     trial = failed_trial("acted_before", may_have_acted=True)
     factories.AffectedOrderFactory(
@@ -158,8 +158,8 @@ def acted_before():
 
 
 def to_look_up():
-    """A trial that the partner answered with `acted_before` and that has to be looked up. The partner has no look-up,
-    so a person has to enter what the partner has.
+    """A trial that has to be looked up, because the partner acted on its idempotency key before with other bytes. The
+    partner has no look-up, so a person has to enter what the partner has.
     """
     trial = failed_trial("look_up", may_have_acted=True, definite=False)
     attempt = {"number": 1, "started_at": timezone.now() - DAY, "finished_at": timezone.now() - DAY}

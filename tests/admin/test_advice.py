@@ -42,7 +42,7 @@ STATED = {"not_compensated"}
 
 
 def causes():
-    """Yields the causes of all modules, which stand there alone or in a table."""
+    """Yields the causes in all modules. A cause is a variable of a module or is in a table."""
     for name in [name for name in sys.modules if name.partition(".")[0] in APPS]:
         for value in vars(sys.modules[name]).values():
             rows = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]

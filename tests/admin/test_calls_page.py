@@ -69,8 +69,8 @@ def test_without_a_day_it_is_yesterday(engineer):
 
 @pytest.mark.parametrize("number", [1, 2, 3, 99, 100, 101, 200])
 def test_half_and_99_of_100_took_at_most_so_long(number):
-    """The page shows the median and the 99th percentile as PostgreSQL's percentile_disc computes them: the smallest of
-    the values that is not below this share of them.
+    """The page shows the median and the 99th percentile as PostgreSQL's percentile_disc computes them. This is the
+    smallest duration that at least this share of the calls did not exceed.
     """
     step = make.BpmDispatchFactory()
     seconds = [((place * 7919) % number + 1) / 100 for place in range(number)]

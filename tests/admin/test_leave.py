@@ -96,8 +96,8 @@ def test_who_sees_no_order_is_neither_offered_as_deputy_nor_to_hand_over_to(memb
 
 
 def test_a_leave_that_has_not_begun_says_its_days(member):
-    """The page shows the days of a leave that has not begun. Only a name with a button that ends something would not
-    be clear.
+    """The page shows the days of a leave that has not begun. A name alone, beside a button that ends something, would
+    not be clear.
     """
     staff = member("业务人员")
     answer = enter(staff, first=1, deputy=colleague("li", "李娜"))

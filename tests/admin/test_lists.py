@@ -135,7 +135,7 @@ def test_the_service_filter_goes_by_the_service_that_is_shown(admin_user):
 @pytest.fixture
 def waiting():
     """Overdue orders that wait for approval. The one that has waited longest has the latest start day, so it is the
-    least late.
+    least overdue.
     """
     now, today = timezone.now(), timezone.localdate()
     for waited, late in ((0, 5), (2, 9), (40, 1), (7, 3)):

@@ -43,8 +43,8 @@ def lock(**who):
 
 
 def test_a_failure_beside_a_log_in_that_deletes_its_row_is_answered_and_counted(monkeypatch):
-    """A log-in deletes the row of failures while the library counts a failure. When the library inserts the row it
-    still exists, and when it reads the row again it is gone.
+    """The library inserts a row for a failure, while another row of this name still exists. A log-in deletes that row
+    before the library reads it. The failure is counted all the same.
     """
     write, gone = QuerySet.get_or_create, iter([True, False])
 

@@ -61,7 +61,7 @@ def test_a_trouble_is_told_in_words_and_without_addresses(boss, sandbox_over_htt
 
 
 def test_a_partner_that_hangs_does_not_hold_the_page(boss, sandbox_over_http, settings, monkeypatch):
-    """The page answers before the time-out of a partner that does not answer, which is 20 s."""
+    """A partner does not answer, and its time-out is 20 s. The page answers earlier."""
     monkeypatch.setattr("project.dashboard.probes_page.LONGEST", 0.5)
     settings.PARTNER_TIMEOUT_SECONDS = 20
     sandbox_over_http.fault(path="/bigdata/productInfos/query", kind="slow", seconds=8)

@@ -173,7 +173,7 @@ def test_an_administrator_ends_no_superuser_s(member):
     assert is_in(theirs)
 
 
-# --- Whoever loses a right is out at once
+# --- Whoever loses a right is logged out at once
 
 
 def save(user, **changes):

@@ -324,8 +324,8 @@ def test_the_play_of_one_administrator_alone(days, two):
 
 
 def test_a_person_who_works_with_what_was_made_is_no_second_person_of_others_of_the_same_day():
-    """An administrator removes the mail addresses of two people and gets both password links shown. The second part
-    does the same with links for an emergency.
+    """An administrator removes the mail addresses of two people, and gets the password links of both shown. The two
+    are then not two people.
     """
     root, clerk, judge = person("超级用户"), person("业务人员", email="x@x.cn"), person("审批主管", email="y@x.cn")
     for one in (clerk, judge):

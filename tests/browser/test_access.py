@@ -29,8 +29,8 @@ def findings(page):
 
 
 def is_fine(page, looks=LOOKS):
-    """Asserts that no script failed and no file was refused. In each look the page must fit the window, and axe must
-    find no serious violation.
+    """Asserts that no script failed and no file was refused. In each look (a window size and a colour scheme) the page
+    must fit the window, and axe must find no serious violation.
 
     The page is not loaded again between the looks, because only its style sheets depend on the look. It stays in the
     last look.

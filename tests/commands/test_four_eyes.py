@@ -50,7 +50,7 @@ def given(capsys, *words):
 
 
 def test_each_act_on_an_order_has_a_decision():
-    """The acts of four eyes are the decisions on an order's page. `pass` and `reject` are acts of the command
+    """Each act of FOUR_EYES on an order is a decision on the order's page. `pass` and `reject` are both the act
     `decide`.
     """
     known = {row.four_eyes for row in DECISIONS.values()} - {""}

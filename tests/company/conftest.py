@@ -14,7 +14,7 @@ from tests.admin.conftest import member  # noqa: F401  people in their roles
 from tests.company.issuer import CLIENT, SECRET, Issuer
 
 ROLES = "ibs-bj=业务人员:BJ+TJ;ibs-sh=工程师:SH;ibs-all=工程师;ibs-admin=管理员;cn=ibs,ou=audit=审计员"
-# this client is made before the test sets OIDC_ISSUER
+# these URL patterns are made before a test sets OIDC_ISSUER
 assert not [one for one in without_company if "oidc" in str(one.pattern)]
 START, CALLBACK = "/accounts/oidc/company/login/", "/accounts/oidc/company/login/callback/"
 

@@ -1,9 +1,9 @@
 """`python -m tests.deploy.record`: records what Prometheus sees of a desk at work, for the tests of alarms and for
 docs.
 
-It takes twenty minutes. The desk is busy, also during a backup. Then it is quiet, has a restart of web and worker, and
-has a pause. At last it is busy again. The module writes recorded.json beside this file (series in promtool's notation)
-and docs/screenshots/grafana.svg, a picture of the dashboard's panels.
+It takes twenty minutes. The desk is busy, also during a backup. Then it is quiet, and web and worker are restarted.
+After that it is busy, with a pause and another backup, and is quiet at the end. The module writes recorded.json beside
+this file (series in promtool's notation) and docs/screenshots/grafana.svg, a picture of the dashboard's panels.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
-"""Mails to staff: they are stored with the message that they tell, sent once under one Message-ID, and shown if they
-were given up.
+"""Mails to staff: they are stored in the same transaction as what they report, sent once under one Message-ID, and
+shown if they were given up.
 """
 
 import datetime

@@ -450,7 +450,7 @@ def test_a_history_leads_to_its_page(staff):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 200
     staff.person.groups.set(Group.objects.none())
-    staff.force_login(staff.person)  # --- a run whose old rows are being removed
+    staff.force_login(staff.person)  # the session ended when the person lost the role
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 403
 
 

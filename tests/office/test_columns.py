@@ -132,7 +132,9 @@ def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
 
 
 def test_the_export_keeps_every_filter(admin_client):
-    """The filter `partner` is exported too, although its name begins with `part`, a parameter of the page."""
+    """The filter `partner` is exported too, although its name begins with `p`, the parameter for the number of the
+    page.
+    """
     text = admin_client.get(reverse("admin:orders_incident_changelist"), {"partner": "bpm"}).content.decode()
     assert "/admin/orders/export/new/incidents/?partner=bpm" in text
 

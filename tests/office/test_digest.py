@@ -377,7 +377,7 @@ def test_an_incident_that_sleeps_is_no_red_mail_until_it_wakes(at):
     incident = asleep("2023-09-20 18:00:00", incident__first_at=shanghai("2023-09-20 15:01:00"))
     assert at("2023-09-20 15:05:00") == []
     failed("A2", "2023-09-20 16:00:00")
-    # this moves the time up to which the mails have reported beyond the incident's first time
+    # from here on, everything that turned red before 16:05 counts as reported
     [(_to, subject, text)] = at("2023-09-20 16:05:00")
     assert (subject, "/incident/" in text) == ("【IBS 订单台】1 项变为红色，且无人处理", False)
     assert at("2023-09-20 17:59:00") == at("2023-09-20 18:01:00", tasks.sweep) == []

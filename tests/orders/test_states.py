@@ -43,7 +43,7 @@ STATES = [
     ("trial", {"state": "converted"}, ["done"], "converted"),
     ("trial", {"state": "ended"}, ["done"], "ended"),
     ("trial", {"state": "compensating"}, ["failed"], "compensating"),
-    # the given-up step blocks nothing; the act of giving up sets the trial's end itself
+    # the given-up step blocks nothing; what ends the trial is the act of giving up, not this rule
     ("trial", {}, ["given_up"], "trialing"),
     ("change", {}, [], "applied"),
     ("change", {}, ["done", "waiting"], "in_progress"),
