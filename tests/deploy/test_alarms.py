@@ -319,7 +319,7 @@ UNMAILED = {"DatabaseRestored", "WorkerDead"}  # they stop the worker, which sen
 
 def test_the_page_says_who_tells_what():
     """Each alarm has a row on the operations page and a rule of Prometheus, and `status` names it. The row says
-    whether a mail is sent, and which incident it opens.
+    whether a mail is sent, and which incident chat robots get.
     """
     rows = {name: said for name, *said in SAYS.findall(OPERATIONS)}
     assert rows.keys() == ALARMS.keys() == RULES.keys()
