@@ -1,4 +1,4 @@
-"""Messages as BBOSS sends them, for the tests that speak to our endpoint."""
+"""Messages as BBOSS sends them, for tests that call our endpoint."""
 
 import json
 import uuid
@@ -11,7 +11,7 @@ URL = "/api/bboss/orders"
 
 
 def post_order(client, content: dict, *, trans_ido: str | None = None, **overrides):
-    """Posts a signed envelope around `content` through Django's test client; the reply as a dict."""
+    """Posts a signed envelope around `content` through Django's test client. Returns the reply as a dict."""
     envelope = signed_envelope(
         content, now=timezone.now(), trans_ido=trans_ido or uuid.uuid4().hex, overrides=overrides or None
     )

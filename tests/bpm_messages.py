@@ -1,4 +1,4 @@
-"""Approvals as BPM calls them back, for the tests that speak to our endpoint."""
+"""Approvals as BPM's callbacks send them, for tests that call our endpoint."""
 
 from integrations.bpm.callback_signature import sign
 
@@ -15,11 +15,11 @@ DECISION = {
 
 
 def approval(number: str, **members) -> dict:
-    """A record about the order of this number. `members` replace what it says otherwise, or add to it."""
+    """Returns an approval record for the order of this number. `members` replace or add members of the record."""
     return {"recordId": "bpm-1-1", "code": number, **DECISION, **members}
 
 
 def post_signed(client, body: bytes):
-    """Posts a body through Django's test client; the response."""
+    """Posts a signed body through Django's test client. Returns the response."""
     headers = {"X-Signature": sign(body, "test-callback-secret")}
     return client.post(URL, body, content_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""Fixtures for the whole suite. They use nothing beyond this machine's loopback."""
+"""Fixtures for the whole suite. Their only network is this machine's loopback."""
 
 import collections
 import datetime
@@ -26,27 +26,31 @@ from tests.sampling import sample, without_whole
 from tests.template import fresh_database
 
 HERE = pathlib.Path(__file__).parent
-gc.set_threshold(50_000, 20, 20)  # what the imports leave is looked through less often: a sixth of their time
+# garbage collection looks less often at the objects of imports, which saves a sixth of the time of imports
+gc.set_threshold(50_000, 20, 20)
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
 def shanghai(text: str) -> datetime.datetime:
-    """`2023-09-20 18:54:36` as an aware time in Asia/Shanghai."""
+    """Returns a text such as `2023-09-20 18:54:36` as an aware time in Asia/Shanghai."""
     return datetime.datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_blocker):
-    """In place of pytest-django's, which migrates each time."""
+    """Makes the test database by copying a migrated one. It replaces pytest-django's fixture, which migrates each
+    time.
+    """
     with django_db_blocker.unblock(), fresh_database():
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_noted_beside_a_test():
-    """The use of an old secret is noted by a thread with a connection of its own: no rollback takes that row back.
+    """Keeps the use of an old secret from being noted. A thread with a connection of its own notes it, so no rollback
+    would remove the row.
 
-    tests/test_old_secrets.py notes it at once.
+    tests/test_old_secrets.py notes it in the test's own thread.
     """
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(old_secrets, "start_thread", lambda *args: None)
@@ -55,10 +59,10 @@ def nothing_is_noted_beside_a_test():
 
 @pytest.fixture(scope="session", autouse=True)
 def a_busy_machine_reads_files():
-    """A file's verdict must depend on its content, not on the machine's load: a check that has ten seconds gets two
-    minutes.
+    """Gives a check of a file two minutes instead of ten seconds. So its result depends on the file's content and not
+    on the machine's load.
 
-    Tests of the deadlines set their own.
+    Tests of these deadlines set their own.
     """
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(check, "SECONDS_FOR_ALL", 120.0)
@@ -69,27 +73,31 @@ def a_busy_machine_reads_files():
 
 @pytest.fixture(autouse=True)
 def each_test_tries_to_store():
-    """A process remembers for 5 s whether orders can be stored, and a machine for 10 minutes that some were not."""
+    """Forgets that orders could not be stored. Otherwise a process remembers for 5 s whether they can be stored, and a
+    machine for 10 minutes that some were not.
+    """
     write_try.tried_at = float("-inf")
     shutil.rmtree(orders_not_stored.FOLDER, ignore_errors=True)
 
 
 @pytest.fixture
 def clock():
-    """The clock stands still at case 1's moment; `clock.move_to(...)` and `clock.shift(seconds)` move it."""
+    """Stops the clock at the time of case 1. `clock.move_to(...)` and `clock.shift(seconds)` move it."""
     with time_machine.travel(shanghai("2023-09-20 18:54:36"), tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture
 def fresh_gauges(monkeypatch):
-    """/metrics reads its gauges each time, not every 15 s."""
+    """Makes /metrics read its gauges on each request instead of every 15 s."""
     monkeypatch.setattr("project.observability.gauges.KEPT_FOR", 0.0)
 
 
 @pytest.fixture
 def lines(caplog):
-    """`lines()`: what a console with LOG_FORMAT=json writes of all that was logged, read again."""
+    """Returns a function. `lines()` returns, parsed again, the lines that LOG_FORMAT=json writes of all that was
+    logged.
+    """
     caplog.set_level(logging.INFO)
 
     def read() -> list[dict]:
@@ -109,13 +117,13 @@ def lines(caplog):
 
 @pytest.fixture
 def case():
-    """`case(1)`: an acceptance case as a dict."""
+    """Returns a function. `case(1)` returns an acceptance case as a dict."""
     return lambda number: json.loads((HERE / "cases" / f"case{number}.json").read_text())
 
 
 @pytest.fixture
 def sandbox(settings):
-    """The partners' stand-in, empty, with the settings pointing at it; calls reach it without a connection."""
+    """An empty sandbox (simulated partners), to which the settings point. Calls reach it without a connection."""
     with reached_directly() as sandbox:
         point_at(settings, sandbox)
         yield sandbox
@@ -123,7 +131,9 @@ def sandbox(settings):
 
 @pytest.fixture
 def sandbox_over_http(settings):
-    """The same over real HTTP. If HTTP is the subject, a module or folder names this fixture `sandbox`."""
+    """An empty sandbox (simulated partners), to which the settings point. Calls reach it over real HTTP. A module or
+    folder whose subject is HTTP names this fixture `sandbox`.
+    """
     with RunningSandbox() as sandbox:
         point_at(settings, sandbox)
         yield sandbox
@@ -134,9 +144,9 @@ def point_at(settings, sandbox):
         setattr(settings, name, sandbox.url + urlsplit(address).path)
 
 
-# The lists of files stand here, not as marks in the files: a file that is left out is not even imported.
+# These lists name files. They are not marks in the files, so that a file that is left out is not even imported.
 #
-# Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).
+# Tests that do not depend on the database run only once if both databases are tested: on SQLite (see tests/run.py).
 ANY_DATABASE = (
     "api/test_schema",
     *("notifications/test_deadline", "notifications/test_recipients", "notifications/test_sending"),
@@ -148,28 +158,29 @@ ANY_DATABASE = (
     *("admin/test_decisions", "admin/test_declared_filters", "admin/test_strangers_texts", "admin/test_words"),
     *("admin/test_page_lines", "admin/test_scope", "admin/test_resend_many", "commands/test_wrong_arguments"),
     *("admin/test_roles", "admin/test_chips", "bboss/test_transport", "test_deployment"),
-    *("model/", "processes/test_cases"),  # make model plays on both; flows/test_cases is letter by letter too
-    "admin/test_order_page",  # all files of that name; test_pages opens the page on both
+    # make model runs on both databases; flows/test_cases compares letter by letter too
+    *("model/", "processes/test_cases"),
+    "admin/test_order_page",  # all files whose names begin so; test_pages opens the page on both databases
     *("database/test_options", "admin/test_latin_pages", "flows/test_operations_page", "company/test_real_provider"),
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
     *("test_named_files", "test_translated_documents"),
     *("test_static_files", "test_insides", "test_contract", "test_faults"),
 )
-# These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
-# runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does, by a sample.
+# These tests depend most on the database: its locks, transactions, types and statements. Files in neither this list
+# nor the list above run on PostgreSQL only with `make test WHOLE=1`, as in .ci/run, and then as a sample.
 DATABASE_FIRST = ("worker/", "database/", "test_prepared", "test_rows", "flows/test_cases", "flows/test_leases")
-# These give the same on both and take long: if a PostgreSQL answers, they run only there.
+# These tests have the same result on both databases and take long. If a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
-# These mostly wait: for a partner, a log server, a second of a rate, each other. `make test` plays them once, on
-# PostgreSQL if one answers, since that run has time while the others compute.
+# These tests mostly wait: for a partner, a log server, a second of a rate, or each other. `make test` runs them once,
+# on PostgreSQL if one answers, because that run has time while the other run uses the processor.
 WAITING = (
     *("races/", "worker/test_trail_syslog", "worker/test_robots", "flows/test_rate", "flows/test_retries"),
     *("partners/", "flows/test_leases", "notifications/test_deadline", "api/test_tokens"),
     "restore/test_high_water_mark",
 )
-# These take longest: many real processes, plays that the model found, Chinese on the pages of every state, rubbish in
-# addresses, what a migration carries over. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or
-# with any arguments, they run.
+# These tests take longest: many real processes, sequences of acts that the model tests found, Chinese on the pages of
+# every state, nonsense in addresses, what a migration carries over. `make test` leaves them out, to end within a few
+# minutes. They run with WHOLE=1, or with any arguments.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("company/test_real_provider", "database/test_frozen", "admin/test_names_with_html"),
@@ -183,8 +194,8 @@ LONGEST = (
     *("model/", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
 )
 
-# Few tests that take long, or wait. They begin first: a process that meets them last works alone while the others have
-# ended.
+# These files have few tests, which take long or wait. They begin first, because a process that begins one late would
+# work alone after the others have ended.
 FEW_BUT_LONG = (
     *("database/test_frozen", "database/test_deadline", "company/test_real_provider"),
     *("flows/test_truth_on_pages", "bboss/test_refused_calls", "races/", "database/test_unusable", "processes/"),
@@ -195,7 +206,9 @@ FEW_BUT_LONG = (
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what only the whole suite plays, and puts the files in the order in which processes take them."""
+    """Leaves out the tests that only the whole suite runs, and sorts the files in the order in which processes begin
+    them.
+    """
     short = is_short(os.environ)
     if short or is_sampled(os.environ):
         rest = list(sample(without_whole(items) if short else items))
@@ -209,23 +222,25 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """As project/wsgi.py does for requests: a sixth of a test's time is the mapping of its stack otherwise."""
+    """Calls each test with a large frame, as project/wsgi.py does for requests. Otherwise mapping the stack takes a
+    sixth of a test's time.
+    """
     pyfuncitem.obj = with_large_frame(pyfuncitem.obj)
     return (yield)
 
 
 def pytest_collection_finish():
-    gc.freeze()  # modules, classes and items stay until the end
+    gc.freeze()  # because modules, classes and items are kept until the end
 
 
 def pytest_ignore_collect(collection_path):
-    """Leaves out what a parallel run plays."""
+    """Leaves out the files that a parallel run executes."""
     path = path_of(collection_path)
     return True if path.endswith(".py") and left_out(path, os.environ) else None
 
 
 def path_of(file):
-    """Where a file lies in tests/; empty for one elsewhere."""
+    """Returns the path of a file inside tests/, or an empty text for a file elsewhere."""
     return str(file.relative_to(HERE)) if file.is_relative_to(HERE) else ""
 
 

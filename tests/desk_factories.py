@@ -1,4 +1,4 @@
-"""Rows for tests that belong to no order: people, clusters, partners. Use them from `tests.factories`."""
+"""Factories of rows that belong to no order: people, clusters, partners. Import them from `tests.factories`."""
 
 import datetime
 import hashlib
@@ -19,7 +19,7 @@ NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(dateti
 
 
 def rows_of(model, base=DjangoModelFactory, **usual) -> type[DjangoModelFactory]:
-    """A factory of a model's rows, with their usual values."""
+    """Returns a factory of a model's rows, with their usual values."""
     return factory.make_factory(model, FACTORY_CLASS=base, **usual)
 
 
@@ -32,11 +32,11 @@ ContactFactory = rows_of(
 )
 MailRuleFactory = rows_of(MailRule, event=factory.Sequence("mail_{}".format), attribution_id="BJ")
 HeartbeatFactory = rows_of(Heartbeat, cluster=factory.Sequence("cluster-{}".format), started_at=NOW, seen_at=NOW)
-# A holiday; `worked=True` makes a weekend's day that is worked.
+# A holiday. With `worked=True` it is a day of a weekend that is a working day.
 CalendarDayFactory = rows_of(
     CalendarDay, day=factory.Sequence(lambda n: datetime.date(2027, 10, 1) + datetime.timedelta(days=n)), name="国庆节"
 )
-# A limit for an attribution; the general ones come with the migrations.
+# A time limit for an attribution. The migrations load the general limits.
 TimeLimitFactory = rows_of(
     TimeLimit,
     state=TimeLimit.State.HELD,
@@ -44,7 +44,7 @@ TimeLimitFactory = rows_of(
     attribution_id=factory.Sequence(lambda n: ["SH", "GD", "TJ", "HB", "JS", "ZJ", "FJ", "SD"][n // 4 % 8]),
     amount=2,
 )
-# A pause that is over; `resumed_at=None` makes an open one.
+# A pause that is over. With `resumed_at=None` it is still in force.
 PauseFactory = rows_of(
     Pause,
     partner="bigdata",
@@ -54,7 +54,7 @@ PauseFactory = rows_of(
     resumed_at=NOW + datetime.timedelta(hours=1),
     resumed_by="staff:li",
 )
-# A file of orders that somebody else made. It is not in EXPORT_DIR.
+# A file of orders that another person made. It does not exist in EXPORT_DIR.
 ExportFactory = rows_of(
     Export,
     by="staff:li",
@@ -65,7 +65,7 @@ ExportFactory = rows_of(
     state=Export.State.DONE,
     file=factory.Sequence("export-{}.xlsx".format),
 )
-# A finished run that wrote a note, of somebody else.
+# A finished bulk run of another person that wrote a note.
 BulkRunFactory = rows_of(
     BulkRun,
     by="staff:li",
@@ -88,7 +88,7 @@ LeaseLockFactory = rows_of(LeaseLock, name=factory.Sequence("lock-{}".format))
 
 
 class ApiTokenFactory(DjangoModelFactory):
-    """A token in force that reads all orders, masked. Its text is what it begins with."""
+    """A valid token that reads all orders with people's data masked. Its whole text is in `begins`."""
 
     class Meta:
         model = ApiToken
@@ -107,20 +107,21 @@ class ApiTokenFactory(DjangoModelFactory):
             limit_to(self, extracted)
 
 
-# A closed breaker; `opened_at` opens it.
+# A closed circuit breaker. With `opened_at` it is open.
 BreakerFactory = rows_of(Breaker, partner=factory.Sequence("partner-{}".format))
 ReconciliationFactory = rows_of(Reconciliation, started_at=NOW, by="command:reconcile")
 
 
 class UserFactory(DjangoModelFactory):
-    """A member of staff without any right. `UserFactory(letters=["BJ"])`: limited to orders of Beijing."""
+    """A member of staff without any right. `UserFactory(letters=["BJ"])` is limited to orders of Beijing."""
 
     class Meta:
         model = User
         skip_postgeneration_save = True
 
     username = factory.Sequence(lambda n: f"staff{n}")
-    date_joined = NOW - datetime.timedelta(days=365)  # so that rows of the other factories may be theirs
+    # so that rows of the other factories are not older than the account
+    date_joined = NOW - datetime.timedelta(days=365)
     is_staff = True
 
     @factory.post_generation
@@ -129,7 +130,7 @@ class UserFactory(DjangoModelFactory):
             limit_to(self, extracted)
 
 
-# A view of the orders' list that somebody keeps for themselves.
+# A view of the list of orders that somebody saved and does not share.
 SavedViewFactory = rows_of(
     SavedView,
     owner=factory.SubFactory(UserFactory),
@@ -138,7 +139,7 @@ SavedViewFactory = rows_of(
     query="state__exact=failed",
     created_at=NOW,
 )
-# A view of somebody else's, exported each day at eight.
+# A view of another person that is exported each day at eight.
 ScheduledExportFactory = rows_of(
     ScheduledExport,
     owner=factory.SubFactory(UserFactory),
@@ -150,7 +151,7 @@ ScheduledExportFactory = rows_of(
     created_at=NOW,
     next_run_at=NOW + datetime.timedelta(days=1),
 )
-# A workbook that its maker has imported.
+# A workbook of trials that its maker has imported.
 TrialUploadFactory = rows_of(
     TrialUpload,
     made_by=factory.SubFactory(UserFactory),
@@ -164,13 +165,13 @@ TrialUploadFactory = rows_of(
 
 
 def limit_to(user, letters):
-    """The account sees only orders of these attributions from now on."""
+    """Limits the account to orders of these attributions."""
     user.limited = True
     user.save(update_fields=["limited"])
     user.attributions.set(letters)
 
 
 def fresh(row):
-    """The row with what the database has of it now."""
+    """Reads the row's present values from the database, and returns the row."""
     row.refresh_from_db()
     return row

@@ -1,4 +1,6 @@
-"""Rows for tests: plain values and sequences, nothing random. Provinces and service types come with the migrations."""
+"""Factories of rows with plain values and sequences, and nothing random. The migrations load provinces and service
+types.
+"""
 
 import datetime
 
@@ -39,7 +41,9 @@ from tests.desk_factories import NOW, ReconciliationFactory, rows_of
 
 
 class OrderFactory(DjangoModelFactory):
-    """An activation under way. Pass `kind`, `state` and the rest; `held` needs `held_because`."""
+    """An activation whose steps are not done yet. Pass `kind`, `state` and other values. The state `held` needs
+    `held_because`.
+    """
 
     class Meta:
         model = Order
@@ -71,7 +75,7 @@ TrialFactory = rows_of(Order, OrderFactory, kind=Order.Kind.TRIAL, state=Order.S
 
 
 class CustomerFactory(DjangoModelFactory):
-    """The customer of an order, as the search index makes it."""
+    """The customer of an order, like the row that the search index makes."""
 
     class Meta:
         model = Customer
@@ -113,11 +117,11 @@ BillingRecordFactory = rows_of(
     domain=factory.Sequence("a{}.example.com".format),
     domain_key=factory.LazyAttribute(lambda record: domain_key(record.domain)),
 )
-# An ending of a trial.
+# An event that ends a trial.
 TrialEndFactory = rows_of(
     TrialEnd, trial=factory.SubFactory(TrialFactory), number=1, kind=TrialEnd.Kind.ENDING, at=NOW, by="command:li"
 )
-# What a trial is meant to be.
+# The target state of a trial.
 TrialShapeFactory = rows_of(TrialShape, trial=factory.SubFactory(TrialFactory), service="1")
 TrialUsageFactory = rows_of(
     TrialUsage,
@@ -190,7 +194,7 @@ InboundMessageFactory = rows_of(
     biz_code="0000",
     body='{"content": {"OrderNum": "100A230920170000001"}}',
 )
-# A message with the number of an order that we have, and other content.
+# A message with the number of an existing order and other content.
 ConflictFactory = rows_of(
     Conflict, InboundMessageFactory, rsp_code="30000", rsp_desc="business failure", biz_code="3001"
 )
@@ -236,7 +240,7 @@ ApprovalRecordFactory = rows_of(
     time=NOW,
     received_at=NOW,
 )
-# A mail about an order that went out. Pass `order=None` for one to staff.
+# A mail about an order that was sent. Pass `order=None` for a mail to staff.
 MailFactory = rows_of(
     Mail,
     state=Mail.State.DONE,

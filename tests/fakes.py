@@ -1,5 +1,5 @@
-"""The partners' stand-in inside the test process; tests look at it directly. It is reached by a call, without a
-connection (`reached_directly`), or by real HTTP on a free port, where HTTP is the subject.
+"""The simulated partners (the sandbox) inside the test process, whose state tests can read directly. Calls reach them
+without a connection (`reached_directly`), or by real HTTP on a free port if HTTP is the subject.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ NOWHERE = "http://partners.test"
 
 
 class Sandbox:
-    """The partners at an address, and what a test asks of them."""
+    """The simulated partners at an address, and what tests do with them."""
 
     def __init__(self, url: str, partners: Partners) -> None:
         self.url, self.partners = url, partners
@@ -33,15 +33,19 @@ class Sandbox:
         self.bpm_url = f"{self.url}/bpm"
 
     def state(self) -> dict:
-        """The records, processes, flows, calls, counts and violations."""
+        """Returns the records, processes, flows, calls, counts and violations."""
         return self.partners.store.state()
 
     def calls(self, path: str | None = None, order: str | None = None) -> list[dict]:
-        """The calls so far, oldest first: at, took, path, key, request_id, digest, body, status, answer, fault."""
+        """Returns the calls so far, oldest first: at, took, path, key, request_id, digest, body, status, answer,
+        fault.
+        """
         return self.partners.store.calls(path=path, order=order)
 
     def fault(self, path: str = "*", kind: str = "500", count: int = 1, **more: object) -> None:
-        """The next `count` answers of `path` (`/bigdata/productInfos`, `/bpm/flows/start`, ...) show `kind`."""
+        """Makes the next `count` answers of `path` (`/bigdata/productInfos`, `/bpm/flows/start`, ...) show the fault
+        `kind`.
+        """
         self.partners.faults.add(parse_fault({"path": path, "kind": kind, "count": count, **more}, PATHS))
 
     def flow(self, job: str, dataflow: float, *, plain: bool = False) -> None:
@@ -49,17 +53,17 @@ class Sandbox:
         self.partners.store.set_flow(job, dataflow, plain=plain)
 
     def delay(self, seconds: float) -> None:
-        """Every partner answer takes that long."""
+        """Makes every answer of the partners take `seconds`."""
         self.partners.delay = seconds
 
     def reset(self) -> None:
-        """Empties it, including faults and delay."""
+        """Removes all records, processes and calls, and also faults and the delay."""
         self.partners.reset()
 
 
 @contextlib.contextmanager
 def reached_directly() -> Iterator[Sandbox]:
-    """A sandbox that answers calls to its address in the caller's thread; calls to other addresses go out."""
+    """Yields a sandbox that answers calls to its address in the caller's thread. Calls to other addresses are sent."""
     sandbox, by_http = Sandbox(NOWHERE, Partners()), http_client._exchange
 
     def exchange(request: PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
@@ -78,7 +82,7 @@ def reached_directly() -> Iterator[Sandbox]:
 
 
 class RunningSandbox(Sandbox):
-    """`with RunningSandbox() as sandbox:` serves HTTP in a thread until the block ends."""
+    """Serves the sandbox over HTTP in a thread until the block ends: `with RunningSandbox() as sandbox:`."""
 
     def __init__(
         self, state_file: str | None = None, tls: ssl.SSLContext | None = None, profile: Profile | None = None

@@ -1,10 +1,11 @@
-"""The suite's additions to the flush after a test with real transactions.
+"""What the suite adds to the flush of the database after a test with real transactions.
 
-SQLite flushes by DELETE, which the guards of approvals.append_only and orders.db.trail_guard refuse. The flush takes
-them off and on again inside its own transaction, so every test runs with them. Production code can't do this.
+SQLite flushes by DELETE, which the guards of approvals.append_only and orders.db.trail_guard refuse. The flush removes
+the guards and restores them inside its own transaction, so every test runs with them. Production code can't do this.
 
-The flush also removes the rows that migrations add: roles, provinces, service types. It puts them back, so that tests
-may run in any order. The database's own name is another one then: this machine remembers how far it saw the old one.
+The flush also removes the rows that migrations load: roles, provinces, service types. It puts them back, so that tests
+may run in any order. The database then gets a new name, because this machine remembers how far it saw the database of
+the old name.
 """
 
 import pytest
@@ -65,10 +66,12 @@ def migrated_rows_after_a_flush(request):
 
 
 def delete_all(tables):
-    """Deletes the rows of all tables on PostgreSQL. TRUNCATE makes new files for each table and index: 1.5 s a test."""
+    """Deletes the rows of all tables on PostgreSQL. TRUNCATE would make new files for each table and index, which
+    takes 1.5 s a test.
+    """
     quoted = [connection.ops.quote_name(table) for table in tables]
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # no foreign keys, no triggers
+        cursor.execute("SET LOCAL session_replication_role = replica")  # switches off foreign keys and triggers
         cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in quoted))
         for (table,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {table}")
@@ -76,7 +79,7 @@ def delete_all(tables):
 
 
 def inserts():
-    """An INSERT for each table that a flush empties, with the rows it has now."""
+    """Yields an INSERT for each table that a flush empties, with the table's present rows."""
     quote = connection.ops.quote_name
     for table in connection.introspection.django_table_names(only_existing=True, include_views=False):
         with connection.cursor() as cursor:

@@ -1,6 +1,7 @@
-"""Holds the quick way to begin a new order's steps equal to the general one.
+"""Checks that the quick way to begin a new order's steps has the same result as the general way.
 
-`start_plan` decides before they are saved which of them are due; `release` decides it in the database, for all others.
+`start_plan` decides before the steps are saved which of them are due. `release` decides this for all other orders in
+the database.
 """
 
 from django.db import transaction
@@ -12,8 +13,9 @@ State = Dispatch.State
 
 
 def not_as_released(order: Order) -> str:
-    """Returns the differences between the steps of an order that has just come and those that `release` would make. ""
-    if they do not."""
+    """Compares the steps of an order that has just arrived with the steps as `release` would make them. Returns the
+    differences, or "" if there are none.
+    """
     steps = Dispatch.objects.filter(order=order, attempts=0, state__in=[State.WAITING, State.DUE]).order_by("pk")
     quick = list(steps.values_list("step", "state", "next_try_at"))
     with transaction.atomic():

@@ -1,7 +1,7 @@
 """`make test`: runs pytest on SQLite, on all cores, and on PostgreSQL if one answers, both at the same time.
 
-TEST_DATABASE_URL names a PostgreSQL; without it the one at 127.0.0.1:5432 is tried. Arguments go to pytest, which then
-plays all that they name, on both.
+TEST_DATABASE_URL names a PostgreSQL. Without it, the one at 127.0.0.1:5432 is tried. Arguments are passed on to
+pytest, which then runs all tests that they name, on both databases.
 """
 
 import contextlib
@@ -25,10 +25,11 @@ LOCAL = "127.0.0.1:5432"
 USERS = ("root", "postgres")
 PYTEST = [sys.executable, "-m", "pytest"]
 WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"
-MOST_PROCESSES = 4  # each imports all tests, so more of them hardly end sooner
-# The tests of a file stay together, since they share what a module's fixtures start.
+MOST_PROCESSES = 4  # each process imports all tests, so more processes would end hardly any sooner
+# The tests of a file run in the same process, because they share what a module's fixtures start.
 SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist", "loadfile", "--no-loadscope-reorder"]
-NOT_NEEDED = ["-p", "no:schemathesis", "-p", "no:anyio", "-p", "no:faker"]  # a second of imports for each process
+# loading these takes a second in each process
+NOT_NEEDED = ["-p", "no:schemathesis", "-p", "no:anyio", "-p", "no:faker"]
 LEFT_OUT = (
     "left out: tests with many real processes or PostgreSQL clusters, alarms over a quiet week, what is played at"
     " random or was found so, Latin words on pages of every state, HTML in every text, rubbish in addresses, what a"
@@ -37,7 +38,7 @@ LEFT_OUT = (
     " and on PostgreSQL what depends little on the database; `make test WHOLE=1` plays all of it on SQLite,"
     " and a sample on PostgreSQL"
 )
-END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
+END_WITHIN = 30  # in seconds; after Ctrl-C pytest still ends its fixtures: processes and the test database
 LOOK_EVERY = 0.2
 
 
@@ -49,22 +50,22 @@ class Server(NamedTuple):
 
 
 class NoDatabaseError(Exception):
-    """TEST_DATABASE_URL does not answer."""
+    """Raised if the PostgreSQL of TEST_DATABASE_URL does not answer."""
 
 
 class Run:
-    """pytest on one database. Its output goes to a file that is shown later, or directly to the terminal."""
+    """A run of pytest on one database. Its output goes to a file that is printed later, or directly to the terminal."""
 
     def __init__(
         self, name: str, arguments: list[str], *, url: str = "", output: IO[bytes] | None = None, **environment: str
     ) -> None:
         self.name, self.url, self.output = name, url, output
         self.run = uuid.uuid4().hex
-        self.mark = f"DESK_TEST_RUN={self.run}"  # everything that the run starts inherits it
+        self.mark = f"DESK_TEST_RUN={self.run}"  # all processes that the run starts inherit this variable
         inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
         self.began = time.monotonic()
-        self.seconds = 0.0  # until it ended by itself
+        self.seconds = 0.0  # from its beginning until it ended by itself
         self.process = subprocess.Popen(
             [*PYTEST, "-o", cache, *arguments],
             env=inherited | environment | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_RUN": self.run},
@@ -81,7 +82,7 @@ class Run:
         return True
 
     def show(self) -> None:
-        """Prints its new output."""
+        """Prints the output of the run that was written to a file."""
         if self.output:
             print(f"\n{'=' * 30} {self.name} {'=' * 30}", flush=True)
             self.output.seek(0)
@@ -89,14 +90,14 @@ class Run:
             sys.stdout.flush()
 
     def verdict(self) -> str:
-        """One line."""
+        """Returns the result of the run in one line."""
         if not self.seconds:
             return f"{self.name}: stopped before its end"
         code = self.process.returncode
         return f"{self.name}: {'passed' if code == 0 else f'FAILED (exit code {code})'} in {self.seconds:.0f} s"
 
     def end(self) -> None:
-        """Removes all processes and the test database, whether the run ended by itself or not."""
+        """Ends all processes of the run and drops its test database, whether the run ended by itself or not."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -108,7 +109,7 @@ class Run:
         self._drop_database()
 
     def _drop_database(self) -> None:
-        """pytest drops it itself unless it was killed."""
+        """Drops the test databases that are left. pytest drops its own unless it was killed."""
         beginning = databases.beginning(self.run)
         for file in databases.folder().glob(f"{beginning}*"):
             file.unlink(missing_ok=True)
@@ -120,12 +121,14 @@ class Run:
 
 
 def connect(url: str) -> psycopg.Connection:
-    """A connection outside any transaction. Raises psycopg.Error."""
+    """Returns a connection outside any transaction. Raises psycopg.Error."""
     return psycopg.connect(url, connect_timeout=2, autocommit=True)
 
 
 def find_server() -> Server | None:
-    """The PostgreSQL to test on. Raises NoDatabaseError if the requested one does not answer."""
+    """Returns the PostgreSQL to test on, or None if none answers. Raises NoDatabaseError if the requested one does not
+    answer.
+    """
     asked = os.environ.get("TEST_DATABASE_URL", "")
     for url in [asked] if asked else [f"postgres://{user}@{LOCAL}/postgres" for user in USERS]:
         try:
@@ -138,13 +141,13 @@ def find_server() -> Server | None:
 
 
 def describe(info: psycopg.ConnectionInfo) -> str:
-    """`PostgreSQL 15.20 at 127.0.0.1:5432`."""
+    """Returns a text such as `PostgreSQL 15.20 at 127.0.0.1:5432`."""
     major, minor = divmod(info.server_version, 10000)
     return f"PostgreSQL {major}.{minor} at {info.host}:{info.port}"
 
 
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
-    """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
+    """Runs pytest on each database and prints the output. No process is left when it returns."""
     wanted: list[dict] = [{"name": "SQLite", "arguments": arguments or [*SPREAD, *([] if WHOLE else NOT_NEEDED)]}]
     if server:
         wanted.append(wanted[0] | {"name": server.name, "url": server.url})
@@ -166,7 +169,7 @@ def run_all(server: Server | None, arguments: list[str], stopping: threading.Eve
 
 
 def listen_for_end() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set."""
+    """Returns an event that Ctrl-C, SIGTERM and a closed terminal set."""
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
@@ -174,7 +177,7 @@ def listen_for_end() -> threading.Event:
 
 
 def main(arguments: list[str]) -> int:
-    """Gives the exit code: 0 if all passed."""
+    """Returns the exit code: 0 if all tests passed."""
     try:
         server = find_server()
     except NoDatabaseError as error:

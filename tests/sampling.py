@@ -1,27 +1,30 @@
-"""The choice of tests: pytest with the names of tests or files plays all of them.
+"""Chooses which tests to run. With the names of tests or files, pytest runs all of them.
 
-`make test` plays a sample of those without the mark `whole`. `make test WHOLE=1` plays all on SQLite and a sample of
-all on PostgreSQL. A sample holds, of tests that differ in their parameters alone and use the database or have the mark
-`sampled`, the first, and those with the mark `each`.
+`make test` runs a sample of the tests without the mark `whole`. `make test WHOLE=1` runs all tests on SQLite and a
+sample of all on PostgreSQL.
+
+A sample leaves out tests only if they differ from others just in their parameters, and use the database or have the
+mark `sampled`. Of these, the sample contains the first one and those with the mark `each`.
 """
 
 import itertools
 import os
 from collections.abc import Iterable, Iterator
 
-DATABASE = {"db", "transactional_db"}  # pytest-django's fixtures
-WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"  # `make test WHOLE=1`
+DATABASE = {"db", "transactional_db"}  # the database fixtures of pytest-django
+WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"  # set by `make test WHOLE=1`
 
 
 def without_whole(items: Iterable) -> Iterator:
-    """Returns the pytest items without those that only WHOLE=1 plays."""
+    """Yields the pytest items without those that only WHOLE=1 runs."""
     return (item for item in items if not item.get_closest_marker("whole"))
 
 
 def sample(items: Iterable) -> Iterator:
-    """Returns the first of the pytest items that differ in their parameters alone, and those that are always played.
+    """Yields the pytest items of a sample: the first of those that differ only in their parameters, and those that are
+    always run.
 
-    Items of one function stand together.
+    Items of the same function must follow each other.
     """
     for _function, alike in itertools.groupby(items, lambda item: (item.parent.nodeid, item.originalname)):
         first, *more = alike

@@ -1,4 +1,6 @@
-"""The project's settings with test values. Database: SQLite in a file (WAL needs one), or DESK_TEST_DATABASE_URL."""
+"""The project's settings with values for tests. The database is SQLite in a file (WAL needs one), or
+DESK_TEST_DATABASE_URL.
+"""
 
 import atexit
 import logging.config
@@ -25,13 +27,14 @@ os.environ.update(
     DEFAULT_CONTACT_TEL="13700000000",
     EMAIL_URL="memorymail://",
     EXPORT_MIN_FREE_MB="0",
-    INTAKE_QUIET_MINUTES="0",  # tests post when they like
-    PARTNER_ANSWERS="trust",  # else each test's first refusal would meet a call that is not proven
-    CLOCK_SKEW_SECONDS="0",  # tests have clocks of their own
+    INTAKE_QUIET_MINUTES="0",  # tests post orders at any time, so silence is no incident
+    # otherwise the first refusal in each test would be the answer to a call that is not proven
+    PARTNER_ANSWERS="trust",
+    CLOCK_SKEW_SECONDS="0",  # tests move their clocks, so they differ from the database's
     STATE_DIR=tempfile.mkdtemp(prefix="desk-state-"),
 )
 for setting in ("SESSION_IDLE_MINUTES", "SESSION_MAX_HOURS"):
-    os.environ.setdefault(setting, "0")  # tests move their clocks by days
+    os.environ.setdefault(setting, "0")  # tests move their clocks by days, which would end sessions
 atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)
 if os.environ.get("DESK_TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["DESK_TEST_DATABASE_URL"]
@@ -46,14 +49,15 @@ DATABASE = DATABASES["default"]  # noqa: F405
 DATABASE["TEST"] = {"NAME": NAME}
 if "sqlite" in DATABASE["ENGINE"]:
     DATABASE["TEST"]["NAME"] = str(databases.folder() / f"{NAME}.sqlite3")
-    # Nothing in this process outlives a power cut. Real processes (tests/harness) keep production's FULL.
+    # The data of a test need not survive a power cut. Real processes (tests/harness) keep FULL, as in production.
     DATABASE["OPTIONS"]["init_command"] = DATABASE["OPTIONS"]["init_command"].replace("=FULL", "=OFF")
-# Static files are looked up when they are asked for. Otherwise each test's client would look at all of them first.
+# Static files are looked up when they are requested. Otherwise each test's client would look up all of them first.
 WHITENOISE_AUTOREFRESH = True
 
 
 def configure_logging(config):
-    """Sets logging up, once. A command that a test runs as from a terminal sets Django up again, and each handler would
-    keep the standard error that the test captured."""
+    """Sets up logging, only once. A command that a test runs as from a terminal sets up Django again. Each new handler
+    would then keep the standard error that the test captured.
+    """
     logging.config.dictConfig(config)
     settings.LOGGING_CONFIG = None

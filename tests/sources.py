@@ -1,4 +1,4 @@
-"""The Python sources of the apps. Each is parsed once, however many tests look at it."""
+"""The Python sources of the apps. Each is parsed only once, however many tests read it."""
 
 import ast
 import functools
@@ -19,7 +19,7 @@ def tree(module: str) -> ast.Module:
 
 
 def last_name(node: ast.AST) -> str:
-    """`Dispatch` of Dispatch and of models.Dispatch; nothing for other nodes."""
+    """Returns `Dispatch` for the names Dispatch and models.Dispatch, and an empty text for other nodes."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 

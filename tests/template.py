@@ -1,8 +1,9 @@
-"""A migrated database without rows of its own, made once for each state of the migrations; tests and desks copy it.
+"""Makes a migrated database without further rows, once for each state of the migrations. Tests and desks copy it.
 
-On SQLite it is a file in .pytest_cache, on PostgreSQL a database of the server. Whoever wants a copy at the same time
-waits for the process that makes it. Nobody sees a half-made copy, since it gets its name last. The short-lived servers
-of drills and the like read what pg_dump wrote of a migrated one: migrating takes several times as long.
+On SQLite it is a file in .pytest_cache, on PostgreSQL a database of the server. Processes that want a copy meanwhile
+wait for the process that makes it. A half-made template is never copied, because it gets its name last. Drills and
+other tests with short-lived servers of their own read what pg_dump wrote of a migrated database, because migrating
+takes several times as long.
 """
 
 import contextlib
@@ -24,19 +25,19 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".pytest_cache"
 IMPORTED = re.compile(r"^\s*from ([\w.]+) import", re.MULTILINE)
-LOCK = 0x6465736B  # PostgreSQL's advisory lock; any number that nobody else takes
-KEPT = 4  # templates, since checkouts may differ
+LOCK = 0x6465736B  # the number of a PostgreSQL advisory lock that no other code uses
+KEPT = 4  # the number of templates that are kept, because checkouts may differ in their migrations
 
 
 @contextlib.contextmanager
 def fresh_database() -> Iterator[None]:
-    """Django's connection leads to a copy of the template until the block ends."""
+    """Connects Django to a copy of the template inside the block."""
     name, copy = connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"]
     if connection.vendor == "sqlite":
         copy_file(copy)
     else:
         copy_database(os.environ["DESK_TEST_DATABASE_URL"], copy)
-    connection.close()  # it may have been used already, and leads to another database then
+    connection.close()  # it may have been used already, and would still be connected to another database
     settings.DATABASES[connection.alias]["NAME"] = connection.settings_dict["NAME"] = copy
     try:
         yield
@@ -45,7 +46,9 @@ def fresh_database() -> Iterator[None]:
 
 
 def state_of_migrations(root: Path) -> str:
-    """A hash of all that says what a migrated database holds: migrations, what of ours they import, libraries."""
+    """Returns a hash of everything that defines a migrated database: the migrations, our modules that they import, and
+    the libraries.
+    """
     texts = {file: file.read_bytes() for file in sorted(root.glob("*/migrations/*.py"))}
     for module in sorted({name for text in texts.values() for name in IMPORTED.findall(text.decode())}):
         file = root.joinpath(*module.split(".")).with_suffix(".py")
@@ -58,13 +61,13 @@ def state_of_migrations(root: Path) -> str:
 
 
 def migrate(url: str, root: Path) -> None:
-    """Runs all migrations of a checkout upon a database."""
+    """Runs all migrations of a checkout on a database."""
     environment = os.environ | {"DATABASE_URL": url, "DEBUG": "true", "DJANGO_SETTINGS_MODULE": "project.settings"}
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=root, env=environment, check=True)
 
 
 def copy_file(copy: str | Path, root: Path = ROOT) -> None:
-    """Makes an SQLite file, migrated by that checkout's code."""
+    """Makes an SQLite file that the code of the checkout has migrated."""
     CACHE.mkdir(exist_ok=True)
     template = CACHE / f"template-{state_of_migrations(root)}.sqlite3"
     with (CACHE / "template.lock").open("w") as lock:
@@ -79,10 +82,12 @@ def copy_file(copy: str | Path, root: Path = ROOT) -> None:
 
 
 def copy_database(server: str, copy: str, root: Path = ROOT) -> None:
-    """Makes a database on PostgreSQL, migrated by that checkout's code. `server` is the URL of any of its databases."""
+    """Makes a database on PostgreSQL that the code of the checkout has migrated. `server` is the URL of any database
+    of the server.
+    """
     template = f"desk_template_{state_of_migrations(root)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until this connection ends
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # held until this connection ends
         named = "SELECT datname FROM pg_database WHERE starts_with(datname, 'desk_template_') ORDER BY oid DESC"
         found = [name for (name,) in connection.execute(named).fetchall()]
         if template not in found:
@@ -97,7 +102,9 @@ def copy_database(server: str, copy: str, root: Path = ROOT) -> None:
 
 
 def fill_database(url: str, root: Path = ROOT) -> None:
-    """Migrates an empty database on PostgreSQL, for the role that the URL names; or reads what another one had then."""
+    """Fills an empty database on PostgreSQL with a dump of a migrated one, if there is a dump. Otherwise it migrates
+    the database, for the role that the URL names, and makes the dump.
+    """
     with psycopg.connect(url, autocommit=True) as connection:
         dump = _dump(connection, root)
         if dump.exists():
@@ -113,11 +120,13 @@ def _dump(connection: psycopg.Connection, root: Path) -> Path:
 def _migrate_and_dump(url: str, root: Path, dump: Path) -> None:
     migrate(url, root)
     words = ["--no-owner", "--no-privileges", "--no-comments", "--rows-per-insert=1000"]
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # without pg_dump each server is migrated
+    # without pg_dump there is no dump, and each server is migrated
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
         made = subprocess.run(["pg_dump", *words, url], check=True, capture_output=True).stdout
         part = dump.with_name(f"{dump.name}.{os.getpid()}")
         part.parent.mkdir(exist_ok=True)
-        part.write_bytes(b"".join(line for line in made.splitlines(True) if not line.startswith(b"\\")))  # psql's own
+        # without the commands of psql
+        part.write_bytes(b"".join(line for line in made.splitlines(True) if not line.startswith(b"\\")))
         os.replace(part, dump)
         for old in sorted(CACHE.glob("dump-*.sql"), key=lambda file: file.stat().st_mtime)[:-KEPT]:
             old.unlink(missing_ok=True)

@@ -1,4 +1,6 @@
-"""The arrows of the design: project -> integrations -> orders -> approvals, notifications; and who writes a status."""
+"""The directions of imports in the design: project -> integrations -> orders -> approvals, notifications. Also, which
+code may write a status.
+"""
 
 import ast
 import functools
@@ -19,19 +21,20 @@ SERVICES = tuple(
 )
 WRITERS = (
     *(*SERVICES, "orders/db/", "orders/migrations/"),
-    # of their own rows
+    # these write the status of their own rows
     *("orders/office/bulk/bulk_runs.py", "orders/office/exports/export_jobs.py"),
     "orders/search/index.py",
 )
 ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "order_words", "search", "templatetags")
 STAFF = tuple(f"orders/{room}/" for room in ROOMS)
-SHARED = ("apps", "management")  # they load others
+SHARED = ("apps", "management")  # these import code of the other folders
 BELOW = ("models", "service", "schedules", "schedule_results", "table_files", "archive", "sheet", "workbook")
 BULK_WRITERS = {"update_rows", "insert_rows"}
 PLAIN_THINGS = {"settings", "context", "hidden", "known", "found"}
 RAW_WRITE = re.compile(r"\b(UPDATE|INSERT\s+INTO|DELETE\s+FROM)\s+\"?orders_", re.IGNORECASE)
 ORDERS_OWN = STATUS - {"state"}  # fields that no other table has
-ORDERS = {"order", "trial", "change", "activation", "holder"}  # how the services name an order
+# the names that the services give to variables with an order
+ORDERS = {"order", "trial", "change", "activation", "holder"}
 
 CORE = [module for module in MODULES if module.startswith("orders/") and not module.startswith(STAFF)]
 
@@ -42,7 +45,7 @@ def imports(module):
 
 
 def imported(node):
-    """The dotted names that a node imports; nothing for other nodes."""
+    """Returns the dotted names that a node imports, or none for other nodes."""
     if isinstance(node, ast.Import):
         return [name.name for name in node.names]
     if isinstance(node, ast.ImportFrom):
@@ -51,12 +54,14 @@ def imported(node):
 
 
 def ours(node):
-    """The apps of this project that a node imports."""
+    """Returns the apps of this project that a node imports."""
     return {name.split(".")[0] for name in imported(node)} & set(APPS)
 
 
 def hidden_imports(module):
-    """Imports of ours inside functions. `AppConfig.ready` may: Django asks for it there."""
+    """Returns the lines of imports of ours inside functions. `AppConfig.ready` may import, because Django asks for
+    imports there.
+    """
     indented = [node for node in imports(module) if node.col_offset and ours(node)]
     functions = [
         node for node in nodes(module) if indented and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -71,14 +76,15 @@ def lines_where(guard, found):
 
 
 def places(guard, *allowed):
-    """Returns the places in our sources, except for the allowed ones, where a guard sees something."""
+    """Returns the places in our sources, except for the allowed ones, where a guard returns True."""
     others = [module for module in MODULES if not module.startswith(allowed)]
     return [f"{module}:{line}" for module in others for line in lines_where(guard, nodes(module))]
 
 
 def writes_status(node):
-    """Returns True if the code writes a status, or may: in memory, by a manager, by the bulk writer, or with SQL of its
-    own."""
+    """Returns True if the code writes a status or may write one: in memory, by a manager, by the bulk writer, or with
+    SQL of its own.
+    """
     if isinstance(node, ast.Attribute):
         return isinstance(node.ctx, ast.Store) and node.attr in STATUS and last_name(node.value) != "self"
     if isinstance(node, ast.Constant):
@@ -90,7 +96,7 @@ def call_writes_status(call, name):
     words = constants(call)
     said = {keyword.arg for keyword in call.keywords} | words
     if name in BULK_WRITERS:
-        return True  # which fields it writes may stand anywhere
+        return True  # the fields that it writes may be named anywhere else
     if name == "update":
         return isinstance(call.func, ast.Attribute) and on_rows(call.func.value) and bool(STATUS & said)
     if name == "setattr":
@@ -104,7 +110,7 @@ def on_rows(value):
 
 
 def imported_by(modules):
-    """[(module, dotted name that it imports)]"""
+    """Returns [(module, dotted name that it imports)]."""
     return sorted({(module, name) for module in modules for node in imports(module) for name in imported(node)})
 
 
@@ -113,8 +119,9 @@ def constants(node):
 
 
 def gives_order_state(node):
-    """Returns True if the code gives an order one of the four fields without `orders.history.states`, which checks the
-    move."""
+    """Returns True if the code writes one of the four status fields of an order. Only `orders.history.states` may,
+    which checks the change of state.
+    """
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
         return node.attr in ORDERS_OWN or (node.attr == "state" and last_name(node.value) in ORDERS)
     if not isinstance(node, ast.Call):
@@ -127,12 +134,14 @@ def gives_order_state(node):
 
 
 def updates_orders(call):
-    """`Order.objects...update(...)`."""
+    """Returns True if the call is `Order.objects...update(...)`."""
     return {"Order", "objects"} <= {last_name(node) for node in ast.walk(call.func)}
 
 
 def test_all_read_one_clock():
-    """`timezone.now()`, which is the database's time (docs/mechanisms/clock.md). The sandbox is somebody else."""
+    """All code reads the time by `timezone.now()`, which is the database's time (docs/mechanisms/clock.md). The
+    sandbox may read another clock, because it stands for the partners.
+    """
     own = re.compile(r"\b(datetime\.now|date\.today|utcnow)\(|timezone import .*\bnow\b")
     read = [
         module for module in MODULES if not module.startswith("integrations/sandbox/") and own.search(source(module))
@@ -159,7 +168,7 @@ def test_the_page_about_the_architecture_shows_the_floors():
 
 
 def test_imports_are_whole_names():
-    """So that the arrows can be seen."""
+    """Imports are absolute, so that the other tests can read from them which app a module belongs to."""
     assert [module for module in MODULES for node in imports(module) if getattr(node, "level", 0)] == []
 
 
@@ -179,7 +188,9 @@ CHANGES = {"append", "extend", "insert", "update", "setdefault", "add", "clear",
 
 
 def root_of(node):
-    """`client` of client.held and of client["held"]; empty for a bare name, which is the module's own."""
+    """Returns `client` for client.held and for client["held"]. Returns an empty text for a bare name, which belongs to
+    the module itself.
+    """
     written = isinstance(node, ast.Attribute | ast.Subscript)
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
@@ -187,7 +198,7 @@ def root_of(node):
 
 
 def written_names(node):
-    """The names whose things a node changes: by an attribute, an item, setattr, or a method like `append`."""
+    """Returns the names whose objects a node changes: by an attribute, an item, setattr, or a method like `append`."""
     if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
         return {root_of(node)}
     if isinstance(node, ast.Call) and last_name(node.func) == "setattr":
@@ -196,7 +207,9 @@ def written_names(node):
 
 
 def late_bound(found):
-    """[(line, name)] of what a module changes of another one of ours as it is loaded, or as its app starts."""
+    """Returns [(line, name)] of the changes that a module makes to another module of ours when it is imported or when
+    its app starts.
+    """
     inside = {
         inner
         for node in found
@@ -205,14 +218,16 @@ def late_bound(found):
         for inner in ast.walk(node)
     }
     asked = [node for node in found if isinstance(node, ast.Import | ast.ImportFrom)]
-    site = ["django.contrib.admin"]  # Django's, of our class
+    site = ["django.contrib.admin"]  # Django's registry, which is an object of our class
     names = {one.asname or one.name for node in asked if ours(node) or imported(node) == site for one in node.names}
     starting = [node for node in found if node not in inside]
     return [(node.lineno, name) for node in starting for name in sorted(written_names(node) & names)]
 
 
 def test_an_app_that_starts_writes_into_no_other_module():
-    """Such a write is invisible to whoever reads the module. Django's own registries are asked by a call."""
+    """Whoever reads a module can't see that another module changes it. Django's own registries are filled by calls,
+    which are allowed.
+    """
     found = {(module, name): line for module in MODULES for line, name in late_bound(nodes(module))}
     assert {
         f"{module}:{line}: {name}" for (module, name), line in found.items() if (module, name) not in LATE_BOUND
@@ -243,7 +258,9 @@ def test_only_services_write_a_status():
 
 
 def test_an_orders_state_is_given_in_one_place():
-    """orders/history/states.py checks the table of moves as it gives it."""
+    """Only orders/history/states.py writes an order's state, because it checks each change against the table of
+    allowed changes.
+    """
     assert places(gives_order_state, "orders/history/states.py", "orders/migrations/") == []
 
 
@@ -256,7 +273,9 @@ def test_the_core_knows_no_http():
 
 
 def test_the_list_engine_knows_no_list():
-    """The only models that it knows are orders and their attributions, by which it limits rows."""
+    """The modules of the list engine import only two models: orders, and their attributions, by which the engine
+    limits rows.
+    """
     names = ("notes", "assign_owner", "page_fingerprint", "pauses_in_force", "service_names")
     beside = tuple(f"orders/lists/{name}.py" for name in names)
     engine = [module for module in MODULES if module.startswith("orders/lists/") and not module.startswith(beside)]
@@ -270,8 +289,9 @@ ROWS = {"Dispatch", "BillingDispatch", "BpmDispatch"}
 
 
 def makes_dispatch(node):
-    """Returns True if the code makes a row of the outbox: by its class, by a manager of it or of an order's
-    `dispatches`."""
+    """Returns True if the code makes a row of the outbox: by its class, by a manager of the class, or by an order's
+    `dispatches`.
+    """
     if not isinstance(node, ast.Call):
         return False
     func = node.func
@@ -289,14 +309,15 @@ def test_only_enqueue_makes_outbox_rows():
 PURE = ("orders/intake/plan_or_hold.py", "orders/rules/trial_shape.py")
 NOT_PURE = ("django", "orders.db", *(folder[:-1].replace("/", ".") for folder in SERVICES), "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
-PLANNED = {"planned_at", "plans"}  # what only planning gives an order
-PLACE = {"plan", "position"}  # where a step stands; what enqueue makes has it from the start
+PLANNED = {"planned_at", "plans"}  # fields that only planning sets
+PLACE = {"plan", "position"}  # the place of a step in its plan; `enqueue` sets it when it makes the step
 WRITES = {"update", "aupdate", "bulk_update", "update_rows", "save"}
 
 
 def is_impure(node):
-    """Returns True if the code reads or writes: an import of such code, a manager, the clock, a row that is made or
-    changed."""
+    """Returns True if the code reads or writes outside data: it imports such code, uses a manager or the clock, or
+    makes or changes a row.
+    """
     if isinstance(node, ast.Attribute):
         return node.attr in {"objects", "now", "today"}
     if isinstance(node, ast.Call):
@@ -310,27 +331,29 @@ def is_impure(node):
 
 @functools.cache
 def all_models():
-    """The names of the classes in orders/models."""
+    """Returns the names of the classes in orders/models."""
     trees = [tree(module) for module in MODULES if module.startswith("orders/models/")]
     return {node.name for source in trees for node in source.body if isinstance(node, ast.ClassDef)}
 
 
 def updates_by_dict(node):
-    """`rows.update(**places)`."""
+    """Returns True for calls like `rows.update(**places)`."""
     updates = isinstance(node, ast.Call) and last_name(node.func) in {"update", "aupdate"}
     return updates and any(keyword.arg is None for keyword in node.keywords)
 
 
 def writes_plan(node):
-    """Returns True if the code makes a row of a plan, moves a step into one, or notes that an order was planned."""
+    """Returns True if the code makes a row of a plan, gives a step a place in a plan, or notes that an order was
+    planned.
+    """
     if isinstance(node, ast.Attribute):
         return isinstance(node.ctx, ast.Store) and node.attr in PLANNED and last_name(node.value) in ORDERS
-    if isinstance(node, ast.FunctionDef):  # what is given as **places may be said lines before
+    if isinstance(node, ast.FunctionDef):  # the dict that is passed as **places may be built some lines before
         return any(map(updates_by_dict, ast.walk(node))) and bool(PLACE & constants(node))
     if not isinstance(node, ast.Call):
         return False
     named, func = last_name(node.func), node.func
-    if named in ROWS_OF_A_PLAN:  # one that names no order or trial is made for a page only
+    if named in ROWS_OF_A_PLAN:  # a row without an order or trial is made only to be shown on a page
         return bool({keyword.arg for keyword in node.keywords} & {"number", "order", "order_id", "trial", "trial_id"})
     if named in WRITES:
         return bool(({keyword.arg for keyword in node.keywords} | constants(node)) & (PLANNED | PLACE))

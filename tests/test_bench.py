@@ -1,4 +1,4 @@
-"""The kept results of benchmark runs."""
+"""The stored results of benchmark runs."""
 
 import json
 
@@ -9,7 +9,9 @@ from bench import chart, check, results
 
 @pytest.fixture
 def keep(tmp_path, monkeypatch):
-    """Writes a history of its own: `keep(bench, 0.9, 0.5)` keeps a run for each ratio."""
+    """Returns a function that writes a history of results for the test. `keep(bench, 0.9, 0.5)` stores a run for each
+    ratio.
+    """
     monkeypatch.setattr(results, "HISTORY", tmp_path / "history.jsonl")
 
     def write(bench: str, *ratios: float) -> None:

@@ -1,4 +1,4 @@
-"""Deep calls, as those of a page, map no memory again and again."""
+"""Deeply nested calls, like those of a page, don't map their stack's memory again and again."""
 
 import resource
 import threading
@@ -19,7 +19,7 @@ def len_of(text):
 
 
 def page_faults(function):
-    """Returns how often the thread that calls `function` had to be given a page of memory."""
+    """Returns how many pages of memory the system had to map for the thread that calls `function`."""
     counted = []
 
     def count():

@@ -1,4 +1,4 @@
-"""The error dictionary knows every code that can occur."""
+"""The error dictionary has an entry for every code that can occur."""
 
 import ast
 
@@ -19,7 +19,7 @@ ELSEWHERE = (
     "orders/order_page/",
     *("orders/customer_page/", "orders/lists/", "orders/office/", "orders/search/"),
 )
-FILES = [  # the others have the answers to BBOSS, and the partners' codes
+FILES = [  # the other folders have the codes of answers to BBOSS, and the partners' codes
     module for module in MODULES if module.startswith(APPS) and not module.startswith(ELSEWHERE)
 ]
 RETURNED = {
@@ -38,8 +38,9 @@ SHOWN = [
 
 
 def written_codes() -> set[str]:
-    """Codes that our sources write as text: `code="..."`, `code = "..." if ... else "..."`, by a constant's name, the
-    verdicts on files, and what two functions choose between."""
+    """Returns the codes that our sources contain as text: in `code="..."`, in `code = "..." if ... else "..."`, by the
+    name of a constant, as verdicts on files, and the codes between which two functions choose.
+    """
     constants = dict(pair for name in FILES for pair in constants_of(tree(name)))
     found = set()
     for name in FILES:
@@ -56,7 +57,7 @@ def written_codes() -> set[str]:
 
 
 def constants_of(tree: ast.Module):
-    """NAME = "text" at the top of a module."""
+    """Yields (name, text) for each NAME = "text" at the top of a module."""
     for node in tree.body:
         if (
             isinstance(node, ast.Assign)
@@ -67,7 +68,7 @@ def constants_of(tree: ast.Module):
 
 
 def given_codes(node: ast.AST) -> list[ast.expr]:
-    """The expressions that give a code."""
+    """Returns the expressions of a node that give a code."""
     if isinstance(node, ast.keyword) and node.arg == "code":
         return [node.value]
     if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == ["code"]:
@@ -77,7 +78,7 @@ def given_codes(node: ast.AST) -> list[ast.expr]:
 
 
 def leaves(value: ast.expr) -> list[ast.expr]:
-    """Returns the possible values of an expression, where they are written down."""
+    """Returns the possible values of an expression, as far as the expression itself contains them."""
     if isinstance(value, ast.IfExp):
         return [*leaves(value.body), *leaves(value.orelse)]
     return [value] if isinstance(value, ast.Constant | ast.Name) else []
@@ -102,7 +103,7 @@ def test_partners_codes_are_explained_by_their_class():
 @pytest.mark.parametrize(
     "code, words",
     [
-        ("http_503", "Once it has failed: resend it"),  # retries may be used up: then nothing goes on by itself
+        ("http_503", "Once it has failed: resend it"),  # retries may be used up, and then nothing goes on by itself
         ("code_500", "Once it has failed: resend it"),
         ("timeout", "Once it has failed: resend it"),
         ("code_422", "Clear it up with the partner"),

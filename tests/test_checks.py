@@ -1,4 +1,4 @@
-"""A wrong setting is named before anything runs."""
+"""A wrong setting is reported before anything runs."""
 
 import logging
 import os
@@ -154,7 +154,7 @@ def test_a_mail_backend_that_lacks_a_library_names_the_library(settings, tmp_pat
 
 
 def test_certificates_are_looked_into(settings, tmp_path):
-    """The check names a key with a password or of another certificate, and never asks for the password."""
+    """The check reports a key that has a password or belongs to another certificate. It never asks for the password."""
     one, other = (Authority(tmp_path, name).issue("ibs.example.com") for name in ("one", "other"))
     settings.PARTNER_CA_BUNDLE, settings.PARTNER_CLIENT_CERT = str(tmp_path / "one.pem"), (one, one)
     assert found() == []
@@ -211,7 +211,7 @@ def test_the_web_process_stops_but_for_a_check_that_is_silenced(settings):
 def test_one_administrator_alone_is_told_what_that_means_for_second_persons(
     settings, caplog, capsys, settings_of, managers, says
 ):
-    """Accounts that can't manage others do not count: disabled, limited, without the role."""
+    """Accounts that can't manage others don't count: accounts that are disabled, limited or without the role."""
     for name, value in settings_of.items():
         setattr(settings, name, value)
     for place, more in enumerate(({"is_active": False}, {"is_staff": False}, {"limited": True}, {})):
@@ -268,7 +268,7 @@ def test_a_command_without_its_setting_ends_in_one_line(words):
 )
 @pytest.mark.sampled
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
-    """An empty line means neither the default nor "none": one line names it before anything runs."""
+    """An empty or invalid value means neither the default nor "none". One line reports it before anything runs."""
     ended = manage("check", **{name: value})
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {name}{said}\n")
 
@@ -281,7 +281,7 @@ def test_a_command_without_its_database_says_so():
 
 
 def test_an_argument_that_is_no_text_is_named():
-    """No database can keep it, and no terminal can show it."""
+    """A text that is not UTF-8 can't be stored in the database or printed on a terminal."""
     ended = manage("show", "a\udcff")
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "manage.py: argument 2 is no UTF-8 text\n")
 
@@ -289,7 +289,8 @@ def test_an_argument_that_is_no_text_is_named():
 @pytest.mark.django_db
 @pytest.mark.parametrize("asked", ["SELECT 1 FROM nothing", "SELECT nothing FROM orders_order"])
 def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
-    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
+    # so that monkeypatch restores what `run` changes
+    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)
     monkeypatch.setattr(
         "project.start.command_line.DeskUtility.execute", lambda self: connection.cursor().execute(asked)
     )
@@ -310,7 +311,9 @@ def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
 )
 @pytest.mark.whole
 def test_a_reload_does_not_take_what_no_process_could_use(name, value, said):
-    """gunicorn and the worker go on with the settings that they have (tests/versions/test_secrets.py)."""
+    """After a refused reload, gunicorn and the worker keep the settings that they have
+    (tests/versions/test_secrets.py).
+    """
     ended = python("-m", "project.production", "reload", "--print-file", **{name: value})
     assert (ended.returncode, ended.stdout) == (1, "")
     assert said in ended.stderr
@@ -320,7 +323,7 @@ def test_a_reload_does_not_take_what_no_process_could_use(name, value, said):
 
 @pytest.fixture
 def environ(monkeypatch):
-    """This process's environment for one test: who reads a file adds its lines."""
+    """A copy of the process's environment for one test, because reading a file adds its lines to the environment."""
     monkeypatch.setattr(os, "environ", dict(os.environ))
     return os.environ
 
@@ -333,7 +336,9 @@ def test_a_line_that_is_no_setting_is_named_by_its_number_alone(tmp_path, enviro
 
 
 def test_what_systemd_read_from_the_same_file_counts_as_the_files(tmp_path, environ):
-    """So it changes with the file. Another value is the environment's own, which wins."""
+    """systemd puts the lines of the same file into the environment. They count as the file's, so that a change of the
+    file changes them. A different value in the environment counts as the environment's own, and has precedence.
+    """
     file = tmp_path / ".env"
     file.write_text("BBOSS_DOMAIN=OURS\nLOG_FORMAT=line\nBBOSS_ROUTE_VALUE=996\n")
     environ |= {"BBOSS_DOMAIN": "OURS", "LOG_FORMAT": "json"}

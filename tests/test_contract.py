@@ -1,4 +1,6 @@
-"""docs/contract.md and the code agree: what is cited is there, and what it names is built."""
+"""docs/contract.md and the code agree: what the code cites exists in the contract, and what the contract names exists
+in the code.
+"""
 
 import ast
 import functools
@@ -29,7 +31,7 @@ RULES = {
 
 
 def first_cells(section: str) -> list[str]:
-    """The first cell of each row of a section's table."""
+    """Returns the first cell of each row of a section's table."""
     rows = re.findall(r"^\| ((?:\\\||[^|])*?) \|", SECTIONS[section], flags=re.MULTILINE)
     return [cell for cell in rows[1:] if set(cell) != {"-"}]
 
@@ -40,7 +42,7 @@ NAMES = "|".join(re.escape(name).replace(r"\-\-fix", "`?--fix`?") for name in RU
 START = re.compile(
     rf"\bcontract(?:'s)?,? (?:section )?(?=\d)|\bsection (?=\d)|\((?={NUMBER}[,;)])|\A(?={NUMBER}[:;, ])", re.IGNORECASE
 )
-LINE_BEGINS = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}  # a text that follows is a docstring
+LINE_BEGINS = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}  # a string after one of these tokens is a docstring
 MAY_CITE = re.compile(
     rf"contract(?:'s)?,?\W+(?:section\W+)?\d|section\W+\d|\b3\.\d|\({NUMBER}[,;)]|(?:#|\"\"\") ?{NUMBER}[:;, ]",
     re.IGNORECASE,
@@ -61,7 +63,9 @@ STEP = re.compile(
 
 
 def what_is_wrong(text: str, *, bare: bool = True) -> list[str]:
-    """The citations of a text that lead nowhere. `bare`: "3.9, 13" is one without the word before it, too."""
+    """Returns the citations of a text that name nothing that exists. With `bare`, "3.9, 13" without the word
+    "contract" is a citation too.
+    """
     text = " ".join(text.split())
     starts = {found.end() for pattern in ((START, BARE) if bare else (START,)) for found in pattern.finditer(text)}
     problems, read = [], 0
@@ -74,7 +78,7 @@ def what_is_wrong(text: str, *, bare: bool = True) -> list[str]:
 
 
 def _read_chain(text: str, at: int) -> tuple[int, list[str]]:
-    """Reads a row of citations. Returns where it ends, and what is wrong with it."""
+    """Reads a chain of citations. Returns where it ends, and what is wrong with it."""
     section, rule, problems = "", 0, []
     while step := STEP.match(text, at):
         separator, number, name = step["separator"], step["number"], (step["name"] or "").replace("`", "")
@@ -106,7 +110,9 @@ def _read_chain(text: str, at: int) -> tuple[int, list[str]]:
 
 @functools.cache
 def texts_of(file: pathlib.Path) -> list[str]:
-    """The texts of a file that may cite: a page as a whole; of code, docstrings and comments that stand together."""
+    """Returns the texts of a file that may contain citations. A document is one text. In code, each docstring and each
+    block of comments is one.
+    """
     text = file.read_text(encoding="utf-8")
     if file.suffix != ".py":
         return [text]
@@ -127,8 +133,8 @@ def texts_of(file: pathlib.Path) -> list[str]:
 
 @functools.cache
 def files() -> list[pathlib.Path]:
-    """Code, pages and templates of the project."""
-    shown = [path for path in ROOT.iterdir() if not path.name.startswith(".")]  # not .venv, .demo and the like
+    """Returns the files of code, documents and templates of the project."""
+    shown = [path for path in ROOT.iterdir() if not path.name.startswith(".")]  # without .venv, .demo and the like
     found = [*shown, *(file for path in shown for file in path.rglob("*"))]
     return sorted(file for file in found if file.suffix in {".py", ".md", ".html"})
 

@@ -1,4 +1,6 @@
-"""The demo's cases, moved to today, and its verdict on them. .ci/run runs `make demo` itself."""
+"""The demo's cases, shifted so that they begin today, and its comparison of the results. .ci/run runs `make demo`
+itself.
+"""
 
 import copy
 import datetime
@@ -37,7 +39,7 @@ STATES = {1: ["converted", "active"], 2: ["active"], 3: ["trialing", "applied", 
 
 
 def outcome(found: dict, number: int) -> tuple[list[dict], dict]:
-    """Standings and partners' state that agree with a case in everything."""
+    """Returns orders and a state of the partners that agree with everything that a case expects."""
     expect = copy.deepcopy(found["expect"])
     standings = [{"state": state, "incidents": [], "schedule": None} for state in STATES[number]]
     standings[-1]["schedule"] = expect.get("schedule")
@@ -79,12 +81,12 @@ def test_only_a_later_starts_moment_is_known_in_advance(case):
 
 
 def test_a_demo_needs_only_what_the_desk_runs_on():
-    """`make demo` installs requirements.txt alone: of the tests' libraries none may be imported."""
+    """`make demo` installs only requirements.txt, so the demo must not import a library that only the tests need."""
     script = "import sys, tests.demo.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     belongs = packages_distributions()
     imported = {name.lower().replace("_", "-") for module in run.stdout.split() for name in belongs.get(module, [])}
     locked = (ROOT / "requirements.txt").read_text()
     assert "requests" in imported
-    imported.discard("setuptools")  # some environments have it from the beginning
+    imported.discard("setuptools")  # some environments have imported it from the beginning
     assert {name for name in imported if f"\n{name}==" not in f"\n{locked}"} == set()

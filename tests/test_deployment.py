@@ -1,4 +1,4 @@
-"""A deployment that can't work does not start; `check --deploy` and `settings` say what a site has set."""
+"""A deployment that can't work does not start. `check --deploy` and `settings` show what a site has set."""
 
 import datetime
 import os
@@ -50,7 +50,7 @@ LACKING = [
 
 
 def python(*words: str, **environment: str | None) -> subprocess.CompletedProcess:
-    """Python in a process of its own; None leaves a variable out."""
+    """Runs Python in a process of its own. The value None removes a variable from its environment."""
     given = (
         os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": "sqlite://:memory:"} | environment
     )
@@ -88,7 +88,7 @@ def test_the_web_process_does_not_start_either():
 
 def test_what_loads_the_web_process_otherwise_names_them_too():
     ended = python("-c", "import project.wsgi", **PRODUCTION | {"SITE_URL": None})
-    assert ended.returncode == 4  # gunicorn stops instead of starting one worker after the other
+    assert ended.returncode == 4  # at this code gunicorn stops, and does not start one worker after the other
     assert "the web process can't start: ?: (desk.010) SITE_URL is empty" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -192,7 +192,7 @@ def doubts() -> list[str]:
 
 @pytest.fixture
 def fine(settings, tmp_path, db):
-    """A deployment that nothing is doubtful about."""
+    """A deployment about which `check --deploy` has no doubts."""
     for role in ("业务人员", "工程师", "管理员", "审批主管") * 2:
         factories.UserFactory().groups.add(Group.objects.get(name=role))
     settings.SECRET_KEY = "n5Kd8fXqL2vR7wTzB4mYc9"
@@ -370,11 +370,11 @@ def test_a_database_that_is_away_is_named_beside_the_rest():
 
 @pytest.mark.django_db
 def test_a_folder_that_this_account_cannot_write_is_named(fine, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # patched, because root may write everywhere
     assert any("is not writable for this account" in doubt for doubt in doubts())
 
 
-# --- what is in force
+# --- the settings in force
 
 
 def test_a_dollar_is_read_literally():

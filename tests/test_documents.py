@@ -1,5 +1,6 @@
-"""Everything that the documents name exists: code and tests by name, every word of a state (files:
-tests/test_named_files.py)."""
+"""Everything that the documents name exists: code, tests, and each word for a state. tests/test_named_files.py checks
+the names of files.
+"""
 
 import ast
 import functools
@@ -33,20 +34,20 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", ARCHITECTURE)))
 
 
 def found(path: str) -> pathlib.Path:
-    """A file of the tables: its path starts at the root, or at the folder that the page names."""
+    """Returns a file of the tables, whose path begins at the root or at the folder that the page names."""
     folder = ROOT / ("tests/flows" if path.startswith("test_") else "orders")
     return folder / path if (folder / path).exists() else ROOT / path
 
 
 @functools.cache
 def names_of(file: pathlib.Path) -> set[str]:
-    """The functions and classes that a file defines at its top."""
+    """Returns the functions and classes that a file defines at its top level."""
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     return {node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, kinds)}
 
 
 def rows_of(heading: str, columns: int, page: str = ARCHITECTURE) -> list[list[str]]:
-    """The cells of the first table below a line that begins so."""
+    """Returns the cells of the first table below the line that begins with `heading`."""
     lines = page[page.index(f"\n{heading}") :].splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("| ---"))
     cells = []
@@ -81,7 +82,9 @@ def test_each_incident_that_only_the_books_end_is_explained():
 
 
 def test_each_incident_that_an_engineer_must_cure_is_explained():
-    """Those whose advice calls an engineer, or is about settings, certificates and machines."""
+    """Incidents must be explained whose advice says to call an engineer, or is about settings, certificates and
+    machines.
+    """
     with override("en"):
         wanted = {code for code, cause in CAUSES.items() if FOR_ENGINEERS.search(str(cause.next))}
     assert {"payload", "internal", "lost", "tls", "http_404"} <= wanted
@@ -89,7 +92,9 @@ def test_each_incident_that_an_engineer_must_cure_is_explained():
 
 
 def test_ci_plays_each_suite_that_testing_says_it_plays():
-    """If the table has a dash, a person plays the suite. The script only prints commands in quotes."""
+    """A dash in the table means that a person runs the suite. In the script, commands in quotes are only printed, so
+    they don't count.
+    """
     script = re.sub(r'"[^"]*"', "", source(".ci/run"))
     rows = rows_of("These suites judge", 3, "\n" + source("docs/testing.md"))
     suites = [(name, row[2] != "–") for row in rows for name in re.findall(r"`((?:make|python -m) [\w.-]+)", row[0])]
@@ -98,7 +103,9 @@ def test_ci_plays_each_suite_that_testing_says_it_plays():
 
 
 def commands_of(page: str) -> list[str]:
-    """The lines of its shell blocks, without what they read from a here-document and set for a command alone."""
+    """Returns the lines of a page's shell blocks, without the content of here-documents, and without variables that
+    are set for one command.
+    """
     blocks = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
     blocks = re.sub(r"(<<'?END'?.*?\n).*?^\s*END$", r"\1", blocks, flags=re.DOTALL | re.MULTILINE)
     return [re.sub(r"^([A-Z_]+=\S* ?)+", "", line) for line in blocks.splitlines()]
@@ -106,7 +113,7 @@ def commands_of(page: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["README.md", "deploy/README.md", "docs/high-availability.md", "docs/restore.md"])
 def test_no_command_shows_a_password_to_all_accounts(name):
-    """Whatever stands on a command's line, every account of the machine reads with `ps`."""
+    """Every account of the machine can read the words of a running command by `ps`."""
     lines = commands_of(source(name))
     assert len(lines) > 10
     assert [line for line in lines if re.search(r"password=|PASSWORD '|://\w+:\w+@", line)] == []
@@ -119,7 +126,7 @@ def in_language(tongue: str, text) -> str:
 
 @pytest.mark.parametrize("heading", WORDS)
 def test_each_word_of_pages_mails_and_show_can_be_looked_up(heading):
-    """Code, Chinese and English as they are shown, in the order of the code."""
+    """The tables list each code with its Chinese and English label, in the order of the code."""
     choices = WORDS[heading]
     wanted = [[f"`{row.value}`", *(in_language(tongue, row.label) for tongue in ("zh-hans", "en"))] for row in choices]
     lines = STATUSES[STATUSES.index(f"\n{heading}\n") :].splitlines()

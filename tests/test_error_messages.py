@@ -1,4 +1,6 @@
-"""Codes between layers: each code that is raised has its sentence, and the sentence gets what it needs."""
+"""Errors are passed between layers as codes. Each code that is raised has a sentence, and gets the parameters that the
+sentence needs.
+"""
 
 import ast
 import re
@@ -28,12 +30,14 @@ TABLES = ("/error_messages.py", "/office_messages.py")
 
 
 def raised():
-    """Each call of an error of ours with a plain code: place, code and the names of its parameters."""
+    """Yields, for each call of an error class of ours with a literal code: the place, the code, and the names of its
+    parameters.
+    """
     for file in FILES:
         for node in nodes(file):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and node.args:
                 code = node.args[0]
-                if isinstance(code, ast.Constant):  # else it comes from a small table beside it
+                if isinstance(code, ast.Constant):  # otherwise the code comes from a small table in the same module
                     yield f"{file}:{node.lineno}", code.value, {keyword.arg for keyword in node.keywords}
 
 
@@ -43,7 +47,7 @@ def test_what_is_raised_has_its_sentence():
     for place, code, names in found:
         assert code in MESSAGES, place
         holes = set(HOLE.findall(f"{MESSAGES[code].english}{MESSAGES[code].words}"))
-        assert None in names or holes <= names, place  # `**about` can't be seen here
+        assert None in names or holes <= names, place  # this test can't see what `**about` contains
 
 
 def test_no_sentence_is_left_over():
@@ -80,7 +84,7 @@ def test_steps_and_states_are_named_on_pages_only():
 
 
 def test_a_value_has_one_label():
-    """States of orders and of incidents stand in the same place of a sentence."""
+    """States of orders and of incidents are used in the same place of a sentence, so no value may belong to both."""
     for choices in LABELS.values():
         values = [value for words in choices for value in words.values]
         assert len(values) == len(set(values))

@@ -1,4 +1,6 @@
-"""tests/tools/faults.py: a fault that a test notices, and one in a line that no test runs."""
+"""tests/tools/faults.py puts faults into code: one that a test notices, one that no test notices, and some in lines
+that no test runs.
+"""
 
 import json
 import os
@@ -32,7 +34,7 @@ def test_that_fails_without_a_fault():
 
 @pytest.fixture
 def tree(tmp_path):
-    """A checkout of one module and its tests."""
+    """A checkout with one module and its tests."""
     tree = tmp_path / "tree"
     for name, text in {"orders/__init__.py": "", "orders/small.py": PRODUCT, "tests/test_small.py": TESTS}.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,7 @@ def judge(tree, *arguments):
 @pytest.mark.whole
 def test_a_fault_is_noticed_by_the_tests_that_run_its_line(tree):
     judge(tree, "--only", "2")
-    output, results = judge(tree)  # goes on with the others
+    output, results = judge(tree)  # goes on with the faults that are left
     assert {(told["function"], told["after"]): (told["noticed"], told["by"]) for told in results} == {
         ("smaller", "return one if (one <= other) else other"): (False, ""),
         ("smaller", "return None"): (True, "FAILED tests/test_small.py::test_smaller"),

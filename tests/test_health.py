@@ -1,4 +1,4 @@
-"""Pages for machines: what they say, who may read them, and that they never break."""
+"""Pages for machines: what they answer, who may read them, and that they never fail with an error page."""
 
 import datetime
 from unittest.mock import Mock
@@ -13,7 +13,7 @@ from tests import factories
 
 @pytest.fixture
 def beat(db):
-    """A worker's heartbeat `seconds` ago."""
+    """Returns a function that makes a heartbeat of a worker, `seconds` ago."""
 
     def make(seconds=0):
         return factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=seconds))
@@ -22,7 +22,7 @@ def beat(db):
 
 
 def test_livez_needs_no_database(client):
-    answer = client.get("/livez")  # no database mark: a query would fail this test
+    answer = client.get("/livez")  # the test has no database mark, so a query would fail it
     assert (answer.status_code, answer.content) == (200, b"ok")
 
 
@@ -39,7 +39,7 @@ def test_ready(client, beat):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("address", ["/readyz", "/readyz?for=intake"])
 def test_a_database_that_takes_no_writes_is_a_reason(client, beat, address):
-    """Queries still work, so only this tells the balancer."""
+    """Queries still work on such a database, so only this answer tells the load balancer about it."""
     beat()
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
@@ -82,7 +82,9 @@ def test_a_migration_that_was_not_recorded_is_missing(client):
 @pytest.mark.django_db
 @pytest.mark.parametrize("address", ["/readyz", "/readyz?for=intake"])
 def test_whatever_the_database_says_the_answer_is_json(client, monkeypatch, address):
-    """A connection that ends while a new one is looked at leaves Django without one: no HTML 500 even then."""
+    """If a connection ends while a new one is being checked, Django is left without one. The answer is JSON even then,
+    and not an HTML page with status 500.
+    """
     refused = Mock(side_effect=OperationalError("connection refused"))
     for place, broken, reason in [
         ("django.db.connection.cursor", refused, "the database does not answer"),
@@ -101,7 +103,9 @@ def test_whatever_the_database_says_the_answer_is_json(client, monkeypatch, addr
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="Django does not close SQLite's connection in memory")
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_ends_while_it_is_looked_at_is_a_database_that_is_away(client, monkeypatch):
-    """An old primary that waits for its standby takes the look, but not the note that it counts as restored."""
+    """An old primary server that waits for its standby answers queries, but the desk can't note there that the
+    database counts as restored. The connection ends during that attempt.
+    """
 
     def lose() -> None:
         connection.close()
@@ -126,7 +130,8 @@ def test_the_oldest_open_dispatch_that_is_due_counts(client, clock, beat):
     at(-900, Dispatch.State.DONE)
     answer = client.get("/readyz")
     assert answer.json()["oldest_due_seconds"] == 90
-    assert answer.status_code == 200  # reported, but no reason: we stay ready while a partner is down
+    # the age is reported, but is no reason: the desk stays ready while a partner is down
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("page", ["/livez", "/readyz", "/metrics"])
@@ -136,7 +141,7 @@ def test_only_reading(client, page):
 
 @pytest.mark.django_db
 def test_a_balancer_asks_for_database_and_migrations_only(client, monkeypatch):
-    answer = client.get("/readyz")  # no worker ever
+    answer = client.get("/readyz")  # no worker has ever run
     assert (answer.status_code, answer.json()["heartbeat_age_seconds"]) == (503, None)
     answer = client.get("/readyz?for=intake")
     assert (answer.status_code, answer.json()["reasons"]) == (200, [])
@@ -148,7 +153,7 @@ def test_a_balancer_asks_for_database_and_migrations_only(client, monkeypatch):
 def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(client, beat, monkeypatch, caplog):
     refuse = Mock(side_effect=OperationalError("connection\nrefused"))
     beat()
-    client.get("/readyz")  # another test may have left the outage on
+    client.get("/readyz")  # resets the note of an outage, which another test may have left
     caplog.clear()
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", refuse)

@@ -1,4 +1,6 @@
-"""The page "What leans on insides" (docs/decisions.md) names what the desk uses of a library's insides."""
+"""The section "What leans on insides" of docs/decisions.md lists the undocumented parts of libraries that the desk
+uses.
+"""
 
 import ast
 import importlib
@@ -13,7 +15,8 @@ from tests.sources import MODULES, ROOT, last_name, nodes, source
 
 OURS = ("approvals", "integrations", "notifications", "orders", "project", "django.db.models.enums", "enum")
 FILES = [*(module for module in MODULES if "/migrations/" not in module), "gunicorn.conf.py"]
-OF_MODELS = {"_base_manager", "_default_manager", "_meta", "_state"}  # Django's documentation describes them
+# private by their names, but described in Django's documentation
+OF_MODELS = {"_base_manager", "_default_manager", "_meta", "_state"}
 UNDOCUMENTED = (
     "django.contrib.admin.forms.",
     "django.contrib.admin.helpers.",
@@ -38,8 +41,8 @@ UNDOCUMENTED = (
     "prometheus_client.mmap_dict.",
     "prometheus_client.values.",
     "psycopg.Connection",
-)  # the library's reference does not describe these modules, so what they hold may change with any release
-BASES = {  # they are described, or named as what to inherit from; their methods are not
+)  # the documentation of these libraries does not describe these modules, so any release may change their contents
+BASES = {  # these are documented, or recommended as base classes, but their methods are not
     "django.contrib.admin.views.main.ChangeList",
     "django.db.backends.postgresql.base",
     "django.db.backends.signals.connection_created",
@@ -47,7 +50,7 @@ BASES = {  # they are described, or named as what to inherit from; their methods
     "django_q.brokers.orm.ORM",
     "gunicorn.glogging.Logger",
 }
-UNMARKED = {  # attributes of what these modules make
+UNMARKED = {  # attributes of objects that these modules make
     "apply_converters",
     "default_cols",
     "get_compiler",
@@ -55,8 +58,9 @@ UNMARKED = {  # attributes of what these modules make
     "klass_info",
     "root_queryset",
 }
-UNMARKED_OF = {("compiler", "select"), ("query", "order_by")}  # others have described ones of this name
-NOT_IMPORTED = {"project/wsgi.py"}  # they start something
+# other classes have documented attributes of these names
+UNMARKED_OF = {("compiler", "select"), ("query", "order_by")}
+NOT_IMPORTED = {"project/wsgi.py"}  # importing these starts something
 HEADING = "## What leans on insides"
 ROW = re.compile(r"^\| `(?P<owner>[\w.]+)` \| (?P<names>`.+?`) \| `(?P<file>[\w./]+)` \| .+ \| `(?P<test>.+)` \|$")
 
@@ -66,7 +70,7 @@ def is_private(name):
 
 
 def names_in(nodes):
-    """Private names that a source imports from a library, or asks of what is not its own."""
+    """Yields private names that a source imports from a library, or reads from objects that are not its own."""
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and is_given_to_self(node)}
     for node in nodes:
@@ -87,7 +91,9 @@ def is_inside(path):
 
 
 def names_overridden(file):
-    """Methods of a file's classes in place of private ones of a library, or of those of its undocumented classes."""
+    """Yields the methods of a file's classes that override private methods of a library, or any method of its
+    undocumented classes.
+    """
     module, found = contents(file)
     for one in filter(inspect.isclass, found.values()):
         for place, ours in enumerate(one.__mro__):
@@ -99,7 +105,7 @@ def names_overridden(file):
 
 
 def contents(file):
-    """(name of the module, what it holds)"""
+    """Returns (name of the module, its contents)."""
     if file == "gunicorn.conf.py":
         return file, runpy.run_path(str(ROOT / file), run_name=file)
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -118,7 +124,7 @@ def is_method(name, base):
 
 
 def found():
-    """(name, file) of all."""
+    """Yields (name, file) for all private names that our files use or override."""
     for file in FILES:
         over = set() if file in NOT_IMPORTED else set(names_overridden(file))
         yield from ((name, file) for name in {*names_in(nodes(file)), *over})
@@ -140,7 +146,7 @@ def test_the_page_names_all_of_them_and_no_others():
 
 @pytest.mark.parametrize("row", listed(), ids=lambda row: f"{row['owner']}-{row['file']}")
 def test_the_library_still_has_them(row):
-    """An upgrade that renames one fails here, whatever else it breaks."""
+    """If an upgrade of a library renames a listed name, this test fails, whatever else fails too."""
     text = inspect.getsource(pydoc.locate(row["owner"]))
     assert [name for name in names_of(row) if not re.search(rf"\b{name}\b", text)] == []
 

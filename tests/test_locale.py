@@ -1,4 +1,4 @@
-"""The Chinese catalogue is complete and holds what the sources say; what is compiled is what is written."""
+"""The Chinese catalogue is complete and agrees with the sources, and the compiled catalogue agrees with its source."""
 
 import gettext
 import pathlib
@@ -21,17 +21,17 @@ HOLE = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}")
 
 
 def texts(entry):
-    """All translations of an entry, one for each plural form."""
+    """Returns all translations of an entry, one for each plural form."""
     return list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
 
 
 def name_of(entry):
-    """Returns the name that a source uses for it."""
+    """Returns what identifies the entry: its context, its text and its plural text."""
     return entry.msgctxt, entry.msgid, entry.msgid_plural
 
 
 def looked_up(compiled, entry):
-    """Returns the compiled catalogue's text, in the entry's context if it has one."""
+    """Returns the text of the entry in the compiled catalogue, in the entry's context if it has one."""
     return compiled.pgettext(entry.msgctxt, entry.msgid) if entry.msgctxt else compiled.gettext(entry.msgid)
 
 
@@ -41,7 +41,9 @@ def test_every_entry_is_translated():
 
 @pytest.mark.skipif(not shutil.which("xgettext"), reason="GNU gettext is not installed")
 def test_the_catalogue_holds_what_the_sources_say(tmp_path):
-    """`make messages` would add nothing and take nothing away, whatever else lies in the root: exports, say."""
+    """`make messages` would neither add nor remove an entry. Other folders in the root, such as exports, make no
+    difference.
+    """
     for app in APPS:
         shutil.copytree(ROOT / app, tmp_path / app, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
     (tmp_path / "exports" / "deep").mkdir(parents=True)
@@ -58,7 +60,9 @@ def test_a_section_of_the_menu_is_not_called_as_a_column():
 
 
 def test_staff_read_no_latin_word():
-    """Errors and mails count too: all texts for staff stand here. Holes are filled with what rows hold."""
+    """This checks all texts for staff, also errors and mails. Placeholders are removed first, because rows fill
+    them.
+    """
     shown = {entry.msgid: [re.sub(rf"{HOLE.pattern}|<[^>]*>", "", text) for text in texts(entry)] for entry in ENTRIES}
     assert {name: found for name, told in shown.items() if (found := latin(told))} == {}
     assert len(LET_THROUGH) <= 30

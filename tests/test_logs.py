@@ -1,4 +1,6 @@
-"""Log lines: one event on each, one of each request, the members of LOG_FORMAT=json, and nothing of a search."""
+"""Log lines: each event is one line, and each request has one. Also the members of LOG_FORMAT=json, and that no search
+text is logged.
+"""
 
 import datetime
 import json
@@ -171,7 +173,7 @@ def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(
     def post():
         return post_order(client, {"OrderNum": "100A1"})["response"]["rspCode"]
 
-    post()  # another test may have left the outage on
+    post()  # resets the note of an outage, which another test may have left
     before = len(lines())
     with monkeypatch.context() as patch:
         patch.setattr("integrations.bboss.views.envelope_checks.is_signed", refuse)
@@ -189,10 +191,12 @@ def test_gunicorns_own_lines_have_the_same_form(monkeypatch, form, capsys):
     monkeypatch.setenv("LOG_FORMAT", form)
     config = Config()
     config.set("accesslog", "-")
-    monkeypatch.setattr(logging.getLogger("gunicorn.error"), "handlers", [])  # pytest's would be given gunicorn's form
+    # gunicorn would change the format of pytest's handlers
+    monkeypatch.setattr(logging.getLogger("gunicorn.error"), "handlers", [])
     logger = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["logger_class"](config)
     logger.info("Booting worker with pid: %s", 7)
-    logger.access(None, None, {}, datetime.timedelta())  # the desk's own line says more
+    # writes nothing, because the desk's own line for the request says more
+    logger.access(None, None, {}, datetime.timedelta())
     [line] = capsys.readouterr().err.splitlines()
     told = json.loads(line) if form == "json" else dict(zip(("time", "level", "logger"), line.split(), strict=False))
     assert datetime.datetime.fromisoformat(told["time"]).tzinfo

@@ -1,4 +1,6 @@
-"""`/metrics`: what all processes of a machine counted, gauges of the database, and who may read them."""
+"""`/metrics` shows what all processes of a machine have counted, and gauges from the database. Also, who may read
+it.
+"""
 
 import contextlib
 import datetime
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("fresh_gauges")
 
 
 def figures() -> dict[str, float]:
-    """Each sample of /metrics, as it is written."""
+    """Returns the samples of /metrics by name and labels."""
     text = gauges.exposition().decode()
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#"]
     return {name: float(value) for name, value in lines}
@@ -32,7 +34,7 @@ def figures() -> dict[str, float]:
 
 @contextlib.contextmanager
 def counted():
-    """Returns the changes of counters inside the block: {sample: by how much it rose}."""
+    """Yields a dict that is filled at the end of the block: {sample: by how much it rose inside}."""
     before, rose = figures(), {}
     yield rose
     rose.update({name: value - before.get(name, 0) for name, value in figures().items()})
@@ -40,15 +42,16 @@ def counted():
 
 @pytest.fixture
 def own_folder(monkeypatch, tmp_path):
-    """A machine of its own, where nobody has counted yet."""
+    """Uses an empty folder, as on a machine on which nothing has been counted yet."""
     monkeypatch.setattr(counters, "FOLDER", tmp_path)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    monkeypatch.setattr(os, "getuid", lambda: 4242)  # files of another name: the library opens them anew
+    # another user id changes the names of the files, so that the library opens new ones
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
     return tmp_path
 
 
 def in_a_process(act, *, end=signal.SIGKILL) -> None:
-    """Does it in a child, and ends that without a farewell."""
+    """Calls `act` in a child process, and kills the child at once by the signal `end`."""
     if child := os.fork():
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == end
         return
@@ -62,7 +65,9 @@ def in_a_process(act, *, end=signal.SIGKILL) -> None:
 
 
 def test_calls_of_others(client, clock, db, case):
-    """Accepted, refused and unreadable ones, by the code that BBOSS got; others by HTTP status."""
+    """BBOSS's calls are counted by the code that they were answered, accepted, refused and unreadable ones alike.
+    Other calls are counted by HTTP status.
+    """
     with counted() as rose:
         post_order(client, case(1)["content"])
         post_order(client, {"OrderNum": "100A1"})
@@ -95,7 +100,9 @@ def test_pages_by_their_views_and_log_ins(client, db, django_user_model):
 
 
 def test_errors_of_the_database_and_gauges_without_one(client, db, monkeypatch):
-    """200 with what the processes counted; a constraint that holds is no error."""
+    """Without a database the answer is 200 with what the processes have counted, and the failure counts as an error of
+    the database.
+    """
     refuse = Mock(side_effect=connection.Database.OperationalError("connection refused"))
     with counted() as rose, monkeypatch.context() as patch:
         patch.setattr(connection, "create_cursor", refuse)
@@ -118,7 +125,9 @@ def test_the_database_is_asked_every_15_seconds_however_many_scrape(db, monkeypa
 
 
 def test_the_files_have_room_for_every_page(own_folder):
-    """A file that grows gets holes, and a write into a hole kills the process when the disk is full."""
+    """The files have their full size from the beginning. A file that grows would have holes, and writing into a hole
+    kills the process if the disk is full.
+    """
 
     def names(resolver, space=""):
         for one in resolver.url_patterns:
@@ -138,7 +147,7 @@ def test_the_files_have_room_for_every_page(own_folder):
     assert len([name for name in figures() if name.startswith("desk_pages_seconds_sum")]) > 200
 
 
-# --- Whatever becomes of the processes
+# --- When processes end or are killed
 
 
 def test_what_a_killed_process_counted_stays(own_folder):
@@ -153,11 +162,11 @@ def test_what_a_killed_process_counted_stays(own_folder):
         assert found['desk_calls_total{outcome="done",partner="bpm",step="start_bpm"}'] == 6
         assert found['desk_call_seconds_bucket{le="0.25",partner="bpm",step="start_bpm"}'] == 6
         assert found['desk_call_seconds_bucket{le="0.1",partner="bpm",step="start_bpm"}'] == 0
-    assert len(list(own_folder.glob("*.db"))) == 2  # the second went on in the first one's
+    assert len(list(own_folder.glob("*.db"))) == 2  # the second process goes on in the files of the first one
 
 
 def test_a_living_process_is_not_taken_for_dead(own_folder):
-    """It goes on counting where it was read."""
+    """Reading the files of a process that still runs does not keep it from counting on."""
     begun, go_on = os.pipe(), os.pipe()
     if (child := os.fork()) == 0:
         counters.count_login("password", "let_in")
@@ -183,7 +192,7 @@ def test_a_child_that_outlives_its_parent_adds_to_what_that_counted(own_folder):
             counters.count_login("password", "let_in")
             return
         os.close(alive[1])
-        os.read(alive[0], 1)  # until the parent has ended
+        os.read(alive[0], 1)  # waits until the parent has ended
         counters.count_login("password", "let_in")
         os.write(told[1], b".")
         os._exit(0)
@@ -247,7 +256,7 @@ def test_metrics_of_what_is_retried(client, clock, db):
     lines = client.get("/metrics").content.decode().splitlines()
     assert 'desk_oldest_retrying_seconds{partner="bpm"} 1801.0' in lines
     assert 'desk_oldest_retrying_seconds{partner="mail"} 0.0' in lines
-    assert not [line for line in lines if line.startswith("desk_heartbeat_age_seconds ")]  # no worker ever
+    assert not [line for line in lines if line.startswith("desk_heartbeat_age_seconds ")]  # no worker has ever run
 
 
 @pytest.mark.django_db
@@ -266,7 +275,7 @@ def test_metrics_of_what_is_retried(client, clock, db):
     ],
 )
 def test_who_may_read_metrics(client, settings, allowed, peer, status):
-    """A header can't claim an address."""
+    """Only the address of the connection counts. A header can't claim another address."""
     settings.METRICS_ALLOWED_IPS = allowed
     headers = {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "127.0.0.1"}
     assert client.get("/metrics", REMOTE_ADDR=peer, **headers).status_code == status

@@ -1,4 +1,4 @@
-"""The migrations say what the models say, and one that was stopped in the middle can be run again."""
+"""The migrations agree with the models. A migration that was stopped in the middle can be run again."""
 
 import pytest
 from django.core.management import call_command
@@ -15,7 +15,9 @@ def test_no_migration_is_missing(capsys):
 
 
 def test_what_is_not_undone_together_can_be_done_again():
-    """Without a transaction, a schema operation that is done stays done. Functions can look whether it is."""
+    """Without a transaction, schema operations stay done if a later one fails, and can't be done twice. A migration
+    without a transaction may therefore run only functions, which can check whether they have run.
+    """
     wrong = [
         str(migration)
         for (app, _name), migration in MigrationLoader(None).graph.nodes.items()

@@ -1,4 +1,4 @@
-"""Each file, folder, module and make target of ours that a document, docstring or comment names is there."""
+"""Each file, folder, module and make target of ours that a document, docstring or comment names exists."""
 
 import ast
 import functools
@@ -15,9 +15,9 @@ from tests.sources import ROOT, source
 README = ("README.md", "README.zh-CN.md")
 NOT_OURS = {
     *("erased-orders.txt", "manifest.json", "numbers-entered-by-hand.txt", "numbers.txt", "order.json", "signed.json"),
-    "sbom.cdx.json",  # these are what a desk, a person or `make bundle` writes
+    "sbom.cdx.json",  # files that a desk, a person or `make bundle` writes
     *("pg_hba.conf", "postgresql.conf", "set/", "orders.see_personal_data", "templates/manual/SLUG.html"),
-    *("utils.py", "helpers.py"),  # nobody may make one
+    *("utils.py", "helpers.py"),  # names that no file of ours may have
 }
 ENDING = r"(?:conf|css|html|in|ini|js|json|jsonl|lua|md|mjs|mo|po|png|py|service|sh|sql|svg|timer|toml|txt|yaml|yml)"
 FILE = re.compile(rf"(?:[\w.-]+/)*[\w.-]*\w\.{ENDING}")
@@ -25,22 +25,23 @@ IN_CODE = re.compile(r"(?<![\w./<{$*-])(?:[\w.-]+/)*[\w-]+\.(?:py|md|html|js)\b"
 NAME = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 SPACES = re.compile(r"[\s,;()\[\]\"'=|，。、；：（）]+")
 UNIT = re.compile(r"orders/(?:s|min|h)")
-MIGRATION = re.compile(r"[a-z]+\.\d{4}")  # names a row of django_migrations, whose file may be squashed by now
-SETTING = re.compile(r"[A-Z_]+/")  # a folder or an address that a setting gives
+# names a row of django_migrations; the migration's file may have been squashed
+MIGRATION = re.compile(r"[a-z]+\.\d{4}")
+SETTING = re.compile(r"[A-Z_]+/")  # a folder or an address that a setting defines
 RUN = re.compile(r"python -m ([\w.]+)")
 TARGET = re.compile(r"(?:^|`)make ([a-z][\w-]*)")
 
 
 @functools.cache
 def top_folders() -> set[str]:
-    """Those of the repository: not what git ignores."""
+    """Returns the folders at the root of the repository, without those that git ignores."""
     ignored = set(re.findall(r"^/?([\w.-]+)/?$", source(".gitignore"), re.MULTILINE))
     return {one.name for one in ROOT.iterdir() if one.is_dir() and one.name[0] != "." and one.name not in ignored}
 
 
 @functools.cache
 def paths() -> set[str]:
-    """All files and folders, below the root."""
+    """Returns all files and folders as paths relative to the root."""
     below = [file for name in top_folders() for file in (ROOT / name).rglob("*") if "__pycache__" not in file.parts]
     at_root = [file for file in ROOT.iterdir() if file.is_file()]
     return top_folders() | {file.relative_to(ROOT).as_posix() for file in [*below, *at_root]}
@@ -48,7 +49,7 @@ def paths() -> set[str]:
 
 @functools.cache
 def ends() -> set[str]:
-    """Each path, and what is left of it without its first folders, as in `orders/rules/steps.py` and `steps.py`."""
+    """Returns each path and also its ends without the first folders, as in `orders/rules/steps.py` and `steps.py`."""
     return {path[at:] for path in (f"/{path}" for path in paths()) for at, letter in enumerate(path) if letter == "/"}
 
 
@@ -63,7 +64,7 @@ def is_there(name: str) -> bool:
 
 @functools.cache
 def names_in(module: str) -> set[str]:
-    """Returns the names at the top of a module."""
+    """Returns the names that a module defines at its top level."""
     body = ast.parse(source(module)).body
     targets = [
         node for one in body if isinstance(one, ast.Assign) for target in one.targets for node in ast.walk(target)
@@ -93,7 +94,9 @@ def what_is_wrong(word: str) -> bool:
 
 
 def words_of(page: str) -> Iterator[tuple[int, str]]:
-    """Yields (line, word): each word of code in a sentence, and whatever else begins with one of our folders."""
+    """Yields (line, word) for each word of code in a sentence, and for each other word that begins with one of our
+    folders.
+    """
     for number, line in enumerate(source(page).splitlines(), 1):
         in_code = {word for code in re.findall(r"`([^`]+)`", line) for word in SPACES.split(code)}
         for word in {*SPACES.split(line.replace("`", " ")), *in_code}:
@@ -105,7 +108,9 @@ def words_of(page: str) -> Iterator[tuple[int, str]]:
 
 
 def pages() -> list[str]:
-    """CHANGELOG.md tells of files that were there; what is vendored tells of its own."""
+    """Returns the documents, without CHANGELOG.md, which names files of the past, and without vendored documents,
+    which name their own files.
+    """
     found = [path for path in paths() if path.endswith(".md")]
     return sorted(path for path in found if path != "CHANGELOG.md" and "/vendor/" not in path)
 
@@ -127,7 +132,8 @@ def test_each_file_folder_and_module_that_a_document_names_is_there():
     assert len({word for *_, word in words}) > 600
     gone = [(f"{page}:{line}", word) for page, line, word in words if what_is_wrong(word)]
     assert [(place, word) for place, word in gone if word not in NOT_OURS] == []
-    assert {"utils.py", "pg_hba.conf", "set/"} <= {word for _, word in gone}  # else the test would see nothing
+    # otherwise the test would find nothing at all
+    assert {"utils.py", "pg_hba.conf", "set/"} <= {word for _, word in gone}
 
 
 def test_each_file_that_a_docstring_or_comment_names_is_there():
@@ -163,7 +169,7 @@ def test_what_a_document_runs_can_be_run():
 
 @pytest.mark.parametrize("page", README)
 def test_the_readmes_tree_names_each_folder_at_the_root_and_no_other(page):
-    """The files in a row's second cell lie in the row's folder."""
+    """The files in the second cell of a row are in the folder that the row describes."""
     rows = re.findall(r"^\| (`\w+/`.*?) \| (.*) \|$", source(page), re.MULTILINE)
     folders = [re.findall(r"`([\w/]+)/`", first) for first, _ in rows]
     assert sorted(name for names in folders for name in names) == sorted(top_folders())

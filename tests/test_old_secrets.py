@@ -1,4 +1,6 @@
-"""During a change an old secret counts beside the new one; `status` says when it was last used (contract 4 and 5)."""
+"""During a change of a secret, the old one is valid beside the new one. `status` shows when the old one was last used
+(contract 4 and 5).
+"""
 
 import datetime
 import json
@@ -39,15 +41,15 @@ PAGE = reverse("admin:orders_order_changelist")
 
 @pytest.fixture(autouse=True)
 def written_at_once(monkeypatch):
-    """By the thread that noted them, in its transaction."""
+    """Writes the use of a secret at once, in the test's own thread and transaction."""
     monkeypatch.setattr(old_secrets, "start_thread", lambda work, *args: work(*args))
     monkeypatch.setattr(old_secrets, "_noted", {})
     monkeypatch.setattr(old_secrets.connections, "close_all", lambda: None)
 
 
 def told(capsys) -> dict[tuple[str, int], str | None]:
-    """{(setting, number): when it was last used}, as `status --json` says."""
-    with pytest.raises(Exception, match="wrong"):  # there is no worker
+    """Returns {(setting, number): when it was last used} from `status --json`."""
+    with pytest.raises(Exception, match="wrong"):  # the reason is that no worker runs
         call_command("status", "--json")
     rows = json.loads(capsys.readouterr().out)["old_secrets"]
     return {(row["setting"], row["number"]): row["last_used"] for row in rows}
@@ -58,7 +60,7 @@ def code(reply: dict) -> str:
 
 
 def post_as(client, settings, number: int, secret: str) -> dict:
-    """An order that BBOSS signs by this secret, whatever is in force here."""
+    """Posts an order that BBOSS signs with this secret, whatever secret is in force on the desk."""
     ours, settings.BBOSS_APP_SECRET = settings.BBOSS_APP_SECRET, secret
     envelope = signed_envelope(trial(number), now=timezone.now())
     settings.BBOSS_APP_SECRET = ours
@@ -118,7 +120,7 @@ def test_bpm_may_sign_by_the_old_secret(client, clock, settings, capsys):
 
 @pytest.fixture
 def changed_key(settings):
-    """Changes SECRET_KEY; the one before becomes the fallback."""
+    """Returns a function that changes SECRET_KEY. The key before it becomes the fallback."""
 
     def change():
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
@@ -132,7 +134,7 @@ def changed_key(settings):
 def test_a_session_outlives_a_change_of_the_key_and_is_signed_anew(client, clock, settings, changed_key, capsys):
     client.force_login(staff("orders.view_order", name="wang"))
     changed_key()
-    second = Client()  # what a page asks at the same moment
+    second = Client()  # a second request of the same page, at the same moment
     second.cookies = client.cookies.__class__(client.cookies.output(header="", sep=";"))
     assert client.get(PAGE).status_code == 200
     assert second.get(PAGE).status_code == 200
@@ -152,7 +154,7 @@ def test_a_log_in_still_gives_a_session_another_key(client, settings, changed_ke
     user = staff("orders.view_order", name="wang")
     user.set_password("right")
     user.save()
-    session = client.session  # of somebody who has not logged in yet
+    session = client.session  # the session of somebody who has not logged in yet
     session["anything"] = 1
     session.save()
     changed_key()
@@ -164,7 +166,7 @@ def test_a_log_in_still_gives_a_session_another_key(client, settings, changed_ke
 
 
 def test_tasks_that_an_old_key_signed_are_read(clock, monkeypatch, changed_key, capsys):
-    """Wake-ups, exports and bulk runs are such tasks."""
+    """Tasks that wake up the worker, exports and bulk runs are signed with SECRET_KEY."""
     monkeypatch.setitem(live_settings.Q_CLUSTER, "poll", 0)
     async_task("integrations.tasks.sweep", "argument")
     changed_key()

@@ -1,4 +1,6 @@
-"""docs/partners.md and its Chinese twin ask about all that the contract assumes, and all that the profile can say."""
+"""docs/partners.md and its Chinese translation ask about everything that the contract assumes, and about all keys of
+the profile.
+"""
 
 import re
 from collections import Counter
@@ -22,13 +24,17 @@ SETTING = re.compile(r"`([A-Z]+(?:_[A-Z]+)+)`")
 
 
 def rows_of(page: str) -> list[list[str]]:
-    """The rows of the tables that have a column for the source: assumption, source, question, key, how one sees it."""
+    """Returns the rows of the tables that have a column for the source. The columns are assumption, source, question,
+    key, and how to see it.
+    """
     rows = re.findall(r"^\| (.*) \|$", source(page), re.MULTILINE)
     return [cells for row in rows if len(cells := row.split(" | ")) == 5 and SOURCES[page].match(cells[1])]
 
 
 def keys_of(kind: type = Profile, path: str = "") -> Iterator[str]:
-    """The paths of all keys. The reading of answers is one question for each partner, not for each call."""
+    """Yields the paths of all keys of the profile. How answers are read is one question for each partner, not for each
+    call.
+    """
     for one in fields(kind):
         here = path + TOML_KEYS.get((kind, one.name), one.name)
         value = getattr(kind(), one.name)
@@ -42,7 +48,9 @@ def keys_of(kind: type = Profile, path: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("page, word", PAGES.items())
 def test_each_assumption_of_the_contract_is_a_row(page, word):
-    """As many rows cite a section as it says *assumed*; a row with ×2 stands for two, "both" in the contract too."""
+    """A section is cited by as many rows as it contains the word *assumed*. A row with ×2 counts twice, and so does
+    "both *assumed*" in the contract.
+    """
     said = Counter(
         {
             section: count
@@ -60,7 +68,7 @@ def test_each_assumption_of_the_contract_is_a_row(page, word):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_key_of_the_profile_is_asked_about(page):
-    """By its own name, or that of the table that it stands in, such as `bboss.kinds`."""
+    """Each key is named in a row, or the table of the profile that contains it, such as `bboss.kinds`."""
     named = {name for row in rows_of(page) for name in OF_PROFILE.findall(row[3])}
     known = set(keys_of())
     assert len(known) > 60
@@ -78,7 +86,7 @@ def test_each_key_and_setting_that_it_names_is_there(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_row_says_all_five_things(page):
-    """A table without its column for the source, or a row that lost a cell, would drop out of all that is tested."""
+    """A table without its column for the source, or a row with a missing cell, would otherwise not be tested at all."""
     tables = re.findall(r"(?m)^\| .* \|\n\|(?: --- \|){5}\n((?:\|.*\n)+)", source(page))
     assert [len(rows.splitlines()) > 5 for rows in tables] == [True] * 5
     assert sum(len(rows.splitlines()) for rows in tables) == len(rows_of(page))

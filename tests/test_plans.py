@@ -1,4 +1,6 @@
-"""No hot statement reads a whole table. PostgreSQL's planner is asked, on 100,000 orders with what belongs to them."""
+"""No frequent statement reads a whole table. The test asks PostgreSQL's planner, with 100,000 orders and everything
+that belongs to them.
+"""
 
 import functools
 import importlib
@@ -33,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's planner is another one"),
 ]
 COUNT = 100_000
-FIRST = 1_000_000  # the id of the first of many; the rows of one order have its id
+FIRST = 1_000_000  # the id of the first of the copied orders; the rows that belong to an order have the same id
 BIG = [
     Order,
     OrderDomain,
@@ -61,7 +63,7 @@ VALUES = TEXTS | {
 
 @pytest.fixture
 def many(db):
-    """100,000 finished activations, each with a row in every table that grows with them."""
+    """Makes 100,000 finished activations, each with a row in every table that grows with orders."""
     order = factories.OrderFactory(state="active")
     _multiply(order, number="'N' || n")
     _multiply(factories.OrderDomainFactory(order=order), order_id="n", name="'d' || n", key="'d' || n")
@@ -82,7 +84,7 @@ def many(db):
 
 
 def _multiply(row, **columns):
-    """Copies a row COUNT times. `columns` are expressions with the number n; the id is n too."""
+    """Copies a row COUNT times. `columns` are SQL expressions that may use the number n. The id is n too."""
     columns |= {"id": "n"} if row._meta.pk.column == "id" else {}
     names = [field.column for field in row._meta.concrete_fields]
     values = ", ".join(columns.get(name, f'"{name}"') for name in names)
@@ -94,7 +96,7 @@ def _multiply(row, **columns):
 
 @functools.cache
 def prepared_queries():
-    """{name: query} of every query that is put together once, and of the claim's."""
+    """Returns {name: query} for every query that is compiled only once, and for the query that claims due steps."""
     found = {f"claim for {partner}": _longest_due(partner, 8, False, False) for partner in Partner.values}
     for package in (orders, integrations):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -106,7 +108,7 @@ def prepared_queries():
 
 
 def explained(query):
-    """The tables that the plan reads from one end to the other."""
+    """Returns the tables that the query's plan reads from beginning to end."""
     sql, places, *_ = query._compiled
     values = [_value(place) for place in places]
     with connection.cursor() as cursor:

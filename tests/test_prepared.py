@@ -1,4 +1,6 @@
-"""orders.db.compiled_sql's queries must find exactly what the same query finds when it is put together anew."""
+"""The precompiled queries of orders.db.compiled_sql must find exactly what the same queries find if they are compiled
+each time.
+"""
 
 import pytest
 from django.utils import timezone
@@ -106,5 +108,7 @@ def test_related_rows_come_with_it_and_what_is_deferred_comes_later(django_asser
 
 
 def test_what_waits_can_be_asked_by_a_process_that_lives_long():
-    """psycopg has the server prepare a statement at its sixth run: places of a UNION then have no type but a cast's."""
+    """From a statement's sixth run on, psycopg has the server prepare it. The parameters of a UNION then have a type
+    only if the statement casts them.
+    """
     assert [DeskSnapshot(timezone.now()).stuck for _ in range(8)] == [0] * 8

@@ -1,4 +1,4 @@
-"""A profile of partners must not open these doors (contract 7.4)."""
+"""What a profile of partners must not allow (contract 7.4)."""
 
 import os
 import subprocess

@@ -1,4 +1,6 @@
-"""A foreign Host header is refused in the form that callers of the address expect (contract 2.3, 3.6)."""
+"""A request with a foreign Host header is refused in the form that callers of the address expect (contract 2.3,
+3.6).
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""orders.db.compiled_sql must save exactly what Django's own bulk_create and bulk_update would."""
+"""orders.db.compiled_sql must save exactly what Django's own bulk_create and bulk_update would save."""
 
 import re
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def kept(row):
-    """A row as the database has it, without its id."""
+    """Returns the values of a row in the database, without its id."""
     fields = [field.attname for field in row._meta.concrete_fields if not field.primary_key]
     return type(row).objects.filter(pk=row.pk).values(*fields).get()
 
@@ -44,11 +44,11 @@ def test_inserts_what_django_would(factory):
     wanted.pk = None
     insert_rows([wanted])
     assert kept(wanted) == expected
-    wanted.save(force_update=True)  # it knows that it is there
+    wanted.save(force_update=True)  # an update works only if the row knows that it is stored
 
 
 def test_inserts_an_event_as_django_would():
-    """It stays, since the database deletes none."""
+    """The event that Django saved stays, because the database lets nobody delete events."""
     wanted = factories.OrderEventFactory()
     expected = kept(wanted)
     wanted.pk = None
@@ -99,7 +99,7 @@ WORDS = "中文 \U0001f600 \u2028 ' \" \\ %s {} \x7f\n\t"
 
 
 def test_rows_of_several_models_saved_together_are_what_django_would_save():
-    """Times with microseconds, keys, long numbers, every kind of text, JSON at any depth."""
+    """The rows contain times with microseconds, keys, long numbers, every kind of text, and JSON at any depth."""
     order = factories.OrderFactory.build(content={WORDS: [WORDS, None, 1.5, 10**30, True, {"": []}], "a": {"b": "c"}})
     order.enterprise_name, order.received_at = WORDS, factories.NOW.replace(microsecond=123456)
     event = OrderEvent(order=order, kind="received", actor=WORDS, at=factories.NOW, data={"说": ["明", None, 1.5]})
@@ -165,7 +165,9 @@ def test_a_constraint_objects_as_ever():
 
 
 def test_only_services_write_with_it():
-    """They may write a status; insert_rows and update_rows must be no way round them (tests/test_architecture.py)."""
+    """Only modules that may write a status may use insert_rows and update_rows. Otherwise these functions would be a
+    way around tests/test_architecture.py.
+    """
     users = [module for module in MODULES if re.search(r"\b(insert|update)_rows\b", source(module))]
     users.remove("orders/db/compiled_sql.py")
     assert users

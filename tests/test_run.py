@@ -1,4 +1,4 @@
-"""`make test`: what each of its runs plays, and that nothing of a run is left."""
+"""`make test`: which tests each of its runs executes, and that a run leaves nothing behind."""
 
 import sys
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ def test_the_lists_name_files_that_are_there(name):
 
 
 def item(name, *marks, database):
-    """A pytest item, as far as `sample` looks at it."""
+    """Returns a stand-in for a pytest item, with the attributes that `sample` reads."""
     return SimpleNamespace(
         nodeid=name,
         originalname=name.partition("[")[0],

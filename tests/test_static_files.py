@@ -1,4 +1,4 @@
-"""Static files: hashed names once they are collected; before that, directly from the apps."""
+"""Static files have names with hashes once they are collected. Before that, they are served directly from the apps."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page.content.decode
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The code as git has it, without generated files."""
+    """A copy of the code as git has it, without generated files."""
     return shutil.copytree(ROOT, tmp_path / "checkout", ignore=NOT_COPIED)
 
 
@@ -38,7 +38,7 @@ def python(checkout: Path, *words: str) -> str:
 
 
 def asked(checkout: Path) -> tuple[str, list[str]]:
-    """The page's status, and status and address of each file that it names."""
+    """Returns the page's status, and the status and address of each file that the page names."""
     page, *files = python(checkout, "-c", ASK).splitlines()
     return page, files
 
@@ -55,7 +55,7 @@ def test_the_first_collectstatic_of_a_checkout_serves_hashed_names(checkout):
 
 
 def test_without_collectstatic_they_come_from_the_apps(checkout):
-    (checkout / "staticfiles").mkdir()  # a folder alone is no collection
+    (checkout / "staticfiles").mkdir()  # an empty folder does not count as collected files
     page, files = asked(checkout)
     assert page == "200"
     assert files

@@ -1,4 +1,6 @@
-"""The database that each run copies: made again when a migration changed, once, however many runs ask for it."""
+"""The template database that each run copies is made again after a change of the migrations. It is made once, however
+many runs ask for it.
+"""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ from tests import template
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """One app with one migration, which imports one module."""
+    """A checkout of one app with one migration, which imports one module."""
     folder = tmp_path / "app" / "migrations"
     folder.mkdir(parents=True)
     (folder / "0001_initial.py").write_text("from app.rows import ROWS\n")

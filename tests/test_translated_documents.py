@@ -1,4 +1,4 @@
-"""The pages for operators in Chinese say what the English ones say: the same commands, outputs, settings and tables."""
+"""The Chinese pages for operators have the same commands, outputs, settings and tables as the English ones."""
 
 import pathlib
 import re
@@ -24,7 +24,7 @@ REMARK = re.compile(r"(^|\s+)#\s.*$", re.MULTILINE)
 
 
 class Section(NamedTuple):
-    """`level`: of its heading; `blocks`: its fenced blocks, without remarks."""
+    """A section of a page. `level` is the level of its heading, and `blocks` are its fenced blocks without remarks."""
 
     level: int
     blocks: list[str]
@@ -40,7 +40,7 @@ def sections_of(path: str) -> list[Section]:
     found = []
     for marks, body in zip(parts[::2], parts[1::2], strict=True):
         blocks = [REMARK.sub("", fences.pop(0)) for _ in range(body.count("\0"))]
-        blocks = [block for block in blocks if "──" not in block]  # a drawing has words of its own
+        blocks = [block for block in blocks if "──" not in block]  # without drawings, whose texts are translated
         rows = len(re.findall(r"^ *\|", body, re.MULTILINE))
         points = len(re.findall(r"^ *(?:-|\d+\.) ", body, re.MULTILINE))
         codes = {" ".join(code.split()) for code in CODE.findall(body)}

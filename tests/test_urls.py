@@ -1,4 +1,4 @@
-"""The start page, and the API's pages, which load nothing from elsewhere."""
+"""The start page, and the pages of the API's documentation, which load nothing from other sites."""
 
 import re
 
@@ -11,7 +11,7 @@ def test_the_root_leads_to_the_admin(client):
 
 
 def test_no_other_address_of_accounts_is_mounted():
-    """Contract 6: no sign-up."""
+    """No address for signing up exists (contract 6)."""
     found = {str(one.pattern) for one in get_resolver().url_patterns if str(one.pattern).startswith("accounts/")}
     assert found == {"accounts/emergency/", "accounts/password_reset/", "accounts/password_reset/set/"}
 

@@ -1,1 +1,1 @@
-"""A made-up partner and a made-up act are added by the lines of docs/architecture.md."""
+"""Adds a made-up partner and a made-up act by following the steps of docs/architecture.md."""

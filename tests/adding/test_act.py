@@ -1,4 +1,6 @@
-"""Adding an act is one file and one row of the table: pages, runs on many rows and second persons have it by that."""
+"""An act is added by one file and one row of a table. Then pages, runs on many rows and requests to second persons
+offer it.
+"""
 
 import sys
 from importlib import import_module
@@ -50,7 +52,7 @@ def applaud(tmp_path, monkeypatch):
     monkeypatch.setattr(actions, "__path__", [*actions.__path__, str(tmp_path)])
     row = import_module("orders.actions.applaud").APPLAUD
     monkeypatch.setitem(DECISIONS, row.key, row)
-    monkeypatch.setitem(BULK_ACTS, row.key, row.bulk)  # which the table makes of its rows
+    monkeypatch.setitem(BULK_ACTS, row.key, row.bulk)  # production fills this table from the table of decisions
     yield row
     sys.modules.pop("orders.actions.applaud", None)
 

@@ -1,7 +1,7 @@
-"""Adding a partner by the lines of docs/architecture.md: done in a copy of this checkout, and tried there.
+"""Adds a partner by the steps of docs/architecture.md, in a copy of this checkout, and tests it there.
 
-The test contains everything that a maintainer would write: the rows (`ROWS`), the words (`WORDS`), and the files in
-tests/adding/partner. If another place must be touched, a test in the copy fails.
+The test contains everything that a maintainer would write: the rows (`ROWS`), the texts (`WORDS`), and the files in
+tests/adding/partner. If another place must be changed, a test in the copy fails.
 """
 
 import os
@@ -26,7 +26,7 @@ PLACES = {
 STEPS = "orders/rules/steps.py"
 CHANNELS = "integrations/delivery/channels.py"
 SANDBOX = "integrations/sandbox/partners.py"
-ROWS = [  # (file, the line behind which the new one stands, the new one)
+ROWS = [  # (file, the line after which the new line is inserted, the new line)
     (STEPS, '    MAIL = "mail", _("Mail")\n\n\nclass Partner', '    LICENCE = "licence", _("Licence server")\n'),
     (STEPS, '    FILES = "files", _("Files")\n', '    LICENCE = "licence", _("Licence server")\n'),
     (STEPS, "    Channel.FILES: Partner.FILES,\n", "    Channel.LICENCE: Partner.LICENCE,\n"),
@@ -100,7 +100,7 @@ TRIED = [
     "tests/test_deployment.py::test_the_example_has_every_name",
     "tests/test_deployment.py::test_the_page_of_settings_explains_every_name",
     "tests/admin/test_order_page.py::test_tabs_fit_the_kind",
-]  # what looks at each step, channel, partner and setting, whatever their number
+]  # tests that check each step, channel, partner and setting
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def checkout(tmp_path) -> Path:
 
 
 def run(checkout: Path, *words: str) -> None:
-    """Python in the copy, on SQLite, whatever part of the suite this run plays."""
+    """Runs Python in the copy, on SQLite, whatever part of the suite the present run executes."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("DESK_TEST_")}
     env = given | {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([sys.executable, *words], cwd=checkout, env=env, capture_output=True, text=True, check=False)
@@ -117,7 +117,9 @@ def run(checkout: Path, *words: str) -> None:
 
 
 def begin_template(checkout: Path) -> None:
-    """The copy's tests need the new migration alone, upon a database that all others have made."""
+    """Copies the migrated database into the copy as an unfinished template, so that only the new migration has to
+    run.
+    """
     cache = checkout / CACHE.name
     cache.mkdir()
     copy_file(cache / f"template-{state_of_migrations(checkout)}.sqlite3.unfinished")
@@ -133,7 +135,7 @@ def translate(checkout: Path) -> None:
 
 
 def draw_floors(checkout: Path) -> None:
-    """As docs/architecture.md has them: `python -m tests.tools.floors` prints the picture."""
+    """Updates the picture in docs/architecture.md, as that page requires: `python -m tests.tools.floors` prints it."""
     page = checkout / "docs/architecture.md"
     words = [sys.executable, "-m", "tests.tools.floors"]
     picture = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""Staff in their roles, and what their pages hold."""
+"""Fixtures for the tests of the staff's pages: clients of staff in their roles, and the big-data side's answers."""
 
 import datetime
 
@@ -13,7 +13,9 @@ from tests.admin.orders import PERMISSIONS, held_there, looked, staff, to_look_u
 
 @pytest.fixture
 def member(client):
-    """`member("业务人员", letters=["BJ"])`: the client of a person in a role, limited to attributions where given."""
+    """Returns a function. `member("业务人员", letters=["BJ"])` returns the client of a person in this role. `letters`,
+    if given, limits the person to these attributions.
+    """
 
     def sign_in(*roles, letters=None):
         user = factories.UserFactory(letters=letters)
@@ -27,21 +29,23 @@ def member(client):
 
 @pytest.fixture
 def boss(client):
-    """A client with every permission, given one by one."""
+    """A client whose user has every permission, each given to the user and not by a role."""
     client.force_login(staff(*PERMISSIONS.values(), "see_personal_data", name="boss"))
     return client
 
 
 @pytest.fixture
 def books(monkeypatch):
-    """The big-data side's answers to queries."""
+    """Replaces the big-data side's answers to queries with the records of `held_there` and the comparison of
+    `looked`.
+    """
     monkeypatch.setattr("orders.books.books.client.fetch_records", held_there)
     monkeypatch.setattr("orders.books.books.client.compare_now", looked)
 
 
 @pytest.fixture
 def partner_of_key(request, settings):
-    """`look_up`, where a person enters the facts, needs a partner without look-up."""
+    """Makes a big-data side without a look-up for the tests of `look_up`, because there a person enters the facts."""
     params = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
     if "look_up" in params or to_look_up in params:
         settings.PARTNERS = read_profile('[bigdata]\nquery.path = ""')
@@ -49,7 +53,8 @@ def partner_of_key(request, settings):
 
 @pytest.fixture
 def counted_each_time(monkeypatch):
-    """Counts the orders that need somebody on every request. Otherwise a process counts them at most every three
-    seconds."""
+    """Makes the desk count the orders that need somebody on every request. Otherwise a process counts them at most
+    every three seconds.
+    """
     monkeypatch.setattr(page_fingerprint, "COUNTED_FOR", datetime.timedelta())
     monkeypatch.setattr(page_fingerprint, "COUNTED_EVERY", datetime.timedelta())

@@ -1,4 +1,6 @@
-"""Latin words that staff would read. Rows hold digits and Chinese then, so what is left is the desk's own."""
+"""Finds the Latin words on pages that staff would read. The test fills the rows with digits and Chinese, so that every
+Latin word that is left comes from the desk itself.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -31,7 +33,7 @@ WORD = re.compile(r"[A-Za-z]{3,}")
 VALUES = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{32,64}\b|\S*example\.com\b|\btestserver\S*")
 """What a row has to hold: ids that the desk makes, and addresses."""
 UNSEEN = {"script", "style", "head", "pre", "code"}  # `pre` and `code` are the parts for engineers: as sent, as logged
-READ = ("title", "alt", "placeholder", "aria-label")  # heard, or seen by pointing
+READ = ("title", "alt", "placeholder", "aria-label")  # read aloud, or shown when the mouse points at it
 CODES = {
     "actor",
     "code",
@@ -51,7 +53,7 @@ LOGGED = {"error": "timeout: no answer in time", "last_error": "timeout: no answ
 
 
 class Shown(HTMLParser):
-    """The texts of a page for readers and for screen readers."""
+    """The texts of a page that people or screen readers read."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -75,18 +77,18 @@ class Shown(HTMLParser):
 
 
 def latin(texts) -> list[str]:
-    """The texts with a Latin word that is not let through."""
+    """Returns the texts that contain a Latin word outside `LET_THROUGH`."""
     return sorted({" ".join(text.split()) for text in texts if {*WORD.findall(VALUES.sub("", text))} - {*LET_THROUGH}})
 
 
 def english(answers: dict) -> dict:
-    """{page: its texts with Latin words}, of answers of `walking.ask`."""
+    """Returns `{page: its texts with Latin words}` for the answers of `walking.ask`."""
     return {name: found for name, answer in answers.items() if (found := latin(Shown(answer.page).texts))}
 
 
 def fill_with_digits_and_chinese() -> None:
-    """Fills all that people and partners write into rows; what the desk logs of a partner is English."""
-    for model in admin.site._registry.keys() - {ApprovalRecord, LogEntry, OrderEvent}:  # nobody can change one
+    """Fills all texts that people and partners write into rows. What the desk logs of a partner is English."""
+    for model in admin.site._registry.keys() - {ApprovalRecord, LogEntry, OrderEvent}:  # rows that nobody can change
         for row in model._base_manager.all():
             if values := _values(row):
                 model._base_manager.filter(pk=row.pk).update(**values)

@@ -37,7 +37,7 @@ def deciding(order, key):
 
 
 def staff(*permissions, name="wang"):
-    """A member of staff who may see orders with all that belongs to them, and these."""
+    """Returns a member of staff with these permissions, who may also see orders with all that belongs to them."""
     user = User.objects.create_user(name, is_staff=True)
     seen = {right.partition(".")[2] for tab in TABS for right in tab.rights}
     codes = {"view_order", *seen, *permissions}
@@ -57,7 +57,7 @@ def step(order, name="create_billing", state="done", **fields):
 
 
 def filled(order, key, **more):
-    """Returns the fields that a browser sends for a form that was opened now."""
+    """Returns the fields that a browser sends for a decision's form that was opened now."""
     if key == "conflict":
         more = {"newest": max(Conflict.objects.values_list("pk", flat=True), default=1)} | more
     if key == "look_up":
@@ -66,7 +66,7 @@ def filled(order, key, **more):
 
 
 def typed(order):
-    """Returns the fields that say: the big-data side now holds each record of the order, live."""
+    """Returns the fields by which a person states that the big-data side now has each record of the order, live."""
     found = {"as_of": f"{timezone.localtime():%Y-%m-%dT%H:%M}"}
     for record in order.billing_records.all():
         times = {f"{name}_{record.pk}": "2023-09-20 18:54:36" for name in ("createTime", "cancelTime")}
@@ -75,7 +75,7 @@ def typed(order):
 
 
 def changes(order):
-    """Returns the values that must not have changed."""
+    """Returns the order's values that a refused decision must leave unchanged."""
     rows = order.dispatches.order_by("pk").values_list("state", "superseded")
     return Order.objects.filter(pk=order.pk).values_list("state", "held_because").get(), list(rows)
 
@@ -147,7 +147,9 @@ def failed_trial(code="code_400", **fields):
 
 
 def acted_before():
-    """A trial that the partner made before, with other bytes."""
+    """A trial whose creation failed with the code `acted_before`: the partner had acted on its idempotency key before,
+    with other bytes.
+    """
     trial = failed_trial("acted_before", may_have_acted=True)
     factories.AffectedOrderFactory(
         order=trial, incident__partner="bigdata", incident__step="create_trial_billing", incident__code="acted_before"
@@ -156,7 +158,9 @@ def acted_before():
 
 
 def to_look_up():
-    """A trial that the partner made before, where it has no look-up."""
+    """A trial that has to be looked up, because the partner acted on its idempotency key before with other bytes. The
+    partner has no look-up, so a person has to enter what the partner has.
+    """
     trial = failed_trial("look_up", may_have_acted=True, definite=False)
     attempt = {"number": 1, "started_at": timezone.now() - DAY, "finished_at": timezone.now() - DAY}
     trial.dispatches.get().tries.create(outcome="retry", error_code="acted_before", **attempt)
@@ -167,7 +171,7 @@ def to_look_up():
 
 
 def held_there(job_id):
-    """The big-data side's books of `acted_before`."""
+    """Returns the big-data side's records of the trial that `acted_before` makes."""
     at = timezone.now()
     return [
         HeldRecord(
@@ -183,7 +187,7 @@ def held_there(job_id):
 
 
 def differing():
-    """An active order; BPM has other domains for it."""
+    """An active order whose process in BPM has other domains."""
     order = billed()
     factories.AffectedOrderFactory(
         order=order, incident__partner="bpm", incident__step="start_bpm", incident__code="process_differs"
@@ -192,7 +196,7 @@ def differing():
 
 
 def unbilled(**fields):
-    """An active order whose record the big-data side lacks."""
+    """An active order whose live billing record is missing at the big-data side."""
     order = billed()
     record = order.billing_records.get()
     BillingRecord.objects.filter(pk=record.pk).update(cancel_time=timezone.now() + 3650 * DAY)
@@ -205,14 +209,14 @@ def unbilled(**fields):
 
 
 def in_conflict():
-    """An active order; BBOSS sent its number again with other content."""
+    """An active order whose number BBOSS sent again with other content."""
     order = billed()
     factories.ConflictFactory(order_number=order.number)
     return order
 
 
 def looked(order_id, look=None):
-    """The big-data side's answer about `unbilled`: it has no record at all."""
+    """Returns the big-data side's comparison for an order of `unbilled`: it has no record of the order at all."""
     records = list(BillingRecord.objects.filter(order=order_id).order_by("pk"))
     discrepancies = [
         Discrepancy(
@@ -231,7 +235,7 @@ def looked(order_id, look=None):
 
 
 def scheduled(*, days):
-    """A first activation that starts in so many days, or has started."""
+    """A first activation that starts in `days` days. With a negative number its start has passed."""
     trial = factories.TrialFactory(planned_at=timezone.now())
     at = timezone.now() + days * DAY
     order = planned(S.SCHEDULED, first=True, trial=trial, trial_number=trial.number, start_at=at)
@@ -242,7 +246,7 @@ def scheduled(*, days):
 
 
 def billed_ahead(*, days):
-    """The same with its billing record."""
+    """A first activation as of `scheduled`, with its billing record."""
     order = scheduled(days=days)
     factories.BillingRecordFactory(order=order, state="live", create_time=order.start_at)
     return order
@@ -265,12 +269,12 @@ def trialing():
 
 
 def ends_late():
-    """A trial whose act needs no second look: a later end is typed."""
+    """A trial for the act `move_end`. The test enters a later end, so the page does not ask a second time."""
     return factories.TrialFactory(planned_at=timezone.now(), biz_end="2033-09-09")
 
 
 def before_the_trial_ends():
-    """An activation that starts in three days; its trial would run for a week."""
+    """An activation that starts in three days, while its trial runs for a week."""
     order = billed_ahead(days=3)
     Order.objects.filter(pk=order.trial_id).update(biz_end=timezone.localdate() + 7 * DAY)
     return order

@@ -1,4 +1,4 @@
-"""A row behind every page of the desk, by its admin's name: `orders_order`, `project_user`, ..."""
+"""Makes a row for every page of the desk, by the name of its model's admin: `orders_order`, `project_user`, ..."""
 
 import contextlib
 
@@ -19,14 +19,14 @@ from tests import factories as make
 
 @contextlib.contextmanager
 def kept_for_a_module(blocker):
-    """Rows written inside stay until the module ends. The writes of its tests are rolled back to them."""
+    """Keeps the rows written inside until the module ends. What each test writes is rolled back to these rows."""
     with blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 def of_order(order):
-    """A row of each kind that belongs to an order."""
+    """Returns a row of each kind that belongs to an order."""
     return {
         "orders_order": order,
         "orders_customer": make.CustomerFactory(last_order=order),
@@ -92,8 +92,9 @@ ALL_MAKERS = {
 
 
 def written(row, **values):
-    """The row with these values, without any checks. The database never lets events and log entries change, so a
-    further row of them gets the values."""
+    """Gives the row these values without any checks, and returns it. The database never lets events and log entries
+    change, so for these a further row is created with the values.
+    """
     model = type(row)
     if model not in {OrderEvent, LogEntry}:
         model._base_manager.filter(pk=row.pk).update(**values)
@@ -103,13 +104,15 @@ def written(row, **values):
 
 
 def new_row(name):
-    """A row of this model; of an order of its own where it belongs to one."""
+    """Returns a new row of this model. If the model belongs to an order, the row gets a new order too."""
     return ALL_MAKERS[name]() if name in ALL_MAKERS else of_order(make.OrderFactory(attribution_id="BJ"))[name]
 
 
 def guessed(count, name="wang", names=1, address=""):
-    """Wrong passwords for one name or `names` names, each from an address of its own or all from one, as the log-in
-    page notes them. tests/admin/test_log_in.py compares the two."""
+    """Notes `count` wrong passwords as the log-in page notes them, for one name or for `names` names. They come from
+    one address, or each comes from an address of its own. tests/admin/test_log_in.py checks that the page notes the
+    same.
+    """
     AccessFailureLog.objects.bulk_create(
         AccessFailureLog(
             username=f"{name}{number % names}" if names > 1 else name,
@@ -137,5 +140,5 @@ def queued(name):
 
 
 def of_none():
-    """A row of each kind that belongs to no attribution."""
+    """Returns a row of each kind that belongs to no attribution."""
     return {name: new() for name, new in ALL_MAKERS.items()}

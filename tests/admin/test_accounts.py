@@ -1,4 +1,4 @@
-"""Accounts: what the page of a member of staff holds, and what it refuses."""
+"""Accounts: what the page of a member of staff shows, and what it refuses."""
 
 import datetime
 import re
@@ -21,7 +21,7 @@ from project.models import CompanyAccount, EmergencyAccount, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-NEW = {"sees": "all", "is_staff": "on"}  # what the form of a new account asks of each
+NEW = {"sees": "all", "is_staff": "on"}  # fields that the form of a new account requires
 
 
 def page(user):
@@ -182,7 +182,7 @@ def add(client, name):
 def test_a_name_that_was_used_is_never_given_again(member):
     manager = member("管理员")
     assert add(manager, "li.lei").status_code == 302
-    User.objects.filter(username="li.lei").delete()  # by hand, in the database
+    User.objects.filter(username="li.lei").delete()  # as if somebody had changed it in the database
     assert errors(add(manager, "li.lei")) == {
         "username": ["该用户名正在使用或曾被使用。用户名始终归同一人，请另选一个。"]
     }
@@ -287,7 +287,7 @@ def standing_of(user):
 @pytest.mark.parametrize(
     "sent",
     [
-        {},  # every tick taken away
+        {},  # no box is ticked
         {"is_active": "on"},
         {"is_staff": "on", "is_superuser": "on"},
         {"is_active": "on", "is_staff": "on", "is_superuser": "on", "groups": "审批主管"},
@@ -311,7 +311,7 @@ def test_nobody_changes_their_own_standing(member, superuser, sent):
 
 
 def all_ways(client, user):
-    """Every page by which an account may be disabled or lose its role."""
+    """Tries every page by which an account may be disabled or lose its role."""
     chosen = {"_selected_action": [user.pk], "post": "yes"}
     for action in ("delete_selected", "disable", "resubmit_task"):
         client.post(reverse("admin:project_user_changelist"), chosen | {"action": action})
@@ -324,7 +324,9 @@ def all_ways(client, user):
 
 @pytest.mark.parametrize("superuser", [False, True])
 def test_one_who_manages_accounts_is_always_left(member, superuser):
-    """Alone, and beside one who is disabled, one who may not log in and one who is limited."""
+    """The only account that manages accounts keeps that right. The others are disabled, may not log in, or are
+    limited.
+    """
     client, others = member("管理员"), [factories.UserFactory() for _ in range(3)]
     User.objects.filter(pk=client.person.pk).update(is_superuser=superuser)
     for other, fields in zip(others, [{"is_active": False}, {"is_staff": False}, {"limited": True}], strict=True):
@@ -344,7 +346,7 @@ def test_of_two_who_manage_accounts_one_may_go(member):
 
 @pytest.mark.parametrize("lost", [{"is_active": None}, {"is_staff": None}, {"groups": []}, {"limited": "on"}])
 def test_the_last_one_is_kept_from_whoever_was_lowered_this_moment(member, monkeypatch, lost):
-    """As where two lower each other: the later one's request began while they were still an administrator."""
+    """Two administrators lower each other. When the later request begins, its sender is still an administrator."""
     last, client = factories.UserFactory(), member("管理员")
     last.groups.set(Group.objects.filter(name="管理员"))
     lowered = client.person.pk
@@ -420,7 +422,7 @@ def test_an_account_is_disabled_and_enabled_by_an_act(member, client):
     assert other.get(reverse("admin:index")).status_code == 302
     assert entry_words(LogEntry.objects.latest("pk")) == "已停用账号"
     assert "已停用" in manager.get(reverse("admin:project_user_changelist")).text
-    manager.post(act, {"active": "True"})  # a page from before
+    manager.post(act, {"active": "True"})  # sent from a page that was opened before the change
     assert not User.objects.get(pk=user.pk).is_active
     manager.post(act, {})
     assert User.objects.get(pk=user.pk).is_active

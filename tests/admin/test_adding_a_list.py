@@ -44,7 +44,7 @@ class ShapeAdmin(Scoped, ReadOnlyAdmin):
 
 @pytest.fixture(autouse=True)
 def shapes(settings):
-    """A list of what trials are meant to be, which has none. It is registered as an admin module does."""
+    """Registers a list of trials' shapes (target states) as an admin module does. The desk has no such list."""
     register_list(
         TrialShape,
         menu=(Section.MONEY, 35),

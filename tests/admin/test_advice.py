@@ -1,4 +1,6 @@
-"""Each sentence that says what to do has its act: the button, or who may and the form that hands the order over."""
+"""Each sentence that advises an act is shown with the act's button. Whoever may not do the act reads who may, and gets
+a form that hands the order over.
+"""
 
 import re
 import sys
@@ -40,7 +42,7 @@ STATED = {"not_compensated"}
 
 
 def causes():
-    """The causes of all modules, by themselves or in a table."""
+    """Yields the causes in all modules. A cause is a variable of a module or is in a table."""
     for name in [name for name in sys.modules if name.partition(".")[0] in APPS]:
         for value in vars(sys.modules[name]).values():
             rows = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
@@ -96,7 +98,7 @@ def facts(order):
     "code", sorted(code for code in CAUSES if "resend" in {act for _, act in cause_of(code).advice})
 )
 def test_resending_is_advised_only_where_it_can_be_done(member, code):
-    """Nobody resends a withdrawn order. The page of its step says nothing of it either."""
+    """A withdrawn order can't be resent. Neither its page nor the page of its step advises it."""
     order = stopped(code)
     words = [str(words) for words, act in cause_of(code).advice if act == "resend"]
     urls = [page(order), reverse("admin:orders_dispatch_change", args=[order.dispatches.get().pk])]
@@ -120,12 +122,14 @@ def colleague(role, name, letters=None, **more):
 
 @pytest.fixture
 def unlike():
-    """A live order whose records differ from the big-data side's, which engineers put right."""
+    """A live order whose records differ from the big-data side's. Only engineers may correct them."""
     return unbilled()
 
 
 def test_who_lacks_the_right_reads_who_has_it_and_hands_the_order_over(member, unlike):
-    """Named are people who may see the order, without the reader, accounts for emergencies and disabled ones."""
+    """The page names colleagues who may do the act and see the order. It names no emergency account and no disabled
+    account, nor the reader.
+    """
     fit = [colleague("工程师", name, letters) for name, letters in (("陈工", None), ("李工", ["BJ"]))]
     colleague("工程师", "沪工", ["SH"])
     colleague("工程师", "急用", is_superuser=True)
@@ -137,7 +141,7 @@ def test_who_lacks_the_right_reads_who_has_it_and_hands_the_order_over(member, u
         told = clerk.get(url).content.decode()
         assert "“修正差异”由以下角色执行：工程师" in told
         assert [f"{own}?to={one.pk}" in told for one in fit] == [True, True]
-        assert told.count("转交给陈工") == 1  # once, though three acts are the engineers'
+        assert told.count("转交给陈工") == 1  # once, although engineers may do three of the acts
         assert [name for name in ("沪工", "急用", "已停用") if name in told] == []
         assert deciding(unlike, "fix") not in told
     form = clerk.get(f"{own}?to={fit[1].pk}").context["form"]
@@ -173,7 +177,9 @@ def test_clerks_compare_and_put_nothing_right(member, unlike):
 
 
 def test_a_refused_act_has_those_that_its_sentence_advises(member):
-    """A resend of an order that is held for its files: files are uploaded, or the finding is waived."""
+    """Resending an order that is held for its files is refused. The page then offers the upload of files and the
+    waiver of the finding.
+    """
     order = held_for_files()
     Order.objects.filter(pk=order.pk).update(info_security=f"{order.number}_50004020027_20230920191212.xlsx")
     clerk = member("业务人员")
@@ -187,8 +193,9 @@ def test_a_refused_act_has_those_that_its_sentence_advises(member):
 
 
 def test_an_incident_advises_its_orders_acts(member):
-    """For one order its own action is advised, for several orders the action on all. Whoever lacks the right reads who
-    has it."""
+    """If an incident stops one order, its page advises the act on this order. If it stops several, the page advises
+    the act on all. Whoever may not do it reads who may.
+    """
     order, many = failed(), reverse("admin:orders_order_resend")
     about = {"partner": "bpm", "step": "start_bpm", "code": "timeout"}
     incident = make.AffectedOrderFactory(order=order, incident=make.IncidentFactory(**about)).incident
@@ -200,7 +207,7 @@ def test_an_incident_advises_its_orders_acts(member):
     make.AffectedOrderFactory(order=failed(), incident=incident)
     told = engineer.get(url).content.decode()
     assert deciding(order, "resend") not in told
-    assert told.count(f'href="{many}') == 2  # by the sentence, and below the orders
+    assert told.count(f'href="{many}') == 2  # in the sentence, and below the orders
     boss = member("审批主管")
     told = boss.get(url).content.decode()
     assert many not in told
@@ -227,7 +234,9 @@ def test_a_mail_advises_its_own_button(member):
 
 @pytest.mark.parametrize("limited", [False, True])
 def test_a_breaker_advises_test_calls(member, limited):
-    """The same button stands on the dashboard. They concern all orders, so a limited account can't make them."""
+    """The page of an open circuit breaker and the dashboard have the same button for test calls. Test calls concern
+    all orders, so a limited account can't make them.
+    """
     breaker = make.BreakerFactory(partner="bpm", opened_at=NOW)
     probes = f'class="button advised"\n  href="{reverse("admin:probes")}"'
     urls = [reverse("admin:integrations_breaker_change", args=[breaker.pk]), reverse("admin:index")]
@@ -238,7 +247,7 @@ def test_a_breaker_advises_test_calls(member, limited):
 
 
 def test_an_emergency_s_incident_is_resolved_by_who_may(member):
-    """It stops no order. Whoever may not resolve it reads who may."""
+    """An incident about an emergency log-in stops no order. Whoever may not resolve the incident reads who may."""
     incident = make.IncidentFactory(partner="desk", step="", code="emergency_login")
     url = reverse("admin:orders_incident_change", args=[incident.pk])
     resolve = f'class="button advised"\n  href="{reverse("admin:orders_incident_act", args=[incident.pk, "resolve"])}"'

@@ -17,7 +17,7 @@ LIST = reverse("admin:orders_order_changelist")
 
 
 def waiting(*, hours: int, result: str = "", **fields):
-    """A subsequent activation that BPM has had for so long, with its last record there, if any."""
+    """A subsequent activation that BPM has had for `hours` hours, with its last approval record, if any."""
     order = planned("awaiting_approval", **{"first": False, "bpm_process": "p 1/2"} | fields)
     step(order, "start_bpm", done_at=timezone.now() - hours * HOUR)
     if result:

@@ -1,4 +1,6 @@
-"""`audit` prints the trail: its own rows, what people did by the events, and log entries, each once (contract 5)."""
+"""`audit` prints the trail: its own rows, the events of what people did, and log entries. It prints each once
+(contract 5).
+"""
 
 import datetime
 import json

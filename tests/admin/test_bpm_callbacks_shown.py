@@ -1,4 +1,6 @@
-"""The list of BPM's kept callbacks: who sees it, masked, by what it is filtered (contract 3.6, 7.2)."""
+"""The list of the BPM callbacks that the desk kept: who may see it, what is masked, and its filters (contract 3.6,
+7.2).
+"""
 
 import json
 

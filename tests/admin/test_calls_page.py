@@ -1,4 +1,4 @@
-"""The page of a day's calls: what was sent by partner and step, and what BBOSS sent by our answer."""
+"""The page of a day's calls shows the calls to partners by partner and step, and BBOSS's calls by our answer."""
 
 import datetime
 import math
@@ -24,7 +24,7 @@ def attempt(step, seconds=1.0, *, at=NOON, **fields):
 
 
 def figures(page):
-    """The numbers of each row of the tables by what stands in front."""
+    """Returns the numbers of each row of the tables, by the text of the row's first cell."""
     found = {}
     for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL):
         cells = [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
@@ -69,7 +69,9 @@ def test_without_a_day_it_is_yesterday(engineer):
 
 @pytest.mark.parametrize("number", [1, 2, 3, 99, 100, 101, 200])
 def test_half_and_99_of_100_took_at_most_so_long(number):
-    """percentile_disc: the smallest value that so many keep to."""
+    """The page shows the median and the 99th percentile as PostgreSQL's percentile_disc computes them. This is the
+    smallest duration that at least this share of the calls did not exceed.
+    """
     step = make.BpmDispatchFactory()
     seconds = [((place * 7919) % number + 1) / 100 for place in range(number)]
     for place, one in enumerate(seconds, 1):
@@ -115,7 +117,7 @@ def test_limited_people_do_not_see_counts_of_all_provinces(member):
     assert reverse("admin:calls") not in staff.get(reverse("admin:index")).content.decode()
     page = ask(member("工程师"))
     assert page.status_code == 200
-    assert f'href="{reverse("admin:calls")}"' in page.text  # the menu leads here
+    assert f'href="{reverse("admin:calls")}"' in page.text  # the menu has a link to this page
 
 
 def test_its_parts_are_for_those_who_see_their_rows(client, clock):

@@ -1,4 +1,4 @@
-"""Every state has a tone; what a chip says is so."""
+"""Every state has a tone, and its chip shows what is true."""
 
 import datetime
 
@@ -16,7 +16,8 @@ from project.accounts.enable_account import log_in_chip
 from project.models import User
 
 NAMES = ["State", "Outcome", "Result"]
-OF_OTHER_ROWS = {TimeLimit}  # says for which state of an order or message it is, and is in none itself
+# its state is the state of an order or message that the limit is for; the limit itself has no state
+OF_OTHER_ROWS = {TimeLimit}
 WORDS = list(
     dict.fromkeys(
         getattr(model, name) for model in LISTS if model not in OF_OTHER_ROWS for name in NAMES if hasattr(model, name)
@@ -25,14 +26,16 @@ WORDS = list(
 
 
 def test_of_words_with_meanings_each_has_one():
-    """Kinds and reasons too, which have no tone."""
+    """Each word of an enumeration that has meanings has one, also the words of kinds and reasons, which have no
+    tone.
+    """
     lacking = {words: {word.name for word in words if word and word not in said} for words, said in MEANINGS.items()}
     assert {words.__qualname__: names for words, names in lacking.items() if names} == {}
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)
 def test_the_chip_of_every_state_has_one_of_six_tones_and_says_what_it_means(words):
-    """A state without a sentence would say all by its word, and none does."""
+    """Each state needs a sentence that says what it means, because no state is clear from its word alone."""
     assert {TONES[word] for word in words} <= {"grey", "blue", "violet", "amber", "red", "green"}
     assert [word.name for word in words if not meaning_of(word)] == []
     assert all(f'title="{escape(meaning_of(word))}"' in chip(word) for word in words)
@@ -64,5 +67,7 @@ def test_chips_of_accounts_and_pauses_say_what_they_mean():
     ],
 )
 def test_a_chip_says_what_became_of_this_row(row, word):
-    """A record that begins later bills nobody yet; a mail is sent; a held file is waited for."""
+    """A record that begins later is not yet billed. A mail counts as sent, and a check of files that is tried again as
+    waiting for the files.
+    """
     assert f">{word}<" in chip_of(row)

@@ -1,4 +1,6 @@
-"""A customer's page: orders as trees, what is billed now, people masked, in scope; paged where there is much."""
+"""A customer's page: orders as trees, what is billed now, and people's data masked. It keeps to the reader's
+attributions, and is paged where there is much.
+"""
 
 import datetime
 import re
@@ -40,7 +42,7 @@ def shown(client, tab="", enterprise_id="E-55", **query):
 
 @pytest.fixture
 def family():
-    """A trial, its change and its activation; the activation has a domain live at the big-data side."""
+    """A trial with its change and its activation. A billing record of the activation is live at the big-data side."""
     trial = make.TrialFactory(number="T1", trial_number="", state="converted", attribution_id="BJ", **WHO)
     change = make.OrderFactory(
         number="C1", kind="change", state="applied", trial_number="T1", trial=trial, attribution_id="BJ", **WHO
@@ -116,7 +118,7 @@ def test_a_difference_is_shown_beside_our_books(admin_client, family):
 
 
 def theirs(client):
-    """Returns the page's text about the customer's only live record."""
+    """Returns what the page shows about the customer's only live record at the big-data side."""
     [row] = client.get(customer_address("E-55")).context["rows"]
     return row.theirs
 
@@ -164,7 +166,7 @@ def test_an_answer_that_can_t_be_read_is_no_agreement(admin_client, family):
 
 
 def billed(client):
-    """`{infoType: (domains, those that begin later)}`, as the page's head says it."""
+    """Returns `{infoType: (number of domains, those that begin later)}`, as the head of the page shows it."""
     rows = client.get(customer_address("E-55")).context["billed_by_type"]
     return {row.info_type.value: (row.number, row.later) for row in rows}
 
@@ -226,7 +228,7 @@ def test_attachments_incidents_and_a_timeline(admin_client, family):
 
 
 def test_a_bulk_run_is_one_line_of_the_timeline(admin_client, family):
-    """Also where another event of each order stands between."""
+    """The orders of a bulk run share one line, even if another event of each order lies between."""
     for order in family[:3]:
         make.OrderEventFactory(order=order, actor="staff:li", kind="note", data={"reason": "已通知", "run": 7})
         make.OrderEventFactory(order=order, kind="planned")
@@ -250,7 +252,7 @@ def test_notes_stand_on_top_with_author_and_time(member, family):
     assert clerk.post(page, {"note": " "}).context["form"].errors["note"]
     too_long = clerk.post(page, {"note": "长" * 10_000}).content.decode()
     assert "不超过 500 字符" in too_long
-    assert "长" * 10_000 in too_long  # what was typed is not lost
+    assert "长" * 10_000 in too_long  # the page keeps what was typed
     text = clerk.post(page, {"note": f"<b>请打\n{PHONE}"}, follow=True).content.decode()
     assert PHONE not in text
     [(who, what)] = noted(clerk)
@@ -263,7 +265,9 @@ def test_notes_stand_on_top_with_author_and_time(member, family):
 
 
 def test_notes_of_people_who_see_more_of_the_customer_are_hidden(member, family):
-    """A note may be about any order that its author sees."""
+    """A note on a customer may be about any order that its author sees. It is hidden from whoever sees fewer of the
+    customer's orders.
+    """
     url = reverse("admin:orders_customer_note", args=["E-55"])
     make.OrderFactory(number="S1", trial_number="", attribution_id="SH", **WHO)
     index()
@@ -429,7 +433,7 @@ def test_while_old_orders_are_indexed_names_are_searched_in_them_and_a_line_says
 
 @pytest.fixture
 def renamed(family):
-    """Shanghai's newest order calls the customer otherwise."""
+    """Gives the customer an order of Shanghai, the newest one, with another name of the customer."""
     make.OrderFactory(
         number="S1",
         trial_number="",

@@ -1,4 +1,4 @@
-"""The dashboard: few queries, and every number leads to a list of exactly that many rows."""
+"""The dashboard needs few queries, and every number links to a list of exactly that many rows."""
 
 import datetime
 import re
@@ -24,7 +24,7 @@ INDEX = reverse("admin:index")
 
 @pytest.fixture
 def busy():
-    """A desk with something in every block."""
+    """A desk in which every block of the dashboard has something to show."""
     now = timezone.now()
     today = timezone.localdate(now)
     for state, start in [(S.ACTIVE, 0), (S.SCHEDULED, 3), (S.SCHEDULED, 13), (S.AWAITING_APPROVAL, 0), (S.FAILED, -2)]:
@@ -57,13 +57,13 @@ def busy():
     make.ConflictFactory(order_number="X8")
     returned = make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=today, received_at=now)
     make.ApprovalRecordFactory(order=returned, result="return")
-    for ahead, end in ((0, 2), (6, 9), (7, 9)):  # the last day, and what the trial's own message said
+    for ahead, end in ((0, 2), (6, 9), (7, 9)):  # its last day, and the end in the trial's own message
         trial = make.TrialFactory(state=S.TRIALING, received_at=now, biz_end=today + end * DAY)
         keep_shape(trial, Shape(end=today + ahead * DAY))
 
 
 def numbers_of(desk):
-    """Every number of the page that counts rows of a list, with its address."""
+    """Yields every number of the page that counts rows of a list, with the address of the list."""
     for row in desk.kinds:
         yield row.total.number, row.total.url
         yield from ((state.number, state.url) for state in row.states)
@@ -96,7 +96,9 @@ def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
 
 
 def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(member, busy):
-    """Those who need somebody are those of `stuck`; who is not billed comes first."""
+    """The orders that need somebody are the same that `stuck` finds. Customers who are served but not billed come
+    first.
+    """
     staff, found = member("工程师"), desk_status(timezone.now())
     answer = staff.get(INDEX)
     desk, text = answer.context["desk"], answer.text
@@ -109,8 +111,9 @@ def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(me
     assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
     assert desk.late.keys() == {name for name, age in found["oldest_due"].items() if age > LATE}
     problems = [problem.url for problem in desk.problems]
-    assert "needs=unbilled" in problems[0]  # customers who are served and not billed come first
-    assert len(problems) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
+    assert "needs=unbilled" in problems[0]  # customers who are served but not billed come first
+    # then late steps, circuit breaker, differences, incident, start days, stuck orders, conflicts
+    assert len(problems) == 8
     url = next(url for url in problems if "needs=somebody" in url)
     listed = {order.number for order in unrendered(staff.person, url).context_data["cl"].result_list}
     assert listed == {row.number for row in stuck() if row.state != "unknown"}
@@ -127,8 +130,9 @@ def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(me
 @pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员", "管理员"])
 def test_at_most_twenty_three_queries(member, busy, django_assert_max_num_queries, role):
     staff = member(role, letters=["BJ"])
-    # one of them since steps are late, one for those who keep the contacts, one while a partner does not answer for
-    # those who may make no test call: the roles that may
+    # Three of the queries depend on the state: one because steps are late, one for those who keep the contacts, and
+    # one while a partner does not answer. The last one finds the roles that may make test calls, for those who may
+    # not.
     with django_assert_max_num_queries(23):
         staff.get(INDEX)
 
@@ -156,7 +160,9 @@ def test_an_order_that_two_incidents_stopped_is_one_stopped_order(member):
 
 
 def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_all_right(member):
-    """As `status` says it: a worker may live and send nothing. A pause that is over makes nothing late."""
+    """Late steps show as a problem even if a worker lives, as in `status`, because a worker may live and send nothing.
+    Steps are not late because of a pause that has just ended.
+    """
     make.HeartbeatFactory(seen_at=timezone.now())
     quiet = member("工程师").get(INDEX)
     assert (quiet.context["desk"].problems, "problem-green" in quiet.text) == ([], True)
@@ -169,12 +175,13 @@ def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_al
     make.BpmDispatchFactory(order=make.TrialFactory(), next_try_at=late)
     over = timezone.now() - datetime.timedelta(seconds=5)
     make.PauseFactory(since=timezone.now() - DAY, resumed_at=over)
-    make.PauseFactory(partner="bpm", since=timezone.now() - DAY, until=over, resumed_at=None)  # not noted yet
+    # the desk has not noted its end yet
+    make.PauseFactory(partner="bpm", since=timezone.now() - DAY, until=over, resumed_at=None)
     assert desk_of(member("业务人员").person).problems == []
 
 
 def test_what_is_mine_is_mine_since_it_was_taken(member):
-    """Not since it got its state: that may be days before."""
+    """A row that I took shows the time when I took it. The order may have got its state days before."""
     staff, now = member("业务人员"), timezone.now()
     order = make.OrderFactory(state=S.FAILED, state_since=now - 5 * DAY, owner=staff.person, owner_since=now - DAY)
     [block] = desk_of(staff.person).work
@@ -182,7 +189,9 @@ def test_what_is_mine_is_mine_since_it_was_taken(member):
 
 
 def test_the_first_sentence_says_whether_something_is_for_me_and_what_is_mine_comes_before_what_is_nobodys(member):
-    """The most urgent of each first; an order that an incident stops is named by its cause alone."""
+    """Within my rows and within those without an owner, the most urgent comes first. An order that an incident stops
+    is named only by its cause.
+    """
     make.HeartbeatFactory(seen_at=timezone.now())
     staff, now = member("业务人员"), timezone.now()
     assert "一切正常" in desk_of(staff.person).answer.label
@@ -248,7 +257,7 @@ def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member)
 
 
 def test_who_sees_nothing_is_told_so_and_who_can_change_it(member):
-    """Nobody who sees no order hears that all is well, or that there are none."""
+    """An account that sees no orders is told so. It never reads that all is well or that there are no orders."""
     make.OrderFactory(state=S.FAILED, attribution_id="BJ")
     blind = member("业务人员", letters=[])
     for url in ("admin:index", "admin:orders_order_changelist", "admin:orders_incident_changelist", "admin:find"):

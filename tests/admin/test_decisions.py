@@ -1,4 +1,6 @@
-"""Each decision: who may take it and when. It needs a reason and an unchanged order, and leaves one event."""
+"""Each decision on an order: who may make it and when. A decision needs a reason and an order that has not changed,
+and writes one event.
+"""
 
 from unittest.mock import Mock
 
@@ -121,7 +123,9 @@ def shown_without_service(answer, first, last):
 
 
 def test_days_without_service_are_named_before_a_start_day_is_moved(boss):
-    """The day is known once it is typed, so the page asks again; for another day with other words."""
+    """The days without service are known only once a start day is entered, so the page then asks for a confirmation.
+    It asks again if another day is entered or if the trial's end changes.
+    """
     order = before_the_trial_ends()
     address, form = deciding(order, "move_start"), filled(order, "move_start", day=in_days(30))
     first = boss.post(address, form)
@@ -131,7 +135,7 @@ def test_days_without_service_are_named_before_a_start_day_is_moved(boss):
     assert not order.events.exists()
     other = boss.post(address, form | {"day": in_days(40), "told": first.context["told"]})
     assert (other.status_code, shown_without_service(other, 8, 39)) == (409, True)
-    Order.objects.filter(pk=order.trial_id).update(biz_end=timezone.localdate() + 6 * DAY)  # a change came
+    Order.objects.filter(pk=order.trial_id).update(biz_end=timezone.localdate() + 6 * DAY)  # as by a trial change
     later = boss.post(address, form | {"day": in_days(40), "told": other.context["told"]})
     assert (later.status_code, shown_without_service(later, 7, 39)) == (409, True)
     assert not order.events.exists()
@@ -181,7 +185,9 @@ def test_compensating_says_how_many_records_go(boss):
 
 
 def test_only_who_holds_the_trial_s_claim_is_said_to_release_it(boss):
-    """A subsequent activation has none (contract 3.3)."""
+    """A subsequent activation has no claim on the trial, so its page does not say that the claim is released (contract
+    3.3).
+    """
     frees = "释放对试用单的占用。"
     assert frees in boss.get(deciding(billed(), "compensate")).context["will"]
     later = billed()
@@ -246,7 +252,7 @@ def test_giving_up_says_what_follows_and_asks_which_step(boss):
 
 
 def test_the_partner_is_asked_outside_any_transaction(boss, monkeypatch):
-    """A slow partner must not hold a lock."""
+    """A slow partner must not keep a lock of the database, so the partner is called outside any transaction."""
     asked = []
     depth = len(connection.savepoint_ids)
 
@@ -274,7 +280,7 @@ def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
 
 
 def test_the_partner_is_not_asked_about_what_is_not_allowed(boss, monkeypatch):
-    monkeypatch.setattr("orders.books.books.client.fetch_records", None)  # a call would raise
+    monkeypatch.setattr("orders.books.books.client.fetch_records", None)  # so that a call would raise an error
     order = failed_trial()
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 409
 
@@ -356,7 +362,7 @@ def test_what_is_accepted_is_named(boss):
     assert [row.incident.code for row in open_ones] == ["entered_differs"]
 
 
-# --- on bad days: two at once, nonsense in the form, rights and log-ins that end while the form is open
+# --- difficult cases: two people at once, nonsense in the form, rights and sessions that end while the form is open
 
 
 @pytest.mark.parametrize("key", [key for key, row in DECISIONS.items() if row.guarded])
@@ -375,7 +381,7 @@ def test_of_two_at_once_one_decides_and_the_other_is_told(boss, key):
 def test_it_calls_one_service_once_and_none_where_it_is_refused(boss, key, monkeypatch):
     order, calls = ALLOWED[key](), []
     monkeypatch.setattr(DECISIONS[key], "act", lambda *_args, **more: calls.append(more["reason"]))
-    if key != "push":  # its remark may stay empty
+    if key != "push":  # the remark of `push` may stay empty
         boss.post(deciding(order, key), filled(order, key, reason=""))
     boss.post(deciding(order, key), filled(order, key, seen="abc"))
     assert calls == []
@@ -423,7 +429,7 @@ def test_a_log_in_that_ended_decides_nothing_and_leads_back_to_the_form(client):
     assert order.events.get().kind == "note"
     back = client.post(away, {"username": "wang", "password": "right", "next": deciding(order, "resend")}, follow=True)
     assert back.redirect_chain[-1][0] == deciding(order, "resend")
-    assert "data-draft" in back.content.decode()  # desk's script restores the words that were typed
+    assert "data-draft" in back.content.decode()  # the desk's script restores the text that was typed
     assert back.context["form"]["seen"].value() == last_event(order)
 
 
@@ -436,7 +442,9 @@ def test_a_form_from_before_the_log_in_is_refused_kindly(settings):
 
 
 def test_what_acted_before_is_not_called_refused(boss):
-    """It gets a new key too, though the partner has carried it out."""
+    """A step that ended in `acted_before` is sent again with a new key, as a refused step is. But the partner has
+    acted on it, so the page must not call it refused.
+    """
     page = boss.get(deciding(acted_before(), "resend")).content.decode()
     assert "作为一次新的请求重新发送" in page
     assert "已明确拒绝" not in page

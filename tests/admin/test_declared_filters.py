@@ -1,4 +1,6 @@
-"""Lists answer only to their declared filters: nobody can filter by a column of people's data or its first letters."""
+"""Lists accept only their declared filters, so nobody can filter by a column of people's data or by its first
+letters.
+"""
 
 import itertools
 from urllib.parse import parse_qsl
@@ -20,15 +22,15 @@ from tests.sampling import WHOLE
 pytestmark = pytest.mark.django_db
 LOOKUPS = ["", "__exact", "__startswith", "__istartswith", "__contains", "__regex", "__iregex", "__gte", "__in"]
 LOOKUPS += ["__isnull"]
-AT_ONCE = 500  # Django takes up to a thousand
+AT_ONCE = 500  # Django accepts up to a thousand
 NAMED = {model._meta.label_lower: own for model, own in admin.site._registry.items()}
 
 
 def listed_by(own):
-    """The parameters that the list's filters and our links use."""
+    """Yields the parameters that the list's filters and our links use."""
     for entry in own.list_filter:
         if isinstance(entry, str):
-            if own.model._meta.app_label == "django_q":  # its filters of all values
+            if own.model._meta.app_label == "django_q":  # a library's list, whose filters offer all values of a field
                 yield entry
             dated = isinstance(own.model._meta.get_field(entry), DateField)
             yield from (f"{entry}{more}" for more in ("__exact", "__isnull", *(["__gte", "__lt"] if dated else [])))
@@ -40,13 +42,15 @@ def listed_by(own):
 
 
 def test_every_list_of_the_site_is_guarded():
-    """Also those that libraries bring: their classes are registered under DeskAdmin as well."""
+    """The lists of libraries are guarded too, because their classes are registered under DeskAdmin as well."""
     assert [name for name, own in NAMED.items() if not isinstance(own, DeskAdmin)] == []
     assert [name for name, own in NAMED.items() if not issubclass(own.get_changelist(None), DeskChangeList)] == []
 
 
 def undeclared(own):
-    """Parameters that are no filter: each column and each of its order's, with each look-up."""
+    """Yields parameters that are not declared: each column of the list and each column of its order, with each
+    look-up.
+    """
     declared = set(listed_by(own))
     for field, lookup in itertools.product(own.model._meta.get_fields(), LOOKUPS):
         if (name := f"{field.name}{lookup}") not in declared:
@@ -62,8 +66,9 @@ def rows():
 @pytest.mark.parametrize("label", sorted(NAMED))
 @pytest.mark.each
 def test_no_undeclared_name_changes_a_list(admin_user, label):
-    """Many are asked for at once: the answer leads to the list without those that are no filters, until none is left;
-    one that the list took would stay."""
+    """Sends many undeclared parameters at once. The list redirects to its address without those that it refuses, until
+    none is left. A parameter that the list accepted would stay in the address.
+    """
     url = reverse(f"admin:{label.replace('.', '_')}_changelist")
     new_row(label.replace(".", "_"))
     names = list(undeclared(NAMED[label]))
@@ -79,7 +84,9 @@ def test_no_undeclared_name_changes_a_list(admin_user, label):
 
 
 def test_no_phone_is_read_character_by_character_and_no_order_chosen_by_it(member, rows):
-    """If an undeclared name were left out, the page would choose more orders than the address says."""
+    """The list redirects to its address without the undeclared parameter. The page that resends many orders refuses
+    such an address. If it ignored the parameter, it would choose more orders than the address means.
+    """
     staff = member("工程师")
     url = reverse("admin:orders_order_changelist")
     answers = [staff.get(url, {name: "137"}) for name in ("oper_tel__startswith", "oper_tel", "oper_tel__regex")]
@@ -101,7 +108,7 @@ def test_a_shared_filter_works_whatever_else_its_link_carries(member, rows):
 
 @pytest.mark.parametrize("label", sorted(NAMED))
 def test_declared_names_are_all_taken(admin_user, label):
-    """As the list's own links have them."""
+    """Follows the links of each declared filter as the list offers them."""
     model = label.replace(".", "_")
     url = reverse(f"admin:{model}_changelist")
     new_row(model)
@@ -113,7 +120,7 @@ def test_declared_names_are_all_taken(admin_user, label):
 
 @pytest.mark.parametrize("role, found", [("业务人员", 1), ("工程师", 2)])
 def test_contacts_are_searched_only_by_those_who_may_read_them(member, role, found):
-    """Others have no search: the list stays the same, whatever they type."""
+    """Whoever may not read contacts can't search them: the list stays the same, whatever they type."""
     for mail in ("a@example.com", "b@example.com"):
         make.ContactFactory(mail=mail, attribution_id="BJ")
     staff = member(role)

@@ -1,4 +1,4 @@
-"""A difference with the big-data side's books: its order is nowhere shown as fine, and the page tells its history."""
+"""A difference from the big-data side's records: no page shows its order as fine, and the page tells its history."""
 
 import datetime
 
@@ -20,7 +20,7 @@ GREEN = ("chip-green", "tone-green", "problem-green")
 
 
 def head_of(text):
-    """The page above its tabs."""
+    """Returns the part of the page above its tabs."""
     return text[: text.index('class="order-tabs"')]
 
 
@@ -68,7 +68,9 @@ def test_only_an_open_one_counts(admin_client, state, green):
 
 
 def test_a_conflicting_list_entry_is_no_matter_of_books(admin_client):
-    """BBOSS's list lacks the order: the page says so, staff can accept it, and there is nothing to fix."""
+    """BBOSS's list lacks the order, which is no difference between billing records. The page says so, staff can accept
+    it, and there is nothing to fix.
+    """
     order = billed()
     factories.DifferenceFactory(order=order, kind="not_listed", domain="", product_id="")
     answer = admin_client.get(page(order))
@@ -88,12 +90,13 @@ def test_what_will_happen_is_said_before(client, books):
     )
     assert any("删除大数据侧不应存在的 1 条" in one for one in client.get(deciding(order, "fix")).context["will"])
     gone = factories.DifferenceFactory(order=order, domain="gone.example.com", detail={"ours": "live"})
-    assert client.get(deciding(order, "fix")).status_code == 200  # our record has gone: the next comparison says so
+    # our record is gone, and the next comparison will say so
+    assert client.get(deciding(order, "fix")).status_code == 200
     gone.delete()
     order.state = "failed"
     order.save()
     stranger.delete()
-    answer = client.get(deciding(order, "fix"))  # nothing of it could be put right
+    answer = client.get(deciding(order, "fix"))  # no difference of this order could be fixed
     assert (answer.context["will"], str(order.get_state_display()) in answer.context["why_not"]) == ([], True)
 
 
@@ -105,7 +108,7 @@ def test_it_says_what_came_of_it(boss, books):
     assert (row.fix.step, row.reconciliation.by) == ("fix_create_billing", "staff:boss")
     assert "修正中（boss 发起）" in told
     again = boss.post(deciding(order, "compare"), filled(order, "compare"))
-    assert again.status_code == 409  # its books are changing
+    assert again.status_code == 409  # refused because the order's billing records are changing
 
 
 def lives(order, **fields):

@@ -1,4 +1,6 @@
-"""One box finds anything: by any part, within the scope, masked, and with a clear line for what can't be looked up."""
+"""One search box finds everything by any part of it, within the person's attributions and masked. If something can't
+be looked up, the page says so clearly.
+"""
 
 import datetime
 from urllib.parse import quote
@@ -23,7 +25,7 @@ PHONE = "13712345678"
 
 @pytest.fixture
 def order():
-    """The order to find, and another one."""
+    """Makes the order to find, and another one."""
     order = make.OrderFactory(
         number="100A230920170126001",
         trial_number="100T8888",
@@ -109,7 +111,9 @@ def test_lists_read_a_text_as_the_search_does(admin_client, order, text, found):
 
 
 def test_many_orders_of_one_word_are_narrowed_by_another(admin_client, monkeypatch):
-    """The word with more matches than are read does not hide what the other finds."""
+    """Two words are searched together. Many orders match the first word, more than are read, but this does not hide
+    the order that the second word finds.
+    """
     monkeypatch.setattr(find, "CANDIDATES", 3)
     for number in range(10):
         make.OrderFactory(number=f"777700{number}", enterprise_id="E-7", enterprise_name="云帆网络", trial_number="")
@@ -119,7 +123,7 @@ def test_many_orders_of_one_word_are_narrowed_by_another(admin_client, monkeypat
 
 
 def billed(number, domain, info_type="2", **more):
-    """An order with this domain, which a record bills."""
+    """Makes an order with this domain and a billing record for it."""
     order = make.OrderFactory(number=number, trial_number="", **{"attribution_id": "BJ", "state": "active"} | more)
     make.OrderDomainFactory(order=order, name=domain)
     make.BillingRecordFactory(order=order, domain=domain, domain_key=domain, info_type=info_type, state="live")
@@ -127,7 +131,9 @@ def billed(number, domain, info_type="2", **more):
 
 
 def test_every_order_of_a_domain_is_found_what_is_billed_now_first(admin_client):
-    """The newest order is only a trial: it must not hide that the customer is live."""
+    """The newest order of a domain is only a trial. It must not hide that an older order of the domain is billed
+    now.
+    """
     billed("100OLD", "img.xyz.com", "1", kind="trial", state="trialing")
     live = billed("100LIVE", "img.xyz.com", kind="activation")
     over = billed("100OVER", "img.xyz.com", kind="activation", state="withdrawn")
@@ -138,7 +144,7 @@ def test_every_order_of_a_domain_is_found_what_is_billed_now_first(admin_client)
         order=make.OrderFactory(number="100NEW", kind="trial", state="trialing"), name="img.xyz.com"
     )
     answer = admin_client.get(FIND, {"q": "http://img.xyz.com/a.jpg"})
-    assert answer.status_code == 200  # not one order, so none is opened
+    assert answer.status_code == 200  # more than one order, so none is opened
     [group] = answer.context["groups"]
     assert [hit.more.split(" · ")[-1] for hit in group.hits] == ["100LIVE", "100OLD", "100NEW", "100LATER", "100OVER"]
     assert [gettext("being billed") in hit.more for hit in group.hits] == [True, False, False, False, False]
@@ -153,7 +159,7 @@ def test_a_domain_of_one_order_is_opened_and_others_orders_do_not_count(member):
     make.OrderDomainFactory(order=own, name="www.xyz.com")
     index_orders(now=timezone.now(), seconds=60)
     staff = member(ROLE, letters=["BJ"])
-    for term in ("img.xyz.com", "xyz.com"):  # two domains of one order are one order
+    for term in ("img.xyz.com", "xyz.com"):  # two domains of one order still count as one order
         assert staff.get(FIND, {"q": term})["Location"] == reverse("admin:orders_order_change", args=[own.pk])
 
 
@@ -220,7 +226,9 @@ def test_more_is_said_and_all_are_on_the_page(admin_client):
 
 
 def test_what_holds_the_term_often_hides_nothing(admin_client, member):
-    """Each of the first customers has the term at two places of the index that are looked at together."""
+    """Each of the first customers contains the term twice in the index, at two places that are looked up together.
+    This must not hide the last customer.
+    """
     for number in range(100, 230):
         make.OrderFactory(enterprise_id=f"AAA0000000{number}", enterprise_name="", attribution_id="BJ")
     last = make.OrderFactory(enterprise_id="BBB00009", enterprise_name="", attribution_id="SH")
@@ -232,7 +240,9 @@ def test_what_holds_the_term_often_hides_nothing(admin_client, member):
 
 
 def test_a_refused_message_is_found_by_the_number_of_an_order_that_we_do_not_have(admin_client, order, member):
-    """It says when it came, what was wrong and what BBOSS must do; a stranger's message hides none of BBOSS's."""
+    """The hit says when the message came, what was wrong and what BBOSS must do. Messages of strangers hide none of
+    BBOSS's.
+    """
     facts = {"order_number": "100A77", "biz_code": "", "body": f"{{}} {PHONE}"}
     bad = make.InboundMessageFactory(
         **facts, rsp_code="20505", rsp_desc="Request body parameter invalidate: BizStart 13712345678 is not a date"
@@ -247,7 +257,8 @@ def test_a_refused_message_is_found_by_the_number_of_an_order_that_we_do_not_hav
     assert "业务内容中有字段不符合要求。字段：BizStart。 · 请 BBOSS 改正该字段后重发。" in first.more
     assert ("已拒绝" in first.chip, "验签未通过" in second.chip, PHONE in first.more) == (True, True, False)
     assert titles(admin_client, "100a77") == titles(admin_client, "100A7") == {}
-    assert list(titles(admin_client, NUMBER)) == [gettext("Orders")]  # its own messages stand on its page
+    # the messages of an existing order are shown on the order's page
+    assert list(titles(admin_client, NUMBER)) == [gettext("Orders")]
     assert titles(member(ROLE, letters=["BJ"]), "100A77") == {}
 
 
@@ -278,7 +289,7 @@ def test_it_keeps_to_the_scope(member, order, term):
 
 
 def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
-    """Other people's rows neither hide a limited person's own rows nor add to their number."""
+    """Rows of other attributions neither hide a limited person's own rows nor add to their number."""
     monkeypatch.setattr(find, "CANDIDATES", 3)
     for number in range(6):
         of = "BJ" if number == 5 else "SH"
@@ -307,7 +318,9 @@ def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
 
 
 def test_what_finds_nothing_says_why(member, order):
-    """Four letters are enough for a number; what a limit hides is no matter of seconds."""
+    """For a number four characters are enough to search by a part. If a limit to attributions may hide the result, the
+    page says so.
+    """
     reader = member("业务人员")
     text = reader.get(FIND, {"q": "6691", "part": 1}).content.decode()
     assert "按域名的一部分查找请至少输入 5 个字符" in text
@@ -327,7 +340,9 @@ def test_what_finds_nothing_says_why(member, order):
 
 
 def test_a_search_by_phone_is_an_entry_of_its_own(member, order):
-    """Its hits are masked, so nobody's data were seen."""
+    """A search by phone writes an event of its own kind. Its hits are masked, so no event says that people's data were
+    seen.
+    """
     seen = OrderEvent.objects.filter(kind="phone_searched")
     staff = member("业务人员")
     for query in ({"q": "13799999999"}, {"q": NUMBER}):

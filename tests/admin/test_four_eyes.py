@@ -1,4 +1,4 @@
-"""Four eyes (contract 3.11): what one person asks for, another confirms, and only then it is done."""
+"""Four eyes (contract 3.11): one person asks for an act, and it is carried out only once another person confirms it."""
 
 import datetime
 
@@ -43,7 +43,9 @@ def four_eyes(settings):
 
 @pytest.fixture
 def people(client):
-    """`people("审批主管")`: an account in these roles; `people.acts(account)` is the client with its session."""
+    """Returns a function. `people("审批主管")` returns an account in these roles, and `people.acts(account)` returns
+    the client with the account's session.
+    """
 
     def account(*roles, **more):
         user = make.UserFactory(**{"email": "", **more})
@@ -107,7 +109,8 @@ def test_an_act_is_carried_out_once_another_person_confirms_it(people, clerk, ju
     assert kinds["act_asked"] == kinds["decided"] == f"staff:{clerk.username}"
     assert kinds["act_confirmed"] == f"staff:{judge.username}"
     from_where = [order.events.get(kind=kind).data.get("caller") for kind in ("act_asked", "act_confirmed", "decided")]
-    assert from_where == ["127.0.0.1", "127.0.0.1", None]  # the asker was not at the confirming machine
+    # the decision has no address, because the asker was not at the machine that confirmed
+    assert from_where == ["127.0.0.1", "127.0.0.1", None]
     row.refresh_from_db()
     assert (row.state, row.ender_id) == ("confirmed", judge.pk)
     confirm(client, row, shown)
@@ -128,7 +131,9 @@ def test_nobody_confirms_what_they_asked_for(people):
 @pytest.mark.parametrize("who", ["judge", "clerk"])
 @pytest.mark.parametrize("days", [29, 31])
 def test_who_made_the_other_or_was_made_is_no_second_person_for_30_days(people, clerk, judge, who, days):
-    """Also who gave a role, a password, a second factor or a mail: all of them are kept in one place."""
+    """Whoever created the other's account within 30 days, or gave it something, is no second person. Roles, passwords,
+    second factors and mail addresses are noted in the same place.
+    """
     made, maker = (judge, clerk) if who == "judge" else (clerk, judge)
     made.note_given(maker, now=timezone.now() - datetime.timedelta(days=days))
     order, row = asked(people, clerk)
@@ -154,7 +159,9 @@ def test_what_an_asker_may_not_do_any_more_is_confirmed_by_nobody(people, clerk,
 
 
 def test_what_has_changed_meanwhile_is_shown_again(people, judge):
-    """BPM takes the order between the question and the answer, and has to be told then."""
+    """BPM accepts the order after the request and before the confirmation. The withdrawal has to tell BPM then, so the
+    page shows the consequences again.
+    """
     order, row = asked(people, people("审批主管"), key="withdraw")
     client = people.acts(judge)
     shown = look(client, row)
@@ -206,7 +213,7 @@ def test_a_start_that_is_moved_to_today_is_confirmed_minutes_later_and_one_to_a_
 
 
 def test_who_confirms_is_told_of_the_step_that_was_asked_for(people, judge):
-    """Two steps failed, and one is given up."""
+    """Two steps failed, and the request is to give up one of them."""
     order = failed_trial()
     step(order, "cancel_trial_billing", "failed", lane=order.pk, error_code="code_400", definite=True)
     client = people.acts(people("工程师"))
@@ -265,7 +272,7 @@ def test_what_has_lapsed_is_confirmed_by_nobody(people, clerk, judge):
     assert lapse_asked(now=timezone.now()) == 1
     row.refresh_from_db()
     assert (row.state, order.events.get(kind="act_lapsed").actor) == ("lapsed", "sweep")
-    asked(people, clerk, order)  # it may be asked for again
+    asked(people, clerk, order)  # it may be requested again
 
 
 @pytest.mark.parametrize("who", ["clerk", "judge", "stranger"])
@@ -306,7 +313,7 @@ def test_a_second_person_of_other_provinces_sees_nothing_of_it(people, clerk):
 
 
 def test_the_order_s_page_and_the_dashboard_lead_to_the_confirmation(people, clerk, judge):
-    """From the log-in's page three clicks; the order's page says who asked."""
+    """After the log-in, the second person reaches the confirmation in three clicks. The order's page says who asked."""
     order, row = asked(people, clerk)
     client, address = people.acts(judge), reverse("admin:orders_askedact_change", args=[row.pk])
     text = client.get(page(order)).text
@@ -339,7 +346,9 @@ def test_without_the_setting_nobody_else_is_asked(people, clerk, settings):
 
 @pytest.mark.parametrize("key", [key for key in ALLOWED if DECISIONS[key].four_eyes])
 def test_each_act_is_asked_for_and_carried_out(people, key):
-    """As the page asks it: with what its form has, and the partner's books where it needs them."""
+    """Each act is requested as the page requests it: with its form's fields, and with the partner's records where the
+    act needs them.
+    """
     one, other = people("业务人员", "工程师", "审批主管"), people("业务人员", "工程师", "审批主管")
     order = ALLOWED[key]()
     before = changes(order)

@@ -1,4 +1,6 @@
-"""Refused messages say why, conflicts show both contents, and people's data stay masked until somebody opens them."""
+"""Pages of inbound messages: refused messages show why, conflicts show both contents, and people's data stay masked
+until somebody opens them.
+"""
 
 import json
 
@@ -39,7 +41,7 @@ def test_every_code_of_a_kept_message_is_explained():
 
 @pytest.fixture
 def conflict():
-    """The order, and a second message with its number."""
+    """Makes an order, and a second message with its number."""
     content = {
         "OrderNum": "100A1",
         "DataFlow": "1",

@@ -1,4 +1,4 @@
-"""On an incident's page staff take it, add notes, ignore and resolve it, within their attributions."""
+"""On an incident's page, staff take it over, add notes, ignore it and resolve it, within their attributions."""
 
 import re
 
@@ -55,7 +55,7 @@ def test_what_is_over_can_only_be_noted(member):
 
 
 def said(client, incident, key, note=""):
-    """The message on the page after an act."""
+    """Does an act on the incident, and returns the messages on the page."""
     url = reverse("admin:orders_incident_act", args=[incident.pk, key])
     answer = client.post(url, {"note": note}, follow=True)
     return [str(message) for message in answer.context["messages"]]
@@ -73,7 +73,9 @@ def test_the_second_of_two_is_told(member, incident, key):
 
 
 def test_what_only_the_books_end_offers_no_end_by_hand(member):
-    """Whoever knows the address can't end it either; the page says what ends it."""
+    """An incident about differences ends only when the records agree. Its page offers no button to end it and says
+    what ends it. The act's address refuses too.
+    """
     row = make.IncidentFactory(code="difference", step="", partner="bigdata")
     make.AffectedOrderFactory(incident=row, order=make.OrderFactory(attribution_id="BJ"))
     staff = member("工程师")
@@ -98,7 +100,9 @@ def test_a_text_that_is_too_long_comes_back_with_the_error(member, incident, key
 
 @pytest.mark.parametrize("key", ["resolve", "ignore"])
 def test_to_end_it_asks_a_reason_and_names_who_still_stands(member, incident, key):
-    """The incident stays as it is until the form is sent with a reason."""
+    """Resolving or ignoring an incident asks for a reason and lists the orders that are still stopped. The incident
+    stays as it is until the form is sent with a reason.
+    """
     failed = make.OrderFactory(attribution_id="BJ", state="failed", enterprise_name="云帆")
     for order in (failed, *make.OrderFactory.create_batch(25, attribution_id="BJ", state="failed")):
         make.AffectedOrderFactory(incident=incident, order=order)
@@ -140,7 +144,9 @@ def test_to_resolve_what_names_mails_says_that_they_stay_unsent(member):
 
 
 def test_a_trial_beside_its_order_that_stands_has_not_gone_on(member):
-    """The page and the service count the same, and the page says no code."""
+    """The trial has no stopped step of its own, but its activation has failed. The page and the service both count the
+    trial as stopped, and the page shows no code.
+    """
     trial = make.OrderFactory(kind="trial", state="trialing", trial_number="", attribution_id="BJ")
     incident = make.IncidentFactory(partner="billing", code="code_400")
     for order in (trial, make.OrderFactory(state="failed", trial=trial, attribution_id="BJ")):
@@ -169,7 +175,9 @@ def notes_seen(client, incident):
 
 
 def test_notes_of_people_who_see_more_are_hidden(member, incident):
-    """A note may be about any order that its author sees."""
+    """A note may be about any order that its author sees. It is hidden from whoever sees fewer of the incident's
+    orders.
+    """
     for letters, note in ((["SH"], "上海客户"), (None, "全国"), (["BJ"], "北京"), (["BJ", "SH"], "京沪")):
         act(member("业务人员", letters=letters), incident, "note", note)
     assert [row.scope for row in incident.notes.all()] == [["SH"], None, ["BJ"], ["BJ", "SH"]]
@@ -179,7 +187,7 @@ def test_notes_of_people_who_see_more_are_hidden(member, incident):
 
     assert told(None) == ["京沪", "北京", "全国", "上海客户"]
     assert told(["BJ"]) == ["北京"]
-    assert told(["BJ", "SH"]) == ["京沪", "北京", "全国", "上海客户"]  # all of its orders
+    assert told(["BJ", "SH"]) == ["京沪", "北京", "全国", "上海客户"]  # who see all orders of the incident
 
 
 def test_a_note_can_t_pass_for_a_colleague_s(member, incident):
@@ -211,7 +219,7 @@ def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident, ke
     assert client.post(url, {"note": "x"})["Location"] == f"{reverse('admin:login')}?next={url}"
     answer = member("工程师").get(url)
     if key == "resolve":
-        assert answer.context["will"]  # it asks again
+        assert answer.context["will"]  # the page asks for the reason again
     else:
         assert answer["Location"] == reverse("admin:orders_incident_change", args=[incident.pk])
     incident.refresh_from_db()
@@ -219,7 +227,9 @@ def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident, ke
 
 
 def test_resend_them_together_means_the_orders_of_this_incident_only(member):
-    """Another incident with the same code has other words of the partner and other orders."""
+    """Two incidents have the same code, but different texts of the partner and different orders. The button resends
+    only the orders of its incident.
+    """
     orders, incidents = [], []
     for words in ("域名 # 未备案", "额度不足"):
         incidents.append(make.IncidentFactory(partner="bigdata", step="create_billing", code="code_400", words=words))

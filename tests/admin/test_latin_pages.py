@@ -1,4 +1,6 @@
-"""Staff read no Latin word where a page depends on a state: decisions, what asks first, and each state of each row."""
+"""Staff read no Latin word on pages that depend on a state: decisions, the pages that ask for confirmation, and each
+state of each row.
+"""
 
 import datetime
 import itertools
@@ -33,12 +35,14 @@ def staff(client):
 
 
 def printed(order):
-    """All tabs on one page."""
+    """Returns the address of the page that prints all tabs."""
     return reverse("admin:orders_order_print", args=[order.pk])
 
 
 def read(staff, asked):
-    """{name: texts with Latin words} of these addresses; all of them are pages, or say that the order has changed."""
+    """Returns `{name: texts with Latin words}` of these addresses. Each answer must be a page, or say that the order
+    has changed.
+    """
     answers = {name: ask(staff, *given) for name, given in asked.items()}
     assert {name: answer.word for name, answer in answers.items() if answer.word not in {"in", "409"}} == {}
     return english(answers)
@@ -46,8 +50,9 @@ def read(staff, asked):
 
 @pytest.mark.parametrize("make_order", ORDERS, ids=[one.__name__ for one in ORDERS])
 def test_an_order_and_its_decisions(staff, make_order):
-    """The order's page, and each form: as it is opened, with its errors, and when the order has changed meanwhile; what
-    it says to wrong values, and when it is done."""
+    """Opens the order's page and the form of each decision. Each form is opened empty, with errors, with wrong values,
+    and after the order has changed. Forms that may be sent are also sent to the end.
+    """
     order = make_order()
     make.OrderEventFactory(order=order)
     fill_with_digits_and_chinese()
@@ -57,7 +62,7 @@ def test_an_order_and_its_decisions(staff, make_order):
     for key in may | may_not:
         form, right = deciding(order, key), filled(order, key)
         asked |= {(key, "form"): [form], (key, "errors"): [form, {"reason": "", "seen": ""}]}
-        if key not in {"note", "remind"}:  # these are taken whatever has changed
+        if key not in {"note", "remind"}:  # these are accepted even if the order has changed
             asked[key, "changed"] = [form, right | {"seen": "0"}]
         if key in may & ASKED.keys():
             asked[key, "wrong"] = [form, right | dict.fromkeys(ASKED[key], "一 二")]
@@ -151,7 +156,7 @@ def test_each_state_of_each_step(staff):
             begun = {} if state in {D.WAITING, D.DUE} else {"frozen_at": now, "attempts": 2}
             due = {"next_try_at": now if state in OPEN_STATES else None}
             failed = {"error_code": "timeout"} if state in {D.FAILED, D.RETRYING} else {}
-            past = {"superseded": channel == "mail"}  # versions before 1.8.0 planned mails as steps
+            past = {"superseded": channel == "mail"}  # because versions before 1.8.0 planned mails as steps
             row = make.DispatchFactory(
                 order=order, step=step, channel=channel, state=state, **begun, **due, **failed, **past
             )
@@ -176,7 +181,7 @@ def test_each_choice_of_each_other_row(staff):
                     try:
                         with transaction.atomic():
                             changed = written(row, **{field.name: value})
-                    except IntegrityError:  # its other fields do not fit, or nothing may change it
+                    except IntegrityError:  # the row's other fields do not fit this value, or the row may not change
                         continue
                     urls = [reverse(f"admin:{name}_change", args=[changed.pk]), reverse(f"admin:{name}_changelist")]
                     answers = {(name, field.name, value, url): ask(staff, url) for url in urls}

@@ -1,4 +1,6 @@
-"""A leave is entered by oneself or by an administrator, its deputy is told, and all is handed over (contract 5)."""
+"""A leave is entered by the person or by an administrator. The deputy is told, and what is open may be handed over
+(contract 5).
+"""
 
 import datetime
 
@@ -30,7 +32,9 @@ def owned(user, *letters):
 
 
 def test_one_enters_it_and_the_deputy_is_told_and_sees_what_is_open(member, client):
-    """The subject of a mail holds no name that somebody wrote."""
+    """The deputy gets a mail and sees on the dashboard what is open. The subject of the mail contains no name that
+    somebody typed.
+    """
     deputy, staff = colleague("li", "李娜", letters=["BJ"]), member("业务人员")
     User.objects.filter(pk=staff.person.pk).update(display_name="请点击链接")
     here, there = owned(staff.person, "BJ", "SH")
@@ -75,7 +79,9 @@ def test_what_is_no_leave_is_refused(member, more, field):
 
 
 def test_what_a_deputy_will_not_see_is_said(member):
-    """Nothing is open yet; what comes meanwhile from other attributions would wait for nobody."""
+    """The page warns if the deputy may not see the person's attributions, even if nothing is open yet. Otherwise
+    nobody would handle what comes from there during the leave.
+    """
     deputy = colleague("li", "李娜", letters=["SH"])
     assert "李娜 只能查看以下归属：上海" in said(enter(member("业务人员", letters=["BJ"]), deputy=deputy))
     assert "只能查看" not in said(enter(member("业务人员", letters=["SH"]), deputy=deputy))
@@ -90,7 +96,9 @@ def test_who_sees_no_order_is_neither_offered_as_deputy_nor_to_hand_over_to(memb
 
 
 def test_a_leave_that_has_not_begun_says_its_days(member):
-    """A name alone, with a button that ends something, says nothing."""
+    """The page shows the days of a leave that has not begun. A name alone, beside a button that ends something, would
+    not be clear.
+    """
     staff = member("业务人员")
     answer = enter(staff, first=1, deputy=colleague("li", "李娜"))
     text = " ".join(answer.text.split())

@@ -1,4 +1,4 @@
-"""The lists: search exact and by prefix, filters as links, counts with a limit, columns that say why."""
+"""The lists: exact search and search by prefix, filters as links, limited counts, and columns that give reasons."""
 
 import datetime
 
@@ -24,7 +24,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def numbers(user, **query):
-    """The order numbers that the list shows."""
+    """Returns the order numbers that the list shows."""
     answer = unrendered(user, ORDERS, query)
     assert answer.status_code == 200, answer
     return {order.number for order in answer.context_data["cl"].result_list}
@@ -32,7 +32,7 @@ def numbers(user, **query):
 
 @pytest.fixture
 def two():
-    """The order to find, and one that must not be found."""
+    """Makes the order to find, and one that must not be found."""
     order = make.OrderFactory(
         number="100A777",
         trial_number="100T888",
@@ -102,7 +102,9 @@ def test_filters_live_in_the_address(admin_user, query, found):
 
 
 def test_the_filter_of_what_orders_are_stuck_at_goes_by_the_column(admin_user):
-    """An order that was undone since BPM refused it names BPM in its column. A withdrawn one names nothing."""
+    """The filter agrees with the column. An order that was undone because BPM refused it shows BPM there. A withdrawn
+    order shows nothing.
+    """
     now = timezone.now()
     undone = make.OrderFactory(number="undone", state=S.FAILED, undo_since=now)
     withdrawn = make.OrderFactory(number="withdrawn", state=S.WITHDRAWN, undo_since=now)
@@ -113,7 +115,7 @@ def test_the_filter_of_what_orders_are_stuck_at_goes_by_the_column(admin_user):
 
 
 def test_the_service_filter_goes_by_the_service_that_is_shown(admin_user):
-    """A change may have moved a trial's."""
+    """The filter uses the service that the list shows, which a trial change may have changed."""
     moved = make.TrialFactory(number="moved", service_type_id="4")
     same = make.TrialFactory(number="same", service_type_id="4")
     make.OrderFactory(number="other", service_type_id="4")
@@ -132,7 +134,9 @@ def test_the_service_filter_goes_by_the_service_that_is_shown(admin_user):
 
 @pytest.fixture
 def waiting():
-    """Orders that wait for their approval and are overdue: the one that waits longest came last, and is least late."""
+    """Overdue orders that wait for approval. The one that has waited longest has the latest start day, so it is the
+    least overdue.
+    """
     now, today = timezone.now(), timezone.localdate()
     for waited, late in ((0, 5), (2, 9), (40, 1), (7, 3)):
         make.OrderFactory(
@@ -239,7 +243,7 @@ def test_approvals_filter_by_node_result_operator_and_time(admin_user):
 
 
 def test_the_lists_indexes_survived_all_migrations():
-    """SQLite makes a table anew when it changes, and loses the indexes that were made by hand."""
+    """When a table changes, SQLite rebuilds it and loses the indexes that migrations created by SQL."""
     with connection.cursor() as cursor:
         tables = {table for table, _columns, _condition in PLAIN.values()}
         found = {name for table in tables for name in connection.introspection.get_constraints(cursor, table)}

@@ -1,4 +1,4 @@
-"""Guessing passwords locks an account for an address, for a while, and nothing else."""
+"""Guessing passwords locks an account for one address and for a while. It locks nothing else."""
 
 import datetime
 from urllib.parse import quote
@@ -30,7 +30,7 @@ def person():
 
 
 def log_in(password="wrong", name="wang", address="10.0.0.5", forwarded=""):
-    """The answer to a log-in form, from a browser without a session."""
+    """Returns the answer to a log-in form from a browser without a session."""
     more = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
     form = {"username": name, "password": password, "next": "/admin/orders/order/"}
     return Client().post(URL, form, REMOTE_ADDR=address, **more)
@@ -43,7 +43,9 @@ def lock(**who):
 
 
 def test_a_failure_beside_a_log_in_that_deletes_its_row_is_answered_and_counted(monkeypatch):
-    """In the library the row was there as it wrote its own, and is gone as it looks again."""
+    """The library inserts a row for a failure, while another row of this name still exists. A log-in deletes that row
+    before the library reads it. The failure is counted all the same.
+    """
     write, gone = QuerySet.get_or_create, iter([True, False])
 
     def get_or_create(rows, *args, **values):
@@ -163,7 +165,7 @@ def test_many_failures_over_several_names_lock_the_address(member, clock):
 
 @pytest.mark.whole
 def test_failures_of_few_names_lock_no_office_out():
-    """Four names with their wrong passwords, over and over, lock these four only."""
+    """Wrong passwords for four names, over and over, lock only these four names and not the address that they share."""
     for number in range(52):
         log_in(name=f"name{number % 4}")
     assert log_in("right").status_code == 302
@@ -187,7 +189,9 @@ def noted_failures():
 @pytest.mark.parametrize("name, typed", [("wang", 100), ("nobody", 2)], ids=["wang", "nobody"])
 @pytest.mark.whole
 def test_a_name_that_everybody_guesses_is_slow_and_not_locked(name, typed, clock):
-    """The first try gets a ticket; five seconds later the right password is taken."""
+    """While everybody guesses a name's password, the first try has to wait. After five seconds the right password is
+    accepted.
+    """
     guessed(100, name)
     rows = noted_failures()
     AccessFailureLog.objects.all().delete()

@@ -1,5 +1,6 @@
-"""The recipients of mails and the reasons, on an order's mails, on a mail's own page, in the table of rules, and in the
-trial of a rule on an order."""
+"""The pages show who receives a mail and why: on an order's mails, on a mail's own page, in the table of rules, and
+when a rule is tried on an order.
+"""
 
 import re
 
@@ -41,7 +42,7 @@ def form(**fields):
     return {"attribution": "BJ", "event": "mail_billed", "order_kind": "", "role": "", "contact": "", **fields}
 
 
-# --- of a mail that was sent, and of one that is still to come
+# --- a mail that was sent, and a mail that is still to be sent
 
 
 def test_a_mail_s_recipients_are_named_with_why_and_masked(member):
@@ -95,7 +96,7 @@ def test_show_says_the_same(capsys):
     assert "would go to d***@example.com (默认联系人（未设置其他人）)" in to_come
 
 
-# --- the table
+# --- the table of rules
 
 
 def test_administrators_keep_rules_and_the_journal_says_from_what_to_what(rules):
@@ -143,7 +144,7 @@ def test_a_limited_person_makes_rules_for_their_own_attributions_alone(member):
     assert set(MailRule.objects.exclude(pk=general.pk).values_list("attribution_id", flat=True)) == {"BJ"}
 
 
-# --- tried on an order
+# --- rules tried on an order
 
 
 def test_a_trial_names_the_rule_and_sends_nothing(member, mailoutbox):

@@ -1,4 +1,6 @@
-"""Versions before 1.8.0 planned mails as steps. They and their attempts stay, as replaced, and are shown."""
+"""Versions before 1.8.0 planned mails as steps. These steps and their attempts are kept as replaced steps, and pages
+show them.
+"""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The manual: a page about each page, and a word on each state."""
+"""The manual has a page about each page of the desk, and explains each state."""
 
 import re
 

@@ -1,4 +1,6 @@
-"""Phones, mails and names of people on every page: masked without the permission, and each opening is noted."""
+"""Phones, mail addresses and names of people are masked on every page without the permission, and each opening is
+noted.
+"""
 
 import json
 
@@ -65,7 +67,7 @@ PEOPLES_OWN_WORDS = {
 
 @pytest.fixture(scope="module")
 def found(django_db_setup, django_db_blocker):
-    """A row for every page, with people's data wherever partners or customers could have put them."""
+    """Rows for every page, with people's data wherever partners or customers could have written them."""
     with kept_for_a_module(django_db_blocker):
         yield rows_with_people()
 
@@ -73,8 +75,9 @@ def found(django_db_setup, django_db_blocker):
 def rows_with_people():
     found = rows()
     order = found["orders_order"]
-    found["approvals_approvalrecord"] = make.ApprovalRecordFactory(order=order, opinion=SAID)  # never changes later
-    make.TrailEntryFactory(code="command", about=SAID, data={"words": SAID})  # nor this
+    # a row that can't be changed later
+    found["approvals_approvalrecord"] = make.ApprovalRecordFactory(order=order, opinion=SAID)
+    make.TrailEntryFactory(code="command", about=SAID, data={"words": SAID})  # also a row that can't be changed later
     found |= {name: written(found[name], **texts) for name, texts in FIELDS.items()}
     incident = found["orders_incident"]
     IncidentNote.objects.create(incident=incident, at=make.NOW, by="staff:someone", text=SAID)
@@ -87,7 +90,7 @@ def rows_with_people():
 
 
 def addresses(found):
-    """Lists, pages, histories, and each tab of the order."""
+    """Returns the addresses of lists, pages and histories, and of each tab of the order."""
     asked = [url for (_name, page), url in standard(found).items() if page in {"changelist", "change", "history"}]
     page = reverse("admin:orders_order_change", args=[found["orders_order"].pk])
     asked += [f"{page}?tab={tab.key}" for tab in TABS]
@@ -98,7 +101,7 @@ def addresses(found):
 
 
 def told(client, url):
-    """The people's data that a page shows."""
+    """Returns the people's data that a page shows."""
     text = client.get(url).content.decode()
     return [word for word in (PHONE, MAIL, NAME) if word in text]
 
@@ -106,7 +109,9 @@ def told(client, url):
 @pytest.mark.parametrize("role", ["工程师", "审计员", "业务人员"])
 @pytest.mark.whole
 def test_no_page_tells_them_unasked(member, found, role):
-    """Those with the permission see none either until they ask; editing a contact's page counts as asking."""
+    """No page shows people's data before the person asks. This holds for those with the permission too. Opening the
+    edit page of a contact counts as asking.
+    """
     staff = member(role)
     own = reverse("admin:notifications_contact_change", args=[found["notifications_contact"].pk])
     pages = [url for url in addresses(found) if (role, url) != ("业务人员", own)]
@@ -132,7 +137,7 @@ def test_a_waivers_reason_is_masked_wherever_it_stands(member):
 
 
 def spelled(found):
-    """The same rows with phones in other spellings."""
+    """Returns the same rows, with phones in other spellings."""
     found, order = {**found}, found["orders_order"]
     make.ApprovalRecordFactory(order=order, opinion=SPELLED, operator=SPELLED, node_name=SPELLED)
     make.OrderEventFactory(order=order, kind="undo_mark", data={"why": SPELLED})
@@ -148,7 +153,9 @@ def spelled(found):
 
 @pytest.mark.whole
 def test_what_people_write_is_masked_however_it_is_spelled(admin_client, found, admin_user):
-    """Also names of files, views and schedules, subjects and the journal; a reason in another sentence; BPM's words."""
+    """All texts that people write are masked in every spelling: also names of files, views and schedules, subjects,
+    the journal, a reason inside another sentence, and BPM's texts.
+    """
     found = spelled(found)
     admin_user.groups.add(found["orders_savedview"].role)
     type(found["orders_trialupload"])._base_manager.update(made_by=admin_user)

@@ -1,4 +1,4 @@
-"""A note tells those whom it names by @, once, if they may see what it is about (contract 5)."""
+"""A note informs the people that it names by @, once each, if they may see what the note is about (contract 5)."""
 
 import pytest
 from django.urls import reverse
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(params=["order", "incident"])
 def write(request, member):
-    """Writes a note on an order of Beijing, or on its incident; gives the message on the page."""
+    """Returns a function that writes a note on an order of Beijing, or on its incident, and returns the answer."""
     order = make.OrderFactory(attribution_id="BJ", state="failed")
     incident = make.AffectedOrderFactory(order=order).incident
     staff = member("业务人员")
@@ -39,7 +39,7 @@ def told():
 
 @pytest.mark.parametrize("write", ["order"], indirect=True)
 def test_the_same_note_once_more_is_not_kept_again(write):
-    """Sent twice, or once more after going back."""
+    """A note that is sent twice, or again after going back in the browser, is stored once."""
     colleague("lina", "李娜")
     notes = OrderEvent.objects.filter(kind="note")
     write("@lina 请看")
@@ -48,7 +48,7 @@ def test_the_same_note_once_more_is_not_kept_again(write):
     assert "已有这条备注" in said(again)
     assert (notes.count(), told()) == (1, ["lina@x.cn"])
     write("客户来电")
-    write("@lina 请看")  # something was written in between
+    write("@lina 请看")  # stored, because another note was written in between
     assert notes.count() == 3
 
 
@@ -92,7 +92,7 @@ def test_html_stays_text_and_in_the_mail_phones_are_masked_and_the_subject_holds
     row = Mail.objects.to_staff().get()
     assert ("请点击" in row.subject, "请点击" in row.body) == (False, True)
     assert "13712345678" not in row.body
-    assert "<script>alert(1)</script>" in row.body  # the mail is plain text
+    assert "<script>alert(1)</script>" in row.body  # the mail is plain text, so HTML in it is harmless
 
 
 def test_a_comment_of_a_megabyte_is_a_form_error(write):
@@ -102,7 +102,9 @@ def test_a_comment_of_a_megabyte_is_a_form_error(write):
 
 
 def test_thirty_mails_an_hour_a_writer_and_the_rest_stands_in_the_digest(write, clock):
-    """Twelve notes that name ten colleagues are 120 mentions."""
+    """Twelve notes that name ten colleagues make 120 mentions. The writer causes 30 mails an hour, and the digest
+    lists the other mentions.
+    """
     clock.move_to(shanghai("2023-09-20 15:00:00"))
     names = [f"clerk{n}" for n in range(10)]
     for name in names:
@@ -125,7 +127,7 @@ def test_thirty_mails_an_hour_a_writer_and_the_rest_stands_in_the_digest(write, 
 
 
 def digests(clock, moment):
-    """{address: text} of a day's digests."""
+    """Writes the digests of a day and returns them as `{address: text}`."""
     clock.move_to(shanghai(moment))
     while write_digests(now=shanghai(moment)):
         pass

@@ -1,4 +1,4 @@
-"""HTML in names and texts stays text on every page, and every page forbids scripts that are not ours."""
+"""HTML in names and texts is shown as text on every page, and every page forbids scripts that are not ours."""
 
 import re
 
@@ -16,14 +16,14 @@ from tests.admin.rows import queued, written
 from tests.admin.walking import rows, standard
 
 pytestmark = pytest.mark.django_db
-RAW = "<xq"  # must never come out as it went in
+RAW = "<xq"  # must never appear unescaped in a page
 HOSTILE = f"\"'>{RAW}>"
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*(\ssrc=|type=.application/json))")
-NOT_TEXT = {"session_hash", "func", "object_id", "payload", "password", "weekdays"}  # a queue's payload is signed
+NOT_TEXT = {"session_hash", "func", "object_id", "payload", "password", "weekdays"}  # the payload of a queue is signed
 
 
 def poisoned(row):
-    """For each field, a value with HTML for every text that somebody outside could have written."""
+    """Returns a value with HTML for each text field that somebody outside could have written."""
     found = {}
     for field in row._meta.concrete_fields:
         if field.choices or field.primary_key or field.is_relation or field.name in NOT_TEXT:
@@ -39,7 +39,9 @@ def poisoned(row):
 
 
 def poison(row):
-    """Writes them without any checks. Rows that can't be changed are created with these values."""
+    """Writes the values of `poisoned` into the row without any checks. A row that can't be changed is created with
+    them.
+    """
     if isinstance(row, ApprovalRecord):
         texts = {"node": HOSTILE, "node_name": HOSTILE, "operator": HOSTILE, "opinion": HOSTILE, "source": row.source}
         make.ApprovalRecordFactory(order=row.order, **texts)
@@ -49,7 +51,7 @@ def poison(row):
 
 @pytest.fixture
 def hostile(admin_user):
-    """A row for every page, all poisoned, and the order that most of them belong to."""
+    """Rows for every page, all with HTML in their texts, and the order that most of them belong to."""
     found = rows()
     number = found["orders_order"].number
     dispatch = found["orders_attempt"].dispatch
@@ -57,7 +59,8 @@ def hostile(admin_user):
     dispatch.save()
     found = {name: poison(row) for name, row in found.items()}
     found["django_q_ormq"] = queued(HOSTILE)
-    Order.objects.filter(pk=found["orders_order"].pk).update(number=number)  # messages name it
+    # messages refer to the order by this number
+    Order.objects.filter(pk=found["orders_order"].pk).update(number=number)
     type(found["orders_inboundmessage"])._base_manager.all().update(order_number=number)
     type(admin_user).objects.filter(pk=admin_user.pk).update(display_name=RAW)
     return found
@@ -92,7 +95,7 @@ def own_addresses(order):
 
 
 def wrong(response, text):
-    """Returns the faults of a page, in words."""
+    """Returns the faults of a page as texts."""
     policy = response.headers.get("Content-Security-Policy", "")
     faults = ["HTML"] if RAW in text else []
     faults += [found[0]] if (found := INLINE.search(text)) else []
@@ -110,7 +113,7 @@ def test_every_page_escapes_and_carries_the_policy(admin_client, hostile):
         if found := wrong(response, text):
             faults[url] = found
     assert faults == {}
-    assert escaped > len(asked) / 2  # otherwise the rows were not poisoned
+    assert escaped > len(asked) / 2  # otherwise the rows contained no HTML
 
 
 def test_what_was_typed_comes_back_escaped(admin_client, hostile):
@@ -152,7 +155,7 @@ def test_pages_of_errors_carry_the_policy_too(admin_client, client, monkeypatch)
     )
 
 
-LINKED = "登录 https\uff1a//evil.example"  # in full width too
+LINKED = "登录 https\uff1a//evil.example"  # with a full-width colon
 GIVEN = [
     ("notifications_contact", "name", {"mail": "a@example.com", "role": "sa", "attribution": "BJ"}),
     ("orders_province", "name", {"letters": "ZZ", "code": "219"}),
@@ -164,7 +167,9 @@ GIVEN = [
 
 @pytest.mark.parametrize("kind, field, more", GIVEN, ids=[kind for kind, _field, _more in GIVEN])
 def test_no_name_that_staff_give_holds_a_link(admin_client, clock, kind, field, more):
-    """Mail programs would make a link of it, in a mail that the desk sent."""
+    """Names that staff write may contain no link, because a mail program would make it clickable in a mail from the
+    desk.
+    """
     answer = admin_client.post(reverse(f"admin:{kind}_add"), more | {field: LINKED})
     assert answer.context["adminform"].form.errors == {field: ["名称中不能有链接，请去掉“://”。"]}
 

@@ -1,4 +1,6 @@
-"""From an order to the next and the previous one of the list that one came from, and back to that list."""
+"""An order's page links to the next and the previous order of the list from which it was opened, and back to that
+list.
+"""
 
 import datetime
 import html
@@ -21,7 +23,7 @@ HOUR = datetime.timedelta(hours=1)
 
 @pytest.fixture
 def orders():
-    """Eight orders, some with the same or no start day, some held, one of another province."""
+    """Eight orders. Some have the same start day or none, some are held, and one is of another province."""
     now, day = timezone.now(), datetime.date(2026, 11, 1)
     rows = [
         make.OrderFactory(
@@ -52,7 +54,7 @@ def page_of(order: Order, query: str) -> str:
 
 
 def leads_to(user, pk: int, query: str) -> tuple:
-    """The orders before and after this one, as its page links them."""
+    """Returns the orders before and after this one, as its page links them."""
     page = unrendered(user, reverse("admin:orders_order_change", args=[pk]), {"_changelist_filters": query})
     near = page.context_data["near"]
     return getattr(near.before, "pk", None), getattr(near.after, "pk", None)

@@ -1,4 +1,6 @@
-"""Live pages: a poll gets 204 or the content, by rows, rights, limits and masks, and is no use of the session."""
+"""Pages that stay open poll for changes. A poll is answered with 204 or with the new content. It respects rows,
+rights, limits and masks, and does not count as use of the session.
+"""
 
 import datetime
 import hashlib
@@ -26,7 +28,7 @@ DASHBOARD, LIST = reverse("admin:index"), reverse("admin:orders_order_changelist
 
 
 class Open:
-    """A page that a browser has open."""
+    """A page that is open in a browser."""
 
     def __init__(self, client, url):
         self.client, self.url = client, url
@@ -63,7 +65,7 @@ def order():
 
 def pages_of(order) -> dict[str, str]:
     open_incident(order, partner="bpm", step="create_bpm", code="400", detail="x", now=timezone.now())
-    order.dispatches.filter(state="due").update(state="closed")  # its mail
+    order.dispatches.filter(state="due").update(state="closed")  # its mail is no longer due
     incident = Incident.objects.latest("pk")
     return {"dashboard": DASHBOARD, "list": LIST, "order": page_of(order), "incident": page_of(incident)}
 
@@ -127,7 +129,9 @@ def test_the_pages_of_runs_move_with_their_progress(member, state):
 
 @pytest.mark.whole
 def test_a_lost_right_and_a_lost_limit_are_other_versions(clerk, order):
-    """A role's right: whoever loses one of their own is logged out."""
+    """A right that a role loses, or a limit that changes, makes the page load anew. A person who loses a right given
+    to the person is logged out instead, so the test takes the right from the role.
+    """
     role = Group.objects.get(name="业务人员")
     pages = [Open(clerk, url) for url in pages_of(order).values()]
     role.permissions.remove(Permission.objects.get(codename="view_attempt"))
@@ -147,7 +151,9 @@ def test_an_order_that_leaves_the_limits_is_not_shown_any_more(clerk, order):
 
 
 def test_a_poll_opens_no_personal_data_and_masks_what_was_open_and_so_does_a_lost_right(member, order):
-    """The right though nothing else changed, and whoever lost it is not logged out: a role lost it."""
+    """A poll masks what was open, and opens nothing. It does so even if only the right was lost. Whoever lost the
+    right is not logged out, because a role lost it.
+    """
     staff = member("业务人员", "工程师", "审批主管")
     Order.objects.filter(pk=order.pk).update(oper_tel="13700001234")
     page = Open(staff, f"{page_of(order)}?personal=1")
@@ -202,7 +208,7 @@ def test_the_tab_counts_what_needs_me_within_my_limits(clerk, order):
     colleague.groups.set(clerk.person.groups.all())
     Order.objects.filter(pk=order.pk).update(owner=colleague)
     add_event(order, "note", by="staff:li", now=timezone.now())
-    assert page.poll()["Desk-Needing"] == "1"  # a colleague has it
+    assert page.poll()["Desk-Needing"] == "1"  # a colleague owns the order
     Order.objects.filter(pk=order.pk).update(owner=clerk.person)
     add_event(order, "note", by="staff:li", now=timezone.now())
     assert page.poll()["Desk-Needing"] == "2"
@@ -236,7 +242,9 @@ def test_a_page_grows_old_and_is_made_anew(clerk, order, clock):
 
 @pytest.mark.parametrize("name", ["dashboard", "list", "order", "incident"])
 def test_a_page_goes_on_over_midnight_and_is_made_anew(clerk, order, name, clock):
-    """The page then describes the new day, the person stays logged in, and no further request follows."""
+    """At midnight, an open page is rendered anew and then describes the new day. The person stays logged in, and the
+    page then needs no further reload.
+    """
     clock.move_to(shanghai("2023-09-20 23:59:50"))
     page = Open(clerk, pages_of(order)[name])
     assert page.poll().status_code == 204

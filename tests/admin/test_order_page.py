@@ -1,4 +1,4 @@
-"""The page of one order: where it stands, its tabs, its database queries, what it hides."""
+"""The page of one order: its progress, its tabs, its number of queries, and what it hides."""
 
 import datetime
 import functools
@@ -21,7 +21,9 @@ from tests.factories import NOW
 from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 25  # with two of a live page, its version and what the tab counts, and the count of the inbox
+# including two for a page that stays open (its version, and the count in the browser's tab), and the count of the
+# inbox
+MOST_QUERIES = 25
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -33,7 +35,7 @@ def text_of(client, order, query=""):
 
 @pytest.fixture
 def busy(db):
-    """An order with a long history: 500 attempts, 500 events, a dozen of everything else."""
+    """An order with a long history: 500 attempts, 500 events, and about a dozen of everything else."""
     order = failed()
     bpm = order.dispatches.get()
     billing = step(order, position=2, payload='{"productInfos": []}')
@@ -70,7 +72,9 @@ def test_no_tab_asks_more_than_its_queries_and_each_shows_a_part(client, busy, d
 
 
 def test_print_has_all_tabs_with_exact_times_and_says_who_and_how_many(client, busy, django_assert_max_num_queries):
-    """The page says that there are 20,000 domains, and lists as many as it can."""
+    """The printed page gives the number of all domains and lists as many as it may. It has all tabs, exact times and
+    who printed it.
+    """
     OrderDomain.objects.bulk_create(
         OrderDomain(order=busy, name=f"p{number}.example.com", key=f"p{number}.example.com") for number in range(1200)
     )
@@ -269,7 +273,9 @@ def test_the_ladder_says_withdrawn_only_of_a_withdrawn_order(admin_client, more,
 
 
 def test_notes_stand_on_top_the_newest_first(member):
-    """Masked, with author and time, to whoever sees the order. A very long one is cut, and is whole in the history."""
+    """Whoever sees the order sees its notes, masked, with author and time. A very long note is shortened at the top,
+    and is complete in the history.
+    """
     order = make_noted(7)
     factories.OrderEventFactory(
         order=order, kind="note", at=NOW, data={"reason": f"{HOSTILE} 13712345678 {'长' * 10_000}"}
@@ -303,7 +309,7 @@ def test_a_note_is_written_on_the_page_and_stands_on_top(member):
     url = reverse("admin:orders_order_decide", args=[order.pk, "note"])
     too_long = writer.post(url, {"reason": "长" * 10_000, "seen": ""})
     assert "不超过 500 字符" in too_long.content.decode()
-    assert "长" * 10_000 in too_long.content.decode()  # what was typed is not lost
+    assert "长" * 10_000 in too_long.content.decode()  # the page keeps what was typed
     text = writer.post(url, {"reason": "已联系客户", "seen": ""}, follow=True).content.decode()
     top = text[: text.index('class="ladder')]
     assert top.index(writer.person.username, top.index('class="notes"')) < top.index("已联系客户")
@@ -311,7 +317,9 @@ def test_a_note_is_written_on_the_page_and_stands_on_top(member):
 
 @pytest.mark.parametrize("query, again", [("", False), ("?watch=9", True), ("?watch=0", False), ("?watch=x", False)])
 def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, again):
-    """Whatever fragment stands in the address: a refresh to the same address with one would only scroll."""
+    """The page refreshes itself with a new address each time. If the address had a fragment and stayed the same, the
+    browser would only scroll.
+    """
     order = factories.OrderFactory()
     row = step(order, state="due", next_try_at=NOW)
     factories.HeartbeatFactory(seen_at=timezone.now())
@@ -319,13 +327,15 @@ def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, ag
     assert ('content="5;url=?tab=events&amp;watch=8"' in text) == again
     assert ("每 5 秒自动刷新" in text) == again
     assert ("刷新本页可看到结果" in text) != again
-    assert "结果会自动显示在此页" in text  # where scripts run: orders/lists/live_pages.py
+    assert "结果会自动显示在此页" in text  # where scripts run, `orders/lists/live_pages.py` updates the page
     type(row).objects.update(state="done", next_try_at=None)
     assert "http-equiv" not in text_of(admin_client, order, query)
 
 
 def test_a_record_that_begins_later_bills_nobody_yet(member):
-    """Neither tab of a scheduled order says that it counts; the name of the engineers' schedule is not for clerks."""
+    """Neither tab of a scheduled order shows its record as billing already. Clerks don't see the name of the schedule,
+    which is for engineers.
+    """
     order = scheduled(days=2)
     factories.OrderDomainFactory(order=order, name="a.example.com")
     factories.BillingRecordFactory(order=order, domain="a.example.com", state="live", create_time=order.start_at)
@@ -348,7 +358,9 @@ def test_a_held_file_is_checked_not_sent(admin_client):
 
 
 def test_advice_without_its_button_says_who_may_or_why_nobody_can(client):
-    """A first activation was undone and another one took its trial, so nobody can do what the cause advises."""
+    """Whoever may not resend reads who may. Later the activation was undone and another activation has the claim on
+    its trial, so nobody can resend it. The page says so.
+    """
     order = failed()
     client.force_login(staff(name="reader"))
     answer = client.get(page(order))
@@ -366,7 +378,9 @@ def test_advice_without_its_button_says_who_may_or_why_nobody_can(client):
 
 
 def test_advice_at_another_step_than_the_current_one_has_its_button_too(client):
-    """An order stands at its refused BPM step; besides, the process has other domains than it has now."""
+    """The order is stopped at its refused BPM step. Besides, the process in BPM has other domains than the order has
+    now, and the advice about that has its own button at a later step.
+    """
     order = failed()
     about = {"incident__partner": "bpm", "incident__step": "start_bpm", "incident__code": "process_differs"}
     factories.AffectedOrderFactory(order=order, **about)
@@ -383,7 +397,9 @@ def test_advice_at_another_step_than_the_current_one_has_its_button_too(client):
 
 
 def test_advice_of_an_incident_beside_the_ladder_names_its_button_or_who_has_it(client):
-    """A mail without recipients: contacts are kept, then it is sent again."""
+    """A mail has no recipients. The advice names two buttons: one to enter contacts, and one to send the mail again.
+    Whoever may not use them reads who may.
+    """
     order = billed()
     factories.MailFactory(order=order, cause="step", state="failed", error_code="no_recipients", next_try_at=None)
     factories.AffectedOrderFactory(order=order, incident__partner="mail", incident__code="no_recipients")

@@ -1,4 +1,4 @@
-"""Info-security files on the page: the check's finding, the first rows, the download."""
+"""Info-security files on an order's page: the result of their check, the first rows, and the download."""
 
 import datetime
 
@@ -76,7 +76,9 @@ PEOPLE = [
 
 @pytest.mark.parametrize("role", ["审计员", "工程师", "业务人员"])
 def test_the_first_rows_are_people_s_data(member, folder, role):
-    """They are shown to those who open people's data, which is noted. Others get the name and the verdict."""
+    """The first rows of a file are shown to those who may open people's data, and each opening is noted. Others see
+    the name and the result.
+    """
     write_book(folder / NAME, [PEOPLE, ["a"] * len(PEOPLE)])
     order, clerk = order_with("done"), member(role)
     may = role == "业务人员"
@@ -238,9 +240,9 @@ def test_no_link_where_no_file_is(reader, folder):
 @pytest.mark.parametrize(
     "name",
     [
-        "100A230920170127002_50004020027_20230920191212.xlsx",  # another order's
-        f"{NUMBER}_50004020028_20230920191212.xlsx",  # another kind
-        f"{NUMBER}_50004020027_20231320191212.xlsx",  # no real time
+        "100A230920170127002_50004020027_20230920191212.xlsx",  # the number of another order
+        f"{NUMBER}_50004020028_20230920191212.xlsx",  # the code of another kind of file
+        f"{NUMBER}_50004020027_20231320191212.xlsx",  # not a real time
         "secret.xlsx",
         *("..", ".", "folder", "../secret.xlsx", "a/../../secret.xlsx", "/etc/hostname"),
     ],

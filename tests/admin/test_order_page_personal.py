@@ -1,4 +1,6 @@
-"""Phones, mails and names of people: masked, opened by those with the permission, and noted once a day."""
+"""Phones, mail addresses and names of people on an order's page are masked. Those with the permission may open them,
+and this is noted once a day.
+"""
 
 import json
 

@@ -63,7 +63,7 @@ def test_what_may_have_a_limit_is_looked_at():
         (S.HELD, at(24, 15, 1), None),
         (S.HELD, at(24, 15), "amber"),
         (S.HELD, at(23, 15), "red"),
-        (S.AWAITING_APPROVAL, at(20, 15, 1), None),  # Friday: the weekend does not count
+        (S.AWAITING_APPROVAL, at(20, 15, 1), None),  # since a Friday: the weekend does not count
         (S.AWAITING_APPROVAL, at(20, 15), "amber"),
         (S.AWAITING_APPROVAL, at(17, 15), "red"),
         (S.SCHEDULED, at(1, 0), None),
@@ -118,7 +118,7 @@ def test_the_late_come_first_and_say_by_how_much(member):
 
 
 def test_of_very_many_late_ones_a_page_shows_the_first(member, django_assert_max_num_queries):
-    """And takes no more queries than of a few."""
+    """The page takes no more queries for very many late orders than for a few."""
     staff = member("业务人员")
     first = order("first", S.HELD, at(2, 9))
     values = {field.attname: getattr(first, field.attname) for field in Order._meta.concrete_fields}
@@ -126,7 +126,8 @@ def test_of_very_many_late_ones_a_page_shows_the_first(member, django_assert_max
     with CaptureQueriesContext(connection) as few:
         assert listed(staff, overtime="yes") == ["first"]
     Order.objects.bulk_create(Order(**row) for row in rows)
-    with django_assert_max_num_queries(len(few) + 4):  # which counts neither how long its page is, nor its head
+    # the four are for the length of the page and for its head, which `listed` does not render
+    with django_assert_max_num_queries(len(few) + 4):
         found = staff.get(ORDERS, {"overtime": "yes"})
     assert found.context["cl"].result_count == 1001
     assert found.context["cl"].result_list[0].number == "first"

@@ -1,5 +1,6 @@
-"""Someone who acted in an emergency, or logged in with an emergency account, neither takes nor ends the incident about
-it (contract 3.11): by page, in bulk and by command."""
+"""Whoever acted in an emergency, or logged in with an emergency account, neither takes over nor ends the incident
+about it (contract 3.11). This holds on the page, in bulk and by command.
+"""
 
 import datetime
 
@@ -28,7 +29,7 @@ ACTS = ["resolve", "ignore", "sleep", "take", "give", "back"]
 
 @pytest.fixture
 def member():
-    """Somebody in a role, with a browser of their own."""
+    """Somebody in a role, with a client of their own."""
 
     def sign_in(role):
         client = Client()
@@ -41,7 +42,7 @@ def member():
 
 
 def happened(code: str, by) -> Incident:
-    """The incident after this person acted alone."""
+    """Returns the incident that opens after this person acted alone."""
     now = timezone.now()
     if code == "emergency_login":
         notify_of_login(by, now=now)
@@ -52,7 +53,7 @@ def happened(code: str, by) -> Incident:
 
 
 def does(client, incident, key):
-    """Tries an act by the page, and by its address where the page offers none."""
+    """Tries an act on the incident at the act's address, even if the page offers no button for it."""
     page = reverse("admin:orders_incident_change", args=[incident.pk])
     owner = incident.owner_id or 0
     given = {"note": "看过了", "until": f"{timezone.localtime(TOMORROW):%Y-%m-%dT%H:%M}"}
@@ -136,7 +137,9 @@ def test_who_acted_in_an_emergency_that_is_over_ends_the_next_ones(member, clock
 
 
 def test_a_command_is_refused_too(member):
-    """In the name of whoever: it would be theirs."""
+    """The command `own` refuses to give the incident to the person whom it is about, and refuses to run in that
+    person's name.
+    """
     doer, other = member("工程师").person, member("工程师").person
     incident = happened("emergency_act", doer)
     for to, by in ((doer, other), (other, doer)):

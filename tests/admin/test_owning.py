@@ -1,4 +1,6 @@
-"""On the pages of orders, incidents and differences staff take and hand over; lists say whose each row is."""
+"""On the pages of orders, incidents and differences, staff take them over and hand them over. Lists show the owner of
+each row.
+"""
 
 import pytest
 from django.urls import reverse
@@ -139,7 +141,9 @@ def test_a_leave_stands_beside_the_name(member, row):
     ids=["disabled", "not staff", "away too", "away later"],
 )
 def test_a_deputy_who_can_not_stand_in_is_said_beside_the_name(member, row, more, words):
-    """Whoever looks for the deputy must not wait for one who does not come."""
+    """If a deputy can't stand in, the page says so beside the deputy's name, so that nobody waits for an answer in
+    vain.
+    """
     deputy = colleague("li", "李娜", **more)
     type(row).objects.update(owner=colleague("wang", "王敏", away_until="2099-12-05", deputy=deputy))
     staff = member("业务人员")

@@ -1,4 +1,4 @@
-"""Every page of one object names each line and marks each place once; every empty list says why it is empty."""
+"""On every page of one object no label and no id occurs twice. Every empty list says why it is empty."""
 
 import datetime
 import re
@@ -28,7 +28,7 @@ NEVER_EMPTY = {"User", "Group", "Province", "ServiceType", "Timeline"}
 
 
 def twice(pattern, text):
-    """The matches of a pattern that occur more than once."""
+    """Returns the matches of a pattern that occur more than once."""
     return [found for found, number in Counter(pattern.findall(text)).items() if number > 1]
 
 
@@ -37,7 +37,8 @@ def test_no_page_names_two_lines_alike_or_leaves_one_without_a_value(admin_clien
     for name, row in list(rows().items())[:: 1 if WHOLE else 3]:
         text = admin_client.get(reverse(f"admin:{name}_change", args=[row.pk])).content.decode()
         wrong[name] = twice(LABEL, text) + twice(MARK, text)
-        wrong[name] += EMPTY.findall(text) if name != "django_q_ormq" else []  # the row made here holds no task
+        # the row that the test makes there contains no task
+        wrong[name] += EMPTY.findall(text) if name != "django_q_ormq" else []
     assert {name: found for name, found in wrong.items() if found} == {}
 
 
@@ -69,7 +70,7 @@ def test_a_limited_person_is_not_told_that_there_is_nothing(client, letter):
 def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user):
     url = reverse("admin:project_user_change", args=[admin_user.pk])
     colleague = reverse("admin:project_user_change", args=[make.UserFactory().pk])
-    staff = sign_in(client, "M")  # keeps accounts, but not a superuser's
+    staff = sign_in(client, "M")  # may change accounts, but not a superuser's
     assert "field-password" not in staff.get(url).content.decode()
     assert "field-password" in staff.get(colleague).content.decode()
 
@@ -92,24 +93,25 @@ def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):
 
 
 def test_a_desk_without_a_worker_says_so(admin_client):
-    """Either none ever ran, or the last one has been silent."""
+    """The dashboard says so if no worker has ever run, and if the last worker no longer responds."""
     assert "没有后台程序在运行" in admin_client.get("/admin/").content.decode()
     make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
     answer = admin_client.get("/admin/")
     assert "后台程序已两分钟没有响应" in answer.content.decode()
-    assert [problem.tone for problem in answer.context["desk"].problems] == ["red", "amber"]  # no attribution has an SA
+    # the amber problem: no attribution has an SA
+    assert [problem.tone for problem in answer.context["desk"].problems] == ["red", "amber"]
 
 
 def test_the_filter_of_service_types_speaks_as_the_rows_do(admin_client):
     make.OrderFactory(service_type_id="4")
     text = admin_client.get(reverse("admin:orders_order_changelist")).content.decode()
     assert "liveStream" not in text
-    assert text.count("直播") == 2  # the filter's and the row's
+    assert text.count("直播") == 2  # once in the filter and once in the row
     shown = admin_client.get(reverse("admin:orders_order_changelist"), {"service_type__code__exact": "1"}).context["cl"]
     assert shown.result_count == 0
 
 
-# --- what is not there, not allowed or broken
+# --- pages for what does not exist, is not allowed, or fails
 
 
 @pytest.mark.parametrize("address", ["/nothing", "/admin/nothing/"])
@@ -147,5 +149,6 @@ def test_a_step_with_thousands_of_attempts_shows_a_few(admin_client):
     text = admin_client.get(reverse("admin:orders_dispatch_change", args=[dispatch.pk])).content.decode()
     link = f"{reverse('admin:orders_attempt_changelist')}?dispatch={dispatch.pk}"
     assert link in text
-    assert text.count("/admin/orders/attempt/") == 11 + 2  # ten rows, all of them, the menu, a phone's menu
+    # ten rows, the link to all of them, the menu, and the menu for phones
+    assert text.count("/admin/orders/attempt/") == 11 + 2
     assert admin_client.get(link).context["cl"].result_count == 30

@@ -1,4 +1,4 @@
-"""Staff can list and read every model of ours; they can change only reference data and contacts."""
+"""Staff with the right can list and read every model of ours. They can change only reference data and contacts."""
 
 import pytest
 from django.apps import apps
@@ -39,9 +39,10 @@ from project.models import User
 from tests import factories
 from tests.admin.walking import page_of
 
-# made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape; an
-# incident's and a customer's page shows its notes; the page 审计 shows the trail, and `status` how far it was sent and
-# when an old secret was used
+# Models without pages of their own, because their rows are made from other rows or are shown elsewhere. The rows of
+# the search contain people's phones unmasked. A trial's page shows its shape, and the pages of an incident and a
+# customer show their notes. The page 审计 shows the trail. `status` shows how far the trail was sent, and when an old
+# secret was used.
 MADE = {
     CustomerNote,
     DomainText,
@@ -54,7 +55,7 @@ MADE = {
     TrialShape,
 }
 MADE |= {Digest, RedWatch}  # only mails follow from them
-MADE |= {Message, Watch}  # the inbox shows them, to their account alone
+MADE |= {Message, Watch}  # the inbox shows them, and only to their own account
 MADE |= {PlannedPause}  # the page of a partner's pause shows them
 MADE |= {Erasure}  # the order's page and its history say so
 MADE |= {PartnerProof, PartnerHold, KeptAnswer}  # `partners` and `status` show them
@@ -65,7 +66,7 @@ OURS = [
     for model in apps.get_app_config(label).get_models()
     if model not in MADE
 ]
-OF_ITS_OWNER = {SavedView}  # others see those that are shared with them: tests/office/test_views.py
+OF_ITS_OWNER = {SavedView}  # others see the views that are shared with them: tests/office/test_views.py
 EDITABLE = [CalendarDay, Contact, MailRule, Province, ServiceType, TimeLimit]
 FACTORIES = {
     factory._meta.model: factory
@@ -83,7 +84,7 @@ def listing(model):
 
 
 def make(model):
-    """A row of the model; migrations have loaded some already."""
+    """Returns a row of the model. Migrations have loaded the rows of some models already."""
     return FACTORIES[model]() if model in FACTORIES else model.objects.first()
 
 
@@ -117,7 +118,7 @@ def test_staff_who_may_view_can_read(client, model):
     name = f"view_{model._meta.model_name}"
     viewer = User.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename=name, content_type__app_label=model._meta.app_label))
-    if model is BulkItem:  # it names an order
+    if model is BulkItem:  # its page names an order
         viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
     client.force_login(viewer)
     assert client.get(page_of(make(model))).status_code == (404 if model in OF_ITS_OWNER else 200)

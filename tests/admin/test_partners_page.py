@@ -1,4 +1,6 @@
-"""The page 对接: how each partner's call is made, read and stands, and the last answers in doubt (contract 7.3)."""
+"""The page 对接 shows how each partner's call is made, read and proven, and the last answers in doubt (contract
+7.3).
+"""
 
 import re
 
@@ -29,7 +31,9 @@ success = [{ code = [0] }]
 
 @pytest.fixture
 def played(settings, monkeypatch, clock):
-    """A create that is proven; a start that was refused, which holds BPM; an older answer that was not understood."""
+    """A create call that is proven, and a start call that BPM refused, which holds back BPM. There is also an older
+    answer to the start call that was not understood.
+    """
     settings.PARTNER_ANSWERS = "prove"
     proven_calls.known.clear()
     proven_calls.free.clear()
@@ -62,7 +66,7 @@ def played(settings, monkeypatch, clock):
 
 
 def rows_of(page: str, heading: str) -> list[str]:
-    """The rows of a table's body as text."""
+    """Returns the rows of a table's body as text."""
     table = page[page.index(f'id="{heading}"') :].partition("<tbody>")[2].partition("</tbody>")[0]
     return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in table.split("<tr>")[1:]]
 

@@ -1,4 +1,6 @@
-"""Passwords: set by a link that comes by mail, never by a colleague; what one must be; and when it is too old."""
+"""Passwords: the owner sets one by a link that comes by mail, and never a colleague. A new password must follow rules,
+and must be changed when it is too old.
+"""
 
 import datetime
 import io
@@ -52,7 +54,7 @@ def ask(name="wm", address="10.0.0.5"):
 
 
 def links() -> list[str]:
-    """The links of the mails that have gone out, oldest first, without our host."""
+    """Sends the waiting mails and returns the links of all mails that were sent, oldest first, without our host."""
     send_mails()
     return [re.search(rf"^{SITE}(/\S+)$", one.body, re.MULTILINE)[1] for one in mail.outbox]
 
@@ -72,7 +74,7 @@ def acts():
     return [(row.code, row.actor, row.about, row.data.get("way", "")) for row in rows]
 
 
-# --- Forgotten
+# --- Forgotten passwords
 
 
 def test_who_forgot_it_gets_a_link_by_mail_that_sets_it_once(wang):
@@ -90,7 +92,7 @@ def test_who_forgot_it_gets_a_link_by_mail_that_sets_it_once(wang):
     assert "密码已设置" in client.get(answer["Location"]).text
     assert is_in(log_in(NEW))
     assert not is_in(log_in(OLD))
-    assert not is_in(before)  # open sessions ended
+    assert not is_in(before)  # the sessions that were open have ended
     for again in (client, other, opened(address)):
         assert (again.get(SET).status_code, set_by(again, "Another-Lake-2479").status_code) == (403, 403)
     assert acts() == [("password_asked", "", "wm", ""), ("password_set", "staff:wm", "wm", "notice_password_reset")]
@@ -264,7 +266,7 @@ def test_for_an_emergency_alone_marked_accounts_get_one(wang, settings, clock):
     assert set_by(client).status_code == 403
 
 
-# --- Invited
+# --- Invitations
 
 
 def make_account(client, **more):
@@ -337,7 +339,7 @@ def test_a_new_link_ends_the_password_the_earlier_link_and_the_sessions(member, 
     wang.refresh_from_db()
     assert str(manager.person.pk) in wang.given_by
     client = opened(links()[-1])
-    assert set_by(client, OLD).status_code == 200  # it was the password before
+    assert set_by(client, OLD).status_code == 200  # refused, because it was the password before
     assert set_by(client).status_code == 302
 
 
@@ -366,7 +368,7 @@ def test_accounts_that_may_have_no_password_and_one_s_own_get_no_invitation(memb
     assert is_in(log_in(OLD))
 
 
-# --- What one must be
+# --- Rules for a password
 
 
 @pytest.mark.parametrize(
@@ -405,7 +407,7 @@ def test_none_of_the_last_five_and_the_sixth_again(wang):
     assert change(ours[-1], OLD) == 302
     assert UsedPassword.objects.filter(user=wang).count() == 5
     assert [row[:3] for row in acts()] == [("password_changed", "staff:wm", "wm")] * 6
-    assert is_in(client)  # one's own session goes on
+    assert is_in(client)  # the session in which the password was changed goes on
 
 
 def test_an_older_shorter_one_keeps_working():
@@ -423,12 +425,12 @@ def test_a_hash_that_is_only_made_anew_is_no_change(wang, settings, clock):
     assert not UsedPassword.objects.exists()
 
 
-# --- When it is too old
+# --- Passwords that are too old
 
 
 @pytest.fixture
 def aged(wang, settings, clock):
-    """The browser of somebody whose password was set 90 days ago, where it may be so old."""
+    """The browser of somebody whose password was set 90 days ago, which is the longest time allowed."""
     wang.set_password("Plum-Rain-4471")
     wang.save()
     settings.PASSWORD_MAX_DAYS = 90
@@ -471,7 +473,9 @@ def test_a_day_younger_with_zero_days_or_by_the_company_log_in_it_leads_nowhere(
 
 
 def test_accounts_of_before_the_upgrade_count_from_then(settings):
-    """As 1.6 makes them: it names no such column."""
+    """An account that existed before the upgrade counts from the upgrade. Version 1.6 creates accounts without the
+    column, so the column has a default.
+    """
     settings.PASSWORD_MAX_DAYS = 1
     user = make.UserFactory()
     assert User.objects.get(pk=user.pk).password_set_at is not None

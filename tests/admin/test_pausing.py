@@ -1,4 +1,6 @@
-"""Staff pause and resume a partner from the dashboard; every page says so meanwhile (contract section 5, `pause`)."""
+"""Staff pause and resume a partner from the dashboard, and every page says meanwhile that the partner is paused
+(contract section 5, `pause`).
+"""
 
 import datetime
 import re
@@ -69,7 +71,9 @@ def test_the_second_person_is_told(member):
 
 
 def test_of_two_who_pause_the_second_is_asked_again(member):
-    """The first person's words are neither lost nor replaced by the other's words under the first person's name."""
+    """Two people pause a partner. The second one is asked again, because otherwise one reason would be lost or stored
+    under the other person's name.
+    """
     slower = member("管理员")
     opened = slower.get(url("pause")).context["form"]["known"].value()
     stands(reason="机房割接", until=timezone.now() + HOUR)
@@ -117,7 +121,9 @@ def test_what_is_wrong_is_said(member, given):
     ("工程师", None, 200), ("管理员", None, 200),
 ])  # fmt: skip
 def test_who_may(member, role, letters, status):
-    """No limited person: a pause holds back the orders of the whole country."""
+    """People limited to attributions may not pause a partner, because a pause holds back the orders of the whole
+    country.
+    """
     row = stands(partner="bpm")
     client = member(role, letters=letters)
     dashboard = client.get(reverse("admin:index")).content.decode()
@@ -157,7 +163,7 @@ def test_every_page_says_so(member, settings):
     assert not any(banner(client.get(page)) for page in pages)
     stands()
     stands(partner="mail", until=timezone.now() + HOUR)
-    stands(partner="bpm", until=timezone.now() - HOUR)  # passed: calls go out
+    stands(partner="bpm", until=timezone.now() - HOUR)  # this pause is over, so calls are sent
     for page in pages:
         told = banner(client.get(page))
         assert len(told) == 2, page
@@ -208,4 +214,4 @@ def test_a_pause_costs_few_queries(member):
     before = {page: queries(client, page) for page in pages}
     stands()
     for page in pages:
-        assert queries(client, page) <= before[page] + 3  # one of them reads the names of people
+        assert queries(client, page) <= before[page] + 3  # one of the three queries reads the names of people

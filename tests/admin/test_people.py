@@ -1,4 +1,4 @@
-"""Pages name people, and not the accounts that events store."""
+"""Pages show people by their names, and not by the account names that events store."""
 
 import io
 
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_pages_name_who_did_it_whose_it_is_and_who_wrote(member):
-    """An order's history, events, an incident with its notes, and each page while a partner is paused."""
+    """Pages show the person's name in an order's history, in events, at an incident with its notes, and on each page
+    while a partner is paused.
+    """
     wang = factories.UserFactory(username="wangmin", display_name="王敏")
     wang.groups.set(Group.objects.filter(name="业务人员"))
     event = factories.OrderEventFactory(kind="note", actor="staff:wangmin")
@@ -49,7 +51,9 @@ def test_pages_name_who_did_it_whose_it_is_and_who_wrote(member):
 
 
 def test_people_are_told_apart_and_who_has_no_name_goes_by_what_is_stored():
-    """Two of one name, one whose name is somebody's account, one without a name, one who is gone, and machines."""
+    """The cases: two people of the same name, a name that is somebody else's account, an account without a name, a
+    deleted account, and machines.
+    """
     names = {"wangmin": "王敏", "wangmin2": "王敏", "wang": "lina", "lina": "", "unnamed": ""}
     for account, name in names.items():
         factories.UserFactory(username=account, display_name=name)
@@ -98,7 +102,7 @@ def test_many_people_take_one_query(member):
     staff, url = member("工程师"), reverse("admin:orders_order_change", args=[order.pk])
 
     def asked():
-        page_fingerprint._counted.clear()  # else it is counted again after some seconds only
+        page_fingerprint._counted.clear()  # otherwise the orders would be counted again only after some seconds
         with CaptureQueriesContext(connection) as captured:
             assert staff.get(url, {"tab": "events"}).status_code == 200
         return sum('"project_user"."date_joined" AS' in query["sql"] for query in captured), len(captured)
@@ -117,7 +121,7 @@ def _one_person(order: Order):
 
 
 def test_events_are_found_by_person_customer_and_day_and_exported(member):
-    """The page answers what 李娜 did in November, with the reason, the exact time and the order."""
+    """The list of events shows what 李娜 did in November, with the reason, the exact time and the order."""
     factories.UserFactory(username="lina", display_name="李娜")
     order = factories.OrderFactory(attribution_id="BJ", enterprise_name="云帆网络", enterprise_id="100A1")
     about = {"order": order, "at": NOW, "data": {"reason": "已电话确认"}}
@@ -146,7 +150,9 @@ def journal(client):
 
 
 def test_the_journal_says_from_what_to_what_in_chinese(admin_client):
-    """Accounts, roles and attributions; a password and people's data are not kept, and 上次登录 can't be edited."""
+    """Changes to accounts, roles and attributions are noted with the old and the new value. Passwords and unmasked
+    people's data are not noted, and 上次登录 can't be edited.
+    """
     user = factories.UserFactory(username="lina", display_name="李娜", phone="13712345678")
     url = reverse("admin:project_user_change", args=[user.pk])
     form = {

@@ -1,4 +1,4 @@
-"""An order in brief: the preview beside the list, and what a decision is about beside its reason."""
+"""An order in brief: the preview beside the list, and beside the reason of a decision."""
 
 import re
 
@@ -38,7 +38,9 @@ def test_it_says_where_the_order_stands_and_has_the_one_right_button(client):
 
 
 def test_what_is_billed_already_is_not_said_to_be_billed_later(admin_client):
-    """A first activation that failed at BPM is billed: its records were sent before."""
+    """A first activation that failed at BPM is billed already, because its records were sent before. The preview does
+    not say that billing will follow.
+    """
     order, ahead = failed(), "开通日已到，执行后立即计费"
     order.dispatches.filter(step="create_billing").delete()
     assert ahead in text_of(admin_client, preview(order))
@@ -76,12 +78,13 @@ def test_the_list_s_address_names_it_beside_any_filter(admin_client):
     answer = admin_client.get(address)
     assert [row.pk for row in answer.context["cl"].result_list] == [order.pk]
     assert f'data-order="{order.pk}"' in answer.text
-    assert "preview=" not in answer.text.replace("/preview/", "")  # no link leads to the same preview in another list
+    # so that no link leads to the same preview in another list
+    assert "preview=" not in answer.text.replace("/preview/", "")
     assert f'data-order="{other.pk}"' in text_of(admin_client, f"{LIST}?state__exact=failed&preview={other.pk}")
     assert "您不能查看该订单" in aside(admin_client, f"{LIST}?preview=x%00")
     assert "panel" not in aside(admin_client, LIST)
     elsewhere = admin_client.get(reverse("admin:orders_incident_changelist"), {"preview": order.pk})
-    assert elsewhere.status_code == 302  # there it is a filter that the list does not know
+    assert elsewhere.status_code == 302  # for that list, `preview` is a filter that it does not know
 
 
 def test_opening_it_makes_the_list_no_older_and_a_change_shows_in_it(admin_client):
@@ -114,6 +117,6 @@ def test_the_head_has_one_toolbar_and_says_nothing_of_the_ends_of_a_list(admin_c
     text = text_of(admin_client, page(order, "?_changelist_filters=p%3D1"))
     tools = text.split('class="order-tools"')[1]
     assert tools.index("/do/resend/") < tools.index("更多操作") < tools.index("/print/") < tools.index("/evidence/")
-    assert text.count("/do/resend/") == 2  # the other one stands after the sentence that advises it
+    assert text.count("/do/resend/") == 2  # the other button is in the sentence that advises the act
     words = words_of(admin_client.get(page(order, "?_changelist_filters=state__exact%3Dfailed")))
     assert ("第一单" in words, "最后一单" in words, "下一单" in words) == (False, False, False)

@@ -1,4 +1,6 @@
-"""Test calls by a button: what `status --probe` asks, asked by administrators, within seconds whatever partners do."""
+"""The page with the button for test calls. Administrators make the same calls as `status --probe`, and get an answer
+within seconds even if a partner does not answer.
+"""
 
 import re
 import time
@@ -31,7 +33,7 @@ def told(answer):
 def test_it_asks_everything_and_notes_who_asked(boss, sandbox_over_http):
     page = boss.get(URL).content.decode()
     assert sandbox_over_http.calls("/bigdata/productInfos/query") == []
-    assert all(what in page for what in (*ASKED, f'href="{URL}"'))  # the menu leads here
+    assert all(what in page for what in (*ASKED, f'href="{URL}"'))  # the menu has a link to this page
     found = told(boss.post(URL))
     assert list(found) == ASKED
     assert {outcome for outcome, _seconds in found.values()} == {"正常"}
@@ -59,7 +61,7 @@ def test_a_trouble_is_told_in_words_and_without_addresses(boss, sandbox_over_htt
 
 
 def test_a_partner_that_hangs_does_not_hold_the_page(boss, sandbox_over_http, settings, monkeypatch):
-    """Its own time-out would come in 20 s; the page has its answer before."""
+    """A partner does not answer, and its time-out is 20 s. The page answers earlier."""
     monkeypatch.setattr("project.dashboard.probes_page.LONGEST", 0.5)
     settings.PARTNER_TIMEOUT_SECONDS = 20
     sandbox_over_http.fault(path="/bigdata/productInfos/query", kind="slow", seconds=8)

@@ -1,4 +1,6 @@
-"""Whom to push for an approval: named on the order, mailed by 催办 once a day, noted with who did it."""
+"""The order's page names whom to push for an approval. 催办 mails this person at most once a day, and notes who did
+it.
+"""
 
 import datetime
 import re

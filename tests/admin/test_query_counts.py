@@ -1,4 +1,4 @@
-"""The queries of each page: as many with 5 rows as with 2, and never more than the limits here."""
+"""Counts the queries of each page: as many with 5 rows as with 2, and never more than the limits here."""
 
 import itertools
 
@@ -26,8 +26,9 @@ from tests.admin.walking import models, name_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("counted_each_time")]
 FEW, MANY = 2, 5
-# One of each asks which partners are paused, one how much is unread; two of those that move, their version and what the
-# tab counts.
+# Each limit includes one query for the paused partners and one for the number of unread messages. LIST, PAGE,
+# ORDER_PAGE and DASHBOARD may include two more for pages that stay open: the version of the page, and the count in the
+# browser's tab.
 LIST, PAGE, ORDER_PAGE, BRIEF, DECISION, ACT, DASHBOARD, FIND = 17, 15, 26, 22, 31, 37, 21, 32
 OF_THEIR_OWN = {("orders_order", "change"), ("orders_customer", "change"), ("orders_askedact", "change")}
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
@@ -35,19 +36,22 @@ OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 @pytest.fixture
 def staff(member):
-    """A person whose role sees most, limited to an attribution: these pages make the most queries."""
+    """A person in the role that sees most, limited to an attribution, because then the pages make the most queries."""
     return member("管理员", letters=["BJ"])
 
 
 @pytest.fixture
 def unlimited(member):
-    """An account with the most rights, as an account from before 1.7 may have: the forms of actions are counted too."""
+    """An account with the most rights, as an account from before 1.7 may have. With it, the queries of the forms of
+    actions are counted too.
+    """
     return member("业务人员", "工程师", "管理员", "审批主管")
 
 
 def queries(client, url, **more):
-    """The number of queries of a page; more: what else its `get` takes. The orders that need somebody are counted on
-    every request. Otherwise a process counts them again after some seconds."""
+    """Returns the number of queries of a page. `more` is passed on to the client's `get`. The orders that need
+    somebody are counted on every request. Otherwise a process counts them again only after some seconds.
+    """
     page_fingerprint._counted.clear()
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url, **more).status_code == 200
@@ -55,32 +59,34 @@ def queries(client, url, **more):
 
 
 def too_many(client, urls, most):
-    """{name: queries} of the pages with more; what a page asks once per process counts only if it stays below."""
+    """Returns `{name: queries}` of the pages that make more than `most`. Each of these pages is opened twice, so that
+    what a process asks only once does not count.
+    """
     found = {name: url for name, url in urls.items() if queries(client, url) > most}
     return {name: count for name, url in found.items() if (count := queries(client, url)) > most}
 
 
 def grows_not(client, url, grow, most):
-    """Opens the page with FEW and with MANY rows."""
+    """Asserts that the page makes as many queries with MANY rows as with FEW, and at most `most`."""
     for _ in range(FEW):
         grow()
     few = queries(client, url)
     many = grown(client, url, grow)
-    if many < few:  # the first page asked what is asked once per process
+    if many < few:  # the first page made queries that a process makes only once
         few, many = many, grown(client, url, grow)
     assert many == few
     assert few <= most, few
 
 
 def grown(client, url, grow):
-    """The queries of the page with MANY - FEW rows more."""
+    """Adds MANY - FEW rows and returns the number of the page's queries."""
     for _ in range(MANY - FEW):
         grow()
     return queries(client, url)
 
 
 def listed(model, own):
-    """A list's name as a parameter. `make test` plays those whose rows get facts of other tables."""
+    """Returns a list's name as a parameter. `make test` runs the lists whose rows show facts of other tables."""
     facts = type(own).add_facts is not DeskAdmin.add_facts or own.changelist.add_facts is not DeskChangeList.add_facts
     return pytest.param(name_of(model), marks=pytest.mark.each if facts else ())
 
@@ -110,7 +116,9 @@ def test_every_page_and_its_history(unlimited):
 
 
 def test_an_act_for_a_second_person(unlimited):
-    """Its page asks what the decision's page asks, who the two people are, and who has given them anything."""
+    """The page of an act that waits for a second person makes the queries of the decision's page. It also reads who
+    the two people are and who has given them anything.
+    """
     url = reverse("admin:orders_askedact_change", args=[new_row("orders_askedact").pk])
     grows_not(unlimited, url, lambda: new_row("orders_askedact"), ACT)
 
@@ -164,11 +172,13 @@ def test_an_incident_with_many_orders(unlimited):
 
 
 def test_an_outage_costs_two_queries_more(unlimited):
-    """It counts the waiting calls, and measures the rate."""
+    """The page of an incident about an outage makes two queries more than another incident's: one counts the waiting
+    calls, and one measures the rate of calls.
+    """
     plain, outage = (make.IncidentFactory(partner="bigdata", code=code) for code in ("timeout", "breaker_open"))
     make.DispatchFactory()
     pages = [reverse("admin:orders_incident_change", args=[row.pk]) for row in (plain, outage)]
-    queries(unlimited, pages[0])  # asks what is asked once per process
+    queries(unlimited, pages[0])  # makes the queries that a process makes only once
     few, more = (queries(unlimited, page) for page in pages)
     assert more <= min(few + 2, PAGE)
 
@@ -206,7 +216,7 @@ def test_autocomplete(unlimited):
 
 
 def scheduled(owner, recipients=1):
-    """A scheduled export with recipients and a run."""
+    """Makes a scheduled export with recipients and a run."""
     row = make.ScheduledExportFactory(owner=owner)
     grow_schedule(row, recipients)
     return row
@@ -240,7 +250,7 @@ def test_an_export_with_many_recipients(unlimited):
 
 
 def busy(order):
-    """Adds more of everything that a decision about the order looks at."""
+    """Adds one more of everything that a decision about the order reads."""
     step(order, "create_billing", "failed", position=order.dispatches.count() + 1, error_code="timeout")
     make.BillingRecordFactory(order=order)
     make.OrderDomainFactory(order=order)
@@ -272,7 +282,7 @@ def test_an_order_s_page(unlimited, tab):
 
 
 def test_an_order_in_brief(unlimited):
-    """Beside the list it makes as many queries more as it does alone, without those of any page."""
+    """The preview beside the list adds at most as many queries to the list as the preview alone may make."""
     order = failed()
 
     def grow():
@@ -285,13 +295,16 @@ def test_an_order_in_brief(unlimited):
 
 
 def test_an_order_s_page_within_a_list(unlimited):
-    """Two more than without, for the order before and the one after. PostgreSQL is told how long they may take."""
+    """Within a list, the order's page makes two queries more: for the order before and for the one after. On
+    PostgreSQL it makes three further ones, which limit how long these two may take.
+    """
     order = failed()
     url = reverse("admin:orders_order_change", args=[order.pk])
     queries(unlimited, url)
     plain, filters = queries(unlimited, url), ("p=1", "state__exact=failed", "needs=somebody&o=since", "o=-next_try")
     more = {query: queries(unlimited, url, query_params={"_changelist_filters": query}) - plain for query in filters}
-    bound = 3 if connection.vendor == "postgresql" else 0  # a savepoint, its setting, and its end
+    # a savepoint, the setting of its time limit, and its release
+    bound = 3 if connection.vendor == "postgresql" else 0
     more = {query: number - bound for query, number in more.items()}
     assert more == {"p=1": 2, "state__exact=failed": 3, "needs=somebody&o=since": 2, "o=-next_try": 3}
 
@@ -330,7 +343,7 @@ def test_the_dashboard(staff):
 
 
 def owned(user, state="failed"):
-    """One of each that may have an owner, of this person."""
+    """Makes an order, an incident and a difference that this person owns, and returns the order."""
     order = make.OrderFactory(state=state, attribution_id="BJ", owner=user)
     make.AffectedOrderFactory(order=order, incident__owner=user)
     make.DifferenceFactory(order=order, owner=user)
@@ -356,7 +369,7 @@ def colleague(**more):
 
 @pytest.mark.parametrize("whose", ["own", "a colleague's"])
 def test_a_leave(member, whose):
-    """With much that is handed over, and many who could stand in."""
+    """The page of a leave, for an owner of many rows and with many colleagues who could stand in."""
     staff = member("业务人员") if whose == "own" else member("管理员")
     person = staff.person if whose == "own" else colleague()
     url = reverse("admin:leave") if whose == "own" else reverse("admin:project_user_leave", args=[person.pk])
@@ -365,12 +378,12 @@ def test_a_leave(member, whose):
         owned(person)
         colleague()
 
-    grows_not(staff, url, grow, PAGE if whose == "own" else PAGE + 1)  # whose it is
+    grows_not(staff, url, grow, PAGE if whose == "own" else PAGE + 1)  # the one more reads whose leave it is
 
 
 @pytest.mark.parametrize("kind", ["order", "incident", "difference"])
 def test_handing_something_over(member, kind):
-    """To one of many, some of whom are away."""
+    """The page that hands a row over to one of many colleagues, some of whom are away."""
     staff = member("业务人员", letters=["BJ"])
     order = owned(staff.person)
     row = {"order": order, "incident": order.troubles.get().incident, "difference": order.differences.get()}[kind]
@@ -385,7 +398,7 @@ def test_handing_something_over(member, kind):
 
 
 def test_a_trial_of_the_mail_rules(unlimited):
-    """With many rules that fit, and many people of each."""
+    """The page that tries the mail rules on an order, with many rules that apply and many people for each of them."""
     order = make.OrderFactory(attribution_id="BJ")
     url = f"{reverse('admin:notifications_mailrule_try')}?order={order.number}&event=mail_billed"
     kinds = itertools.product(["", "activation"], ["BJ", None], ["", "mail_billed"])

@@ -1,4 +1,6 @@
-"""The queue's pages only show: a schedule names any function by its path, so nobody writes or runs one there."""
+"""The pages of the queue only show its rows. A schedule can name any function by its path, so nobody may write or run
+one there.
+"""
 
 import pytest
 from django.contrib import admin
@@ -25,7 +27,7 @@ PEOPLE = ["业务人员", "工程师", "审计员", "管理员", "审批主管",
 
 @pytest.fixture(params=PEOPLE)
 def who(request, client):
-    """A client in each role, with every permission, and of a superuser."""
+    """The client of somebody in each role, of somebody with every permission, and of a superuser."""
     user = User.objects.create_user("powerful", is_staff=True, is_superuser=request.param == "superuser")
     user.groups.set(Group.objects.filter(name=request.param))
     user.user_permissions.set(Permission.objects.all() if request.param == "every permission" else ())
@@ -36,7 +38,7 @@ def who(request, client):
 
 @pytest.fixture
 def rows(schedule):
-    """A row on each of the queue's pages."""
+    """A row for each of the queue's pages."""
     return {name: ALL_MAKERS[f"django_q_{name}"]() for name in NAMES}
 
 
@@ -53,7 +55,9 @@ def test_all_pages_of_the_queue_are_walked():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_adds_changes_or_runs_anything(who, rows, name):
-    """No form and no action on the list does it, whatever is sent: each would run code on the worker's machine."""
+    """No form and no action on the list changes the queue, whatever is sent, because each change would run code on the
+    worker's machine.
+    """
     before, pk = everything(), rows[name].pk
     form = {"func": "os.abort", "name": "x", "schedule_type": "O", "repeats": "-1", "key": "x", "_save": "1"}
     form |= {"next_run_0": "2026-11-25", "next_run_1": "09:00:00", "_saveasnew": "1", "lock_0": "2026-11-25"}
@@ -90,7 +94,9 @@ def test_no_box_offers_what_is_refused(who, rows, name):
 
 
 def test_a_superuser_takes_a_waiting_task_out_and_nothing_else(admin_client, rows):
-    """Removing a task runs nothing. The sweep queues again what is still to be done."""
+    """A superuser can remove a waiting task, and removing it runs nothing. The sweep queues again what is still to be
+    done.
+    """
     url = reverse("admin:django_q_ormq_delete", args=[rows["ormq"].pk])
     assert admin_client.post(url, {"post": "yes"}).status_code == 302
     assert not OrmQ.objects.filter(pk=rows["ormq"].pk).exists()

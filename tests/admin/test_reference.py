@@ -1,6 +1,7 @@
-"""Reference data and the working-day calendar, which administrators keep; what concerns all needs one without a limit.
+"""Administrators keep the reference data and the working-day calendar. What applies to all attributions needs an
+administrator without a limit.
 
-test_walk.py has every act, this the pages.
+tests/admin/test_walk.py checks who may do each act. This module checks the pages.
 """
 
 import datetime
@@ -48,7 +49,7 @@ def test_a_new_code_asks_first_and_names_the_orders_that_follow(member):
     assert f'name="confirmed" value="{confirmed}"' in text
     asked_again = boss.post(
         SHANGHAI, form | {"code": "218", "confirmed": confirmed}
-    )  # another code than was asked about
+    )  # a code other than the confirmed one
     assert (asked_again.status_code, code_of("SH")) == (200, "210")
     assert boss.post(SHANGHAI, form | {"confirmed": confirmed}).status_code == 302
     assert code_of("SH") == "219"
@@ -60,7 +61,7 @@ def test_a_new_name_asks_nothing(member):
 
 
 def test_letters_stay(member):
-    """Saved under other letters, a province would stand there twice."""
+    """A province keeps its letters, because saving it under other letters would create a second province."""
     before = Province.objects.count()
     member("管理员").post(SHANGHAI, {"letters": "XX", "code": "210", "name": "上海"})
     assert Province.objects.count() == before

@@ -1,4 +1,4 @@
-"""Resending many orders by a filter: the count, the dry run, the act, and its true result."""
+"""Resending many orders chosen by a filter: the count, the dry run, the resending, and its true result."""
 
 import re
 from urllib.parse import quote
@@ -28,7 +28,7 @@ def confirm(client, query, reason="BPM 已恢复"):
 @pytest.mark.parametrize(
     "query, number",
     [
-        ("", 0),  # nothing is chosen without a filter
+        ("", 0),  # without a filter no order is chosen
         ("?partner=bpm", 2),
         ("?partner=bigdata", 0),
         ("?channel=bpm", 2),

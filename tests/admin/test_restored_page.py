@@ -1,4 +1,6 @@
-"""The page that leads through a restore, the banner, and the statement that the desk may send again."""
+"""The page that leads through a restore of the database, the banner meanwhile, and the statement that the desk may
+send again.
+"""
 
 import pytest
 from django.urls import reverse
@@ -18,7 +20,7 @@ BANNER = "数据库已恢复到较早的状态"
 
 @pytest.fixture
 def restored(request):
-    """The desk's database counts as restored."""
+    """The desk notes that its database was restored from a backup."""
     name = Timeline.objects.latest("pk").name
     note_restored(name=name, about={"machine": "old-machine", "seen": 900, "newest": 5}, by="guard", now=timezone.now())
     read_restore_state()

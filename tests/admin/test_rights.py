@@ -1,4 +1,6 @@
-"""Tabs of an order and of a customer, and events of no order, are for those who may see what they are about."""
+"""The tabs of an order and of a customer, and events without an order, are shown to those who may see what they are
+about.
+"""
 
 import datetime
 
@@ -87,11 +89,11 @@ def test_every_role_has_all_tabs(member, order):
         assert keys >= {tab.key for tab in TABS if not tab.only_calls}
 
 
-# --- events of exports, schedules, views and tokens
+# --- events about exports, schedules, views and tokens
 
 
 def seen(client, event):
-    """Returns True if the list and the event's page show the event."""
+    """Returns whether the list shows the event. Asserts that the event's own page agrees."""
     listed = {row.pk for row in unrendered(client.person, LIST).context_data["cl"].result_list}
     page = client.get(reverse("admin:orders_orderevent_change", args=[event.pk])).status_code == 200
     assert (event.pk in listed) is page
@@ -123,7 +125,9 @@ def test_who_sees_what(member, kind, roles):
 
 @pytest.mark.parametrize("account_id, days, own", [(None, 1, True), (None, -1, False), (10**6, 1, False)])
 def test_one_s_own_deeds_are_seen_and_a_namesake_s_are_not(member, account_id, days, own):
-    """An account of that name was deleted before this one was made; names could be given again then."""
+    """People see the events of their own acts. An event without an account id that is older than the account belongs
+    to a deleted account of the same name, because names could be given again then.
+    """
     client = member("业务人员")
     at = client.person.date_joined + datetime.timedelta(days=days)
     actor = f"staff:{client.person.username}"

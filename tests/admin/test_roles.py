@@ -1,4 +1,4 @@
-"""The five roles hold exactly the permissions that are written here by hand, independently of the code."""
+"""The five roles have exactly the permissions that this module lists by hand, independently of the code."""
 
 import importlib
 from types import SimpleNamespace
@@ -120,7 +120,9 @@ def test_a_new_right_goes_to_the_roles_that_have_it_and_nothing_comes_back_that_
 
 
 def test_who_could_compare_by_the_right_to_fix_still_can(member):
-    """Comparing only reads, so it has a right of its own since 1.13.0: roles and people of before keep it."""
+    """Since 1.13.0 comparing has a right of its own, because it only reads. Roles and people that had the right to fix
+    differences before the upgrade get the new right.
+    """
     fix, compare = (Permission.objects.get(codename=code) for code in ("fix_difference", "compare_order"))
     group, person = Group.objects.create(name="客服"), factories.UserFactory()
     group.permissions.add(fix)

@@ -1,4 +1,4 @@
-"""Rubbish in the address: no list ever answers 500, even on a strict database."""
+"""Nonsense in the address: no list ever answers 500, even on a strict database."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -34,7 +34,7 @@ def admin_of(name):
 
 
 def parameters(name):
-    """The parameters that the list's filters use."""
+    """Yields the parameters that the list's filters use."""
     for entry in admin_of(name).list_filter:
         if isinstance(entry, str):
             yield from (f"{entry}__exact", f"{entry}__gte")
@@ -45,14 +45,16 @@ def parameters(name):
 
 
 def asked(name):
-    """Every query that the test tries on a list."""
+    """Returns every query string that the test tries on a list."""
     made = [*QUERIES, *({parameter: value} for parameter in parameters(name) for value in VALUES)]
     return [*RAW, *(urlencode(query) for query in made)]
 
 
 @pytest.fixture
 def answer(rf, admin_user):
-    """`answer(view, url)`: the status of a view before the page is rendered; by then it has read its rows."""
+    """Returns a function. `answer(view, url)` returns the status of a view's response before the page is rendered. By
+    then the view has read its rows.
+    """
 
     def asking(view, url="/", **arguments):
         request = rf.get(url)
@@ -66,7 +68,7 @@ def status(view, request):
     with transaction.atomic():
         try:
             return view(request).status_code
-        except SuspiciousOperation:  # as Django does
+        except SuspiciousOperation:  # as Django does in a request
             return 400
         except Http404:
             return 404
@@ -98,7 +100,7 @@ def with_each(url, *queries):
 
 
 def own_pages():
-    """Addresses of ours with parameters."""
+    """Yields addresses of our own pages, with nonsense in their parameters."""
     order, event = failed(), make.OrderEventFactory(order=None, kind="resend")
     page = reverse("admin:orders_order_change", args=[order.pk])
     yield from with_each(page, "tab=%00", "tab=nonsense", f"tab=events&page={HUGE}&who=%00", f"tab=bpm&calls={HUGE}")

@@ -1,4 +1,6 @@
-"""A person limited to attributions sees only orders of these: lists, pages, search, counts, autocomplete."""
+"""A person limited to attributions sees only orders of these attributions on lists, pages, in searches, counts and
+autocomplete.
+"""
 
 import pytest
 from django.contrib import admin
@@ -14,11 +16,13 @@ from tests.admin.rows import kept_for_a_module, of_order
 from tests.admin.walking import name_of, unrendered
 
 pytestmark = pytest.mark.django_db
-ROLE = "管理员"  # sees every list, so that only the limit hides anything
+ROLE = "管理员"  # this role sees every list, so that only the limit hides anything
 
 
 def keeps_to_the_scope(model):
-    """Not the lists that show everybody the same rows, one's own, or none to a limited person."""
+    """Returns whether the list shows each person the rows of the person's attributions. Other lists show everybody the
+    same rows or each person their own ones, or hide all rows from limited people.
+    """
     own = admin.site.get_model_admin(model)
     return not LISTS[model].same_for_all and not isinstance(own, OwnRows | UnlimitedOnly)
 
@@ -29,13 +33,15 @@ every_list = pytest.mark.parametrize("name", NAMES)
 
 @pytest.fixture(scope="module")
 def found(django_db_setup, django_db_blocker):
-    """The rows of an order of one attribution, of another and of none; single tests' rows have others."""
+    """The rows of three orders: one of each of two attributions, and one without an attribution. Tests that make rows
+    themselves use other attributions.
+    """
     with kept_for_a_module(django_db_blocker):
         yield {letters: of_order(make.OrderFactory(attribution_id=letters)) for letters in ("GD", "TJ", None)}
 
 
 def listed(client, name, **query):
-    """The keys of the rows that a list shows, and its count."""
+    """Returns the keys of the rows that a list shows, and its count."""
     changelist = unrendered(client.person, reverse(f"admin:{name}_changelist"), query).context_data["cl"]
     return {row.pk for row in changelist.result_list}, changelist.result_count
 
@@ -57,7 +63,8 @@ def test_a_direct_address_leads_nowhere(member, found, name):
     for page in ("change", "history", "delete"):
         answer = staff.get(reverse(f"admin:{name}_{page}", args=[other.pk]))
         assert answer.status_code in (302, 403, 404), page
-        said = " ".join(Shown(answer.content.decode()).texts)  # its name may be a digit, as in the page's markup
+        # only the visible texts, because the name of the row may be a digit that also occurs in the page's markup
+        said = " ".join(Shown(answer.content.decode()).texts)
         assert str(other) not in said
     assert staff.get(reverse(f"admin:{name}_change", args=[own.pk])).status_code == 200
 
@@ -80,7 +87,9 @@ def test_search_keeps_to_the_scope(member, found, name):
 
 
 def test_a_search_does_not_tell_whether_others_have_such_a_customer(member):
-    """If there is no such customer, the term is searched as the beginning of a domain."""
+    """A term that is no customer's id is searched as the beginning of a domain. The person gets the same result if
+    such a customer exists that the person may not see.
+    """
     make.BillingRecordFactory(order__attribution_id="BJ", domain="210a99secret.example.com")
     url, query = reverse("admin:orders_billingrecord_changelist"), {"q": "210a99secret"}
     shown = member(ROLE, letters=["BJ"]).get(url, query).content.decode()
@@ -162,7 +171,9 @@ def test_filters_offer_own_attributions_only_and_no_names_of_others(member):
     ],
 )
 def test_autocomplete_keeps_to_the_scope(member, found, app, model, field, name):
-    """Django's autocomplete answers for every field whose list has a search, even if no form uses it."""
+    """Django's autocomplete answers for every field whose list has a search, even if no form uses it. It keeps to the
+    person's attributions too.
+    """
     own, other = found["GD"][name], found["TJ"][name]
     query = {"app_label": app, "model_name": model, "field_name": field, "term": ""}
 
@@ -193,7 +204,7 @@ def test_a_bulk_resend_and_its_result_keep_to_the_scope(member):
 
 
 def test_pages_name_no_order_of_others(member):
-    """Families, incidents and conflicts lead to other orders; they name none of other attributions."""
+    """Pages of related orders and of incidents link to other orders, but name no order of another attribution."""
     trial = make.TrialFactory(attribution_id="BJ")
     own, other = (make.OrderFactory(attribution_id=letters, trial=trial) for letters in ("BJ", "SH"))
     incident = make.AffectedOrderFactory(order=own).incident

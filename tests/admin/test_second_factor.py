@@ -1,4 +1,4 @@
-"""The second factor beside a password (contract 4, MFA_REQUIRED): from the door to a lost phone."""
+"""The second factor beside a password (contract 4, MFA_REQUIRED), from the first log-in to a lost phone."""
 
 import html
 import io
@@ -45,14 +45,14 @@ def wang():
 
 
 class Phone:
-    """Shows the codes of a key, as typed from the page."""
+    """An authenticator app that has the key shown on the page and computes its codes."""
 
     def __init__(self, page: str):
         key = re.search(r'<code class="key">([A-Z2-7 ]+)</code>', page)[1]
         self.key = codes.base64.b32decode(key.replace(" ", ""))
 
     def code(self, *, steps: int = 0) -> str:
-        """Returns the code of now, or of so many times 30 seconds later."""
+        """Returns the code of now, or the code that is valid `steps` times 30 seconds later."""
         return f"{totp(self.key, t0=-30 * steps):06}"
 
 
@@ -66,14 +66,14 @@ def recovery_codes(answer) -> list[str]:
 
 
 def with_password(client=None, **more):
-    """A browser behind the right password."""
+    """Returns a client that has entered the right password and is asked for a code."""
     client = client or Client()
     assert client.post(LOGIN, RIGHT | more)["Location"] == CODE
     return client
 
 
 def set_up(client=None) -> tuple[Client, Phone, list[str]]:
-    """Somebody who has set the factor up at their first log-in."""
+    """Sets up the second factor at a first log-in, and returns the client, the phone and the recovery codes."""
     client = with_password(client)
     phone = Phone(text_of(client.get(CODE)))
     answer = client.post(CODE, {"new_code": phone.code()})
@@ -82,14 +82,14 @@ def set_up(client=None) -> tuple[Client, Phone, list[str]]:
 
 @pytest.fixture
 def owner(wang, clock):
-    """(browser, phone, recovery codes) of wang; the next code is another one."""
+    """Returns (client, phone, recovery codes) of wang. The time has moved on, so the phone shows a new code."""
     found = set_up()
     clock.shift(60)
     return found
 
 
 def enter(code: str, client=None, **more):
-    """The answer to a code behind the right password."""
+    """Returns the answer to a code that is entered after the right password."""
     return with_password(client).post(CODE, {"code": code}, **more)
 
 
@@ -97,7 +97,7 @@ def kinds():
     return list(OrderEvent.objects.order_by("pk").values_list("kind", flat=True))
 
 
-# --- The first log-in sets it up
+# --- The first log-in sets up the factor
 
 
 def test_the_first_log_in_sets_it_up_and_shows_ten_recovery_codes_once(wang):
@@ -106,7 +106,7 @@ def test_the_first_log_in_sets_it_up_and_shows_ten_recovery_codes_once(wang):
     page = text_of(client.get(CODE))
     assert 'src="data:image/svg+xml' in page
     phone = Phone(page)
-    assert Phone(text_of(client.get(CODE))).key == phone.key  # a page that is loaded again has the same picture
+    assert Phone(text_of(client.get(CODE))).key == phone.key  # a page that is loaded again shows the same key
     assert client.post(CODE, {"new_code": "123456"}).status_code == 200
     assert not is_in(client)
     answer = client.post(CODE, {"new_code": phone.code()})
@@ -116,7 +116,7 @@ def test_the_first_log_in_sets_it_up_and_shows_ten_recovery_codes_once(wang):
     assert is_in(client)
     assert recovery_codes(client.get(OWN)) == []
     assert client.get(CODE)["Location"] == LOGIN
-    assert enter(phone.code()).status_code == 200  # the code that set it up counts no more
+    assert enter(phone.code()).status_code == 200  # the code that set up the factor can't be used again
     assert kinds() == ["second_factor_set"]
 
 
@@ -166,7 +166,7 @@ def test_an_emergency_account_sets_it_up_anew_after_its_link(owner, wang, settin
     assert is_in(client)
 
 
-# --- A code
+# --- Entering a code
 
 
 def test_a_code_of_the_app_leads_on_where_one_was_going_and_counts_once(owner):
@@ -219,7 +219,7 @@ def test_rubbish_is_a_wrong_code(owner, code):
     assert "errorlist" in text_of(answer)
 
 
-# --- Guessing
+# --- Guessing codes
 
 
 def test_wrong_codes_count_as_wrong_passwords_and_lock_name_and_address(owner, clock):
@@ -261,7 +261,9 @@ def test_after_a_wrong_code_the_next_counts_a_little_later(owner, clock):
 
 @pytest.mark.whole
 def test_a_name_that_everybody_guesses_is_slow_and_its_owner_gets_in(owner, clock):
-    """A wrong code counts as a wrong password does."""
+    """Wrong codes count like wrong passwords. While everybody guesses a name's codes, the next log-in has to wait, but
+    its owner gets in.
+    """
     guessed(96)
     for number in range(4):
         assert enter("000000", REMOTE_ADDR=f"10.2.0.{number}").status_code == 200
@@ -273,7 +275,7 @@ def test_a_name_that_everybody_guesses_is_slow_and_its_owner_gets_in(owner, cloc
     assert enter(owner[1].code(), client)["Location"] == PAGE
 
 
-# --- Between password and code
+# --- Between the password and the code
 
 
 def test_the_state_between_ends_after_ten_minutes(owner, clock):
@@ -308,7 +310,9 @@ def test_without_a_password_there_is_no_page(client, address):
 
 
 def test_a_session_that_somebody_planted_is_not_the_one_that_opens(owner):
-    """Neither at the password nor at the code does a key stay that was known before."""
+    """The session's key changes at the password and again at the code. A session key that somebody else planted is
+    never the one that is logged in.
+    """
     client = Client()
     session = client.session
     session["planted"] = True
@@ -334,7 +338,7 @@ def test_where_one_may_not_go_the_desk_follows(owner, wanted):
     assert client.post(CODE, {"code": owner[1].code()})["Location"] == reverse("admin:index")
 
 
-# --- Who is asked
+# --- Who is asked for a code
 
 
 @pytest.mark.parametrize("required, asked", [("nobody", False), ("administrators", True), ("everybody", True)])
@@ -446,7 +450,7 @@ def test_a_log_in_is_counted_once_when_it_is_over(wang, monkeypatch, clock):
     assert counted == [("password", "let_in"), ("password", "refused"), ("password", "let_in")]
 
 
-# --- One's own page
+# --- The page of one's own factor
 
 
 def test_new_recovery_codes_take_a_code_and_end_the_old_ones(owner):
@@ -472,7 +476,7 @@ def test_another_phone_takes_its_code_and_one_of_before_and_ends_the_other_sessi
     for wrong in ({"new_code": "000000", "code": old[0]}, {"new_code": new.code(), "code": "000000"}):
         assert recovery_codes(client.post(f"{OWN}?anew=1", wrong)) == []
         clock.shift(40)
-    assert RecoveryCode.objects.count() == 10  # a wrong new code uses none up
+    assert RecoveryCode.objects.count() == 10  # a wrong new code uses up no recovery code
     assert AuthenticatorApp.objects.count() == 1
     made = recovery_codes(client.post(f"{OWN}?anew=1", {"new_code": new.code(), "code": old[0]}))
     assert len(made) == 10
@@ -484,12 +488,14 @@ def test_another_phone_takes_its_code_and_one_of_before_and_ends_the_other_sessi
     assert enter(new.code()).status_code == 302
 
 
-# --- A colleague's
+# --- A colleague's factor
 
 
 @pytest.fixture
 def keeper(settings):
-    """An administrator who came in by the company log-in, so that no page asks."""
+    """Returns a function that makes an administrator's client. The administrator came in by the company log-in, so no
+    page asks for a code.
+    """
 
     def sign_in(*, superuser=False):
         user = User.objects.create_superuser("keeper") if superuser else factories.UserFactory(username="keeper")
@@ -517,7 +523,7 @@ def test_an_administrator_resets_a_colleagues(keeper, clock):
     assert address(user) in text_of(admin.get(change))
     assert "设置于" in text_of(admin.get(reverse("admin:project_user_changelist")))
     assert "不再有效" in text_of(admin.get(address(user)))
-    assert AuthenticatorApp.objects.exists()  # to look changes nothing
+    assert AuthenticatorApp.objects.exists()  # opening the page changes nothing
     assert admin.post(address(user))["Location"] == change
     assert not AuthenticatorApp.objects.exists()
     assert not RecoveryCode.objects.exists()
@@ -535,7 +541,8 @@ def test_an_administrator_resets_a_colleagues(keeper, clock):
 
 @pytest.mark.parametrize("superuser, status", [(False, 403), (True, 302)])
 def test_only_another_superuser_resets_a_superusers(owner, wang, keeper, superuser, status):
-    assert owner[0].post(address(wang)).status_code == 403  # nobody does it without a code
+    # people can't reset their own factor on this page, which asks for no code
+    assert owner[0].post(address(wang)).status_code == 403
     assert AuthenticatorApp.objects.exists()
     assert keeper(superuser=superuser).post(address(wang)).status_code == status
     assert AuthenticatorApp.objects.exists() is not superuser
@@ -547,7 +554,7 @@ def test_an_account_that_is_not_there(keeper):
         assert admin.post(f"/admin/project/user/{pk}/second-factor/").status_code == 404
 
 
-# --- The key
+# --- The key of the app
 
 
 def test_another_key_takes_nobodys_app_and_the_next_use_moves_to_it(owner, settings, clock):
@@ -597,7 +604,7 @@ def test_the_start_names_what_is_wrong(settings, change, named):
     assert "too-short" not in str(found)
 
 
-# --- What is told
+# --- What is told to the owner
 
 
 def test_the_trail_tells_of_each(owner, member, settings, clock):

@@ -1,4 +1,6 @@
-"""A session of staff ends when it is not used for a while, and some hours after its log-in, whatever the clock does."""
+"""A session of staff ends when it is not used for a while, and some hours after its log-in. Changes of the clock don't
+matter.
+"""
 
 import datetime
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +22,7 @@ DOOR = reverse("admin:login")
 
 @pytest.fixture
 def browser(clock, settings):
-    """The browser of somebody who has just logged in with a password, where sessions end as they do by default."""
+    """The client of somebody who has just logged in with a password. Sessions end after the default times."""
     for name in ("SESSION_IDLE_MINUTES", "SESSION_MAX_HOURS"):
         setattr(settings, name, int(TABLE[name].default))
     User.objects.create_superuser("wang", password="right")
@@ -34,7 +36,7 @@ def minutes(clock, count):
 
 
 def why_ended(answer) -> tuple[str, str]:
-    """(why, where the log-in leads back to)."""
+    """Returns (reason, address to which the log-in leads back)."""
     place = urlsplit(answer["Location"])
     assert (answer.status_code, place.path) == (302, DOOR)
     found = parse_qs(place.query)
@@ -53,7 +55,7 @@ def test_without_use_it_ends_and_the_door_says_why_and_leads_back(browser, clock
     form = {"username": "wang", "password": "right", "next": page.context["next"]}
     assert not Session.objects.filter(session_key=before).exists()
     minutes(clock, -30)
-    assert not is_in(browser)  # the session is gone for good
+    assert not is_in(browser)  # the session does not come back when the clock is set back
     minutes(clock, 30)
     assert browser.post(answer["Location"], form)["Location"] == f"{PAGE}?q=20&p=2"
     assert is_in(browser)
@@ -128,7 +130,9 @@ def test_a_session_from_before_the_upgrade_begins_at_its_next_page(browser, cloc
 @pytest.mark.parametrize("hours", [1, 30])
 @pytest.mark.whole
 def test_a_clock_that_steps_back_throws_nobody_out_and_prolongs_nothing(browser, clock, hours):
-    """Eleven hours have passed when the clock steps back: one is left, in whatever hour."""
+    """The clock steps back eleven hours after the log-in. Nobody is logged out by this, and the session lasts only one
+    hour more.
+    """
     for _ in range(11 * 3):
         minutes(clock, 20)
         assert is_in(browser)

@@ -1,4 +1,6 @@
-"""One sees and ends one's own sessions, an administrator a colleague's; whoever loses a right is out at once."""
+"""People see and end their own sessions, and administrators those of colleagues. Whoever loses a right is logged out
+at once.
+"""
 
 import datetime
 
@@ -36,7 +38,7 @@ def someone(name="wang", *roles, **more) -> User:
 
 
 def browser(name="wang", *, agent="", address="192.0.2.7") -> Client:
-    """Another browser in which this person has logged in."""
+    """Returns another client in which this person has logged in."""
     made = Client(REMOTE_ADDR=address, HTTP_USER_AGENT=agent)
     assert made.post(DOOR, {"username": name, "password": "right"}).status_code == 302
     return made
@@ -50,7 +52,7 @@ def of(user) -> str:
     return reverse("admin:project_user_sessions", args=[user.pk])
 
 
-# --- The page
+# --- The page of the sessions
 
 
 def test_one_sees_one_s_own_sessions_alone(clock):
@@ -171,7 +173,7 @@ def test_an_administrator_ends_no_superuser_s(member):
     assert is_in(theirs)
 
 
-# --- Whoever loses a right is out at once
+# --- Whoever loses a right is logged out at once
 
 
 def save(user, **changes):
@@ -202,7 +204,7 @@ LOSSES = {
 
 @pytest.fixture
 def person():
-    """Somebody with something of everything to lose."""
+    """A person with rights of each kind that can be taken away."""
     user = someone("wang", "业务人员", "工程师", limited=True, is_superuser=True)
     user.attributions.set(Province.objects.filter(letters__in=["BJ", "SH"]))
     user.user_permissions.set(Permission.objects.filter(codename="see_personal_data"))
@@ -253,11 +255,11 @@ def test_the_own_new_password_ends_all_other_sessions(clock):
     assert [one.is_this for one in shown(mine)] == [True]
 
 
-# --- Beside the version before
+# --- Together with a process of the version before
 
 
 def begun_before(user) -> Client:
-    """A session as 1.6.0 begins it."""
+    """Returns the client of a session as version 1.6.0 begins it."""
     theirs = Client(HTTP_USER_AGENT="Firefox/133.0 Windows")
     theirs.force_login(user)
     session = theirs.session
@@ -280,7 +282,7 @@ def test_a_session_that_the_version_before_ended_leaves_nothing():
     someone()
     browser(), browser()
     key = AccountSession.objects.first().session_id
-    Session.objects.filter(pk=key)._raw_delete("default")  # it does not know whose the session is
+    Session.objects.filter(pk=key)._raw_delete("default")  # the version before does not know whose session it is
     assert [one.is_this for one in shown(browser())] == [True, False]
     look_at_files()
     assert AccountSession.objects.count() == Session.objects.count() == 2

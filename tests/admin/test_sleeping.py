@@ -1,4 +1,6 @@
-"""An incident sleeps until a time: that silences its mails and moves it down lists, and it counts all the same."""
+"""An incident can be put to sleep until a time. Meanwhile it sends no mails and moves down lists, but it still
+counts.
+"""
 
 import datetime
 import re
@@ -24,7 +26,7 @@ CAUSE = {"partner": "bpm", "step": "start_bpm", "code": "code_400"}
 
 @pytest.fixture
 def incident(clock):
-    """An incident that stops an order in Peking, which was mailed."""
+    """An incident that stops an order of Beijing and about which a mail was written."""
     clock.move_to(shanghai("2023-09-20 10:00:00"))
     return stop("A1")
 
@@ -58,7 +60,7 @@ def test_it_is_silent_until_it_wakes_by_itself(member, incident, clock):
     tasks.sweep()
     assert "暂缓至 09-22" not in staff.get(LIST).content.decode()
     assert stop("S2", attribution_id="SH") == incident
-    assert mails() == before + 1  # the first of its attribution that may be told of
+    assert mails() == before + 1  # the first mail for Shanghai that is allowed since the incident woke
     kinds = OrderEvent.objects.filter(kind__in=["incident_asleep", "incident_woke"]).order_by("pk")
     assert list(kinds.values_list("kind", "actor")) == [
         ("incident_asleep", f"staff:{staff.person.username}"),
@@ -87,7 +89,9 @@ def test_it_moves_down_and_counts_all_the_same(member, incident, capsys):
 
 
 def test_the_orders_page_names_it_all_the_same(member, incident):
-    """The one that stops it in its ladder, and another one beside it."""
+    """An order's page names a sleeping incident, both the incident at the step that it stops and the incident beside
+    the steps.
+    """
     order = Order.objects.get(number="A1")
     besides = open_incident(order, **CAUSE | {"code": "mail_no_recipients"}, detail="x", now=timezone.now())
     staff = member("工程师")

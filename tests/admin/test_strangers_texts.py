@@ -1,4 +1,4 @@
-"""Texts that strangers write: a page handles them in linear time and shows a limited part of them."""
+"""Texts that strangers write: a page reads them in linear time and shows only a part of limited length."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ from tests.sampling import WHOLE
 KIB = 1024
 LONG = (64 if WHOLE else 16) * KIB
 EVERY_CUT = 1 if WHOLE else 7
-LEAST = 0.004  # seconds; anything shorter is lost in the processor's other work
+LEAST = 0.004  # seconds; shorter times can't be told from the processor's other work
 PIECES = [
     "[", "{", '{"a":', '["', "[1,", "\\", '\\"', '"', "a", "a.", "a-", "1", "1-", "12-", "123-", "137", "+123-", "@",
     "a@", "a@a.", ".@", " ", "\n", "%", "_", "operUser", '"operTel', '"operUser":', '"operUser" ', '"operTel":"',
@@ -42,7 +42,9 @@ def grown(piece, size):
 
 
 def texts_in_texts(size):
-    """JSON in a text of JSON, and so on; the escapes are spelled so that a level adds only a few characters."""
+    """Returns JSON inside a string of JSON, nested many times. The escapes are written so that a level adds only a few
+    characters.
+    """
     quote, text = '"', "[1]"
     while len(text) + 3 * len(quote) < size:
         text = "[" + quote + text + quote + "]"
@@ -89,7 +91,7 @@ READERS = {
 
 
 def seconds(reader, text, times):
-    """Processor time, the best of `times`."""
+    """Returns the processor time of the fastest of `times` runs, in seconds."""
     found = []
     for _ in range(times):
         began = time.process_time()
@@ -99,14 +101,16 @@ def seconds(reader, text, times):
 
 
 def grows_too_fast(reader, text, long, times):
-    """Returns True if a long text, which took `long` seconds, took far longer than a quarter of it."""
+    """Returns True if reading a long text, which took `long` seconds, took far more time than four times the time of a
+    quarter of it.
+    """
     short = seconds(reader, text(LONG // 4), times)
     return long > 8 * max(short, LEAST / 8) or long > 2
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_four_times_the_text_takes_no_more_than_eight_times_the_time(reader):
-    """Measures more often what looks slow: a busy machine makes anything slow once."""
+    """A text that looks slow is measured more often, because on a busy machine anything may be slow once."""
     read, slow = READERS[reader], []
     for name, text in list(TEXTS.items())[:: 1 if WHOLE else 5]:
         long = seconds(read, text(LONG), times=1)
@@ -152,7 +156,7 @@ def test_no_page_breaks_at_them(member, query, text):
 
 
 def most_of_a_block(answer):
-    """The longest run of brackets that a page shows."""
+    """Returns the length of the longest run of brackets that a page shows."""
     return max(map(len, re.findall(r"\[+", answer.content.decode())), default=0)
 
 
@@ -174,7 +178,9 @@ ASCII = json.dumps({"said": f"请联系{PHONE}，\n{PHONE}\n或{MAIL}"})
 
 @pytest.mark.parametrize("text", [PERSONS, IN_IT, ASCII, json.dumps(IN_IT), f"x {IN_IT}"])
 def test_no_cut_brings_people_s_data_to_light(text):
-    """Wherever the page cuts: in the middle of a name, phone, mail or escape."""
+    """No people's data show wherever the page cuts the text, also in the middle of a name, phone, mail address or
+    escape.
+    """
     for end in range(0, len(text), EVERY_CUT):
         filled = "填" * ((BYTES_SHOWN - len(text[:end].encode())) // 3) + " " + text + "，" + "x" * BYTES_SHOWN
         shown, _, length = mask_text_or_json(filled).partition("……")
@@ -189,7 +195,7 @@ def test_no_member_of_a_text_that_was_cut_before_does(text):
 
 
 def leaks(told):
-    """Finds people's data, or more of it than a mask leaves."""
+    """Returns the pieces of people's data in a text that a mask would have hidden."""
     return [piece for piece in (NAME, NAME[:2], NAME[1:], PHONE[:4], PHONE[-4:], MAIL, MAIL[:3]) if piece in told]
 
 

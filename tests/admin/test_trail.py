@@ -1,4 +1,6 @@
-"""The trail: log-ins, failures and log-outs leave a row each, which nothing changes and only `prune` removes."""
+"""The trail: log-ins, failed log-ins and log-outs write a row each. Nothing changes these rows, and only `prune`
+removes them.
+"""
 
 import csv
 import datetime
@@ -221,7 +223,7 @@ def whats(staff, **query):
 
 @pytest.fixture
 def acts():
-    """Acts of each source, an hour between them."""
+    """Makes acts of each source of the trail, an hour apart from each other."""
     li, order = make.UserFactory(username="li", display_name="李四"), make.OrderFactory(number="100A1", received_at=DAY)
     Customer.objects.create(enterprise_id="E1", name="某公司", last_order=order, first_seen=DAY, last_seen=DAY)
     Order.objects.filter(pk=order.pk).update(enterprise_id="E1")
@@ -259,7 +261,7 @@ def test_one_page_in_the_menu_shows_all_three_sources_the_newest_first(acts, aud
     text = auditor.get(PAGE).content.decode()
     assert "13712345678" not in text
     assert "10.0.0.7" in text
-    assert text.count(f'href="{PAGE}"') == 2  # the menu, and that of a phone
+    assert text.count(f'href="{PAGE}"') == 2  # in the menu, and in the menu for phones
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_it_is_found_by_person_order_customer_day_and_kind(acts, auditor, query,
 
 
 def test_it_goes_on_without_losing_or_repeating_an_act(auditor, monkeypatch):
-    """Many acts of one moment, in all sources."""
+    """Many acts of all sources have the same time. Paging through them loses none and repeats none."""
     monkeypatch.setattr("project.accounts.trail_page.SHOWN", 3)
     li = make.UserFactory(username="li")
     for number in range(4):
@@ -352,7 +354,7 @@ def test_who_may_not_export_gets_no_file(acts, auditor):
 
 
 def test_limited_auditors_are_refused(member):
-    """They may see it in the events of their orders."""
+    """Limited auditors may not open the trail. They see acts on their orders in the events of these orders."""
     staff = member("审计员", letters=["BJ"])
     assert staff.get(PAGE).status_code == 403
     assert PAGE not in staff.get(reverse("admin:index")).content.decode()
@@ -380,7 +382,9 @@ def test_an_export_leaves_who_asked_who_agreed_and_who_fetched(member, settings,
 
 
 def test_each_act_shows_on_the_page_and_in_the_command(admin_client, wang, settings, tmp_path, capsys):
-    """Log-ins, roles and limits, a token, personal data, a decision, a pause, a command, settings, an export."""
+    """The acts: log-ins, roles and limits, a token, personal data, a decision, a pause, a command, settings, and an
+    export.
+    """
     settings.EXPORT_DIR, order = tmp_path, make.OrderFactory(oper_tel="13712345678")
     log_in("wang", "wrong")
     log_in("wang", "right").post(reverse("admin:logout"))

@@ -1,4 +1,4 @@
-"""A trial's page shows what the trial is meant to be, and where each part of that comes from (contract 3.9, 19)."""
+"""A trial's page shows the trial's target state, and the message that each part of it comes from (contract 3.9, 19)."""
 
 import csv
 import datetime
@@ -33,7 +33,7 @@ def named(order, *letters):
 
 @pytest.fixture
 def trial(db):
-    """a and b on trial for 3 days; a change gave it c and 10 days."""
+    """A trial of the domains a and b for 3 days. A change added c and moved the end to 10 days."""
     now = timezone.now()
     about = {"planned_at": now, "service_type_id": "1", "attribution_id": "BJ"}
     trial = factories.OrderFactory(
@@ -101,7 +101,7 @@ def test_lists_files_and_the_customer_say_the_end_and_the_service_that_count(adm
     end, own = (TODAY + 10 * DAY).isoformat(), (TODAY + 3 * DAY).isoformat()
     Order.objects.filter(pk=change_of(trial).pk).update(given=["domains", "biz_end", "service_type"], service_type="4")
     reshape(trial, now=timezone.now(), by="test")
-    for tab in ("overview", "raw"):  # the head stands over each tab
+    for tab in ("overview", "raw"):  # the head of the page is above each tab
         assert end in admin_client.get(page(trial, f"?tab={tab}")).content.decode()
     customer = admin_client.get(f"/admin/orders/customer/{trial.enterprise_id}/change/?tab=orders").content.decode()
     assert f"试用至 {end}" in customer
@@ -116,11 +116,14 @@ def test_lists_files_and_the_customer_say_the_end_and_the_service_that_count(adm
     assert told["业务类型"] == service_name(ServiceType.objects.get(pk="4"))
     assert rows[change_of(trial).number]["试用到期日"] == ""
     shown = admin_client.get(f"/admin/orders/order/?{query}")
-    assert [row.number for row in shown.context["cl"].result_list] == [trial.number]  # the page leaves out the rest
+    # the sorted page lists no orders without a value
+    assert [row.number for row in shown.context["cl"].result_list] == [trial.number]
 
 
 def test_the_list_asks_no_more_for_trials_with_many_domains(admin_client, trial):
-    """The column comes with the rows, and the domains don't."""
+    """The query of the list reads the end of the trial together with the rows, and does not read the domains of the
+    trial's target state.
+    """
     with CaptureQueriesContext(connection) as found:
         admin_client.get("/admin/orders/order/?columns=number,trial_end")
     assert not any('"orders_trialshape"."domains"' in one["sql"] for one in found.captured_queries)

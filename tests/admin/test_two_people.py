@@ -1,7 +1,8 @@
-"""Two persons are two people (contract 3.11): a table of who may confirm whom, written from the contract's sentences.
+"""Two persons count as two people (contract 3.11). A table lists who may confirm whose request, written from the
+contract's sentences.
 
-No function of the desk says what is expected. Givers give on the pages, or the gift is noted with its day.
-Confirmations are made on the page.
+The expected results don't come from any function of the desk. People give each other accounts, roles and the like on
+the pages, or the test notes what was given with its day. Confirmations are made on the page.
 """
 
 import datetime
@@ -58,7 +59,7 @@ def asked(asker):
 
 
 def confirm(judge, row):
-    """Returns the page's answer to a click, whatever the page offered before."""
+    """Returns the page's answer to the confirmation, even if the page offered no button for it."""
     client = acts(judge)
     shown = client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
     preview = shown.context["preview"] if shown.context and "preview" in shown.context else None
@@ -67,7 +68,7 @@ def confirm(judge, row):
 
 
 def passes(asker, judge):
-    """Returns True if the judge's click carries out what the asker asked for."""
+    """Returns True if the judge's confirmation carries out what the asker asked for."""
     order, row = asked(asker)
     if row is None:
         return False
@@ -77,26 +78,27 @@ def passes(asker, judge):
     return done
 
 
-# --- who gave whom, how long ago: X asks, Y confirms; `M>X 29`: M gave X something 29 days ago
+# --- who gave something to whom, and how many days ago. X asks and Y confirms; `M>X 29`: M gave X something 29 days
+# ago
 
 SHAPES = {
-    # nobody gave anything, or not to both
+    # nobody gave anything, or nobody gave something to both
     "": True,
     "M>X 0": True,
     "M>Y 0": True,
     "M>X 0, N>Y 0": True,
-    # one gave the other
+    # one of the two gave something to the other
     "X>Y 29": False,
     "X>Y 31": True,
     "Y>X 29": False,
     "Y>X 31": True,
-    # one behind both
+    # the same person gave something to both
     "M>X 0, M>Y 0": False,
     "M>X 29, M>Y 29": False,
     "M>X 29, M>Y 31": True,
     "M>X 31, M>Y 29": True,
     "M>X 31, M>Y 31": True,
-    # a second administrator in between
+    # another administrator is in between
     "M>N 29, N>X 29, M>Y 29": False,
     "M>N 31, N>X 29, M>Y 29": True,
     "M>N 29, N>X 31, M>Y 29": True,
@@ -106,30 +108,30 @@ SHAPES = {
     "M>N 29, M>O 29, N>X 29, O>Y 29": False,
     "M>N 31, M>O 29, N>X 29, O>Y 29": True,
     "M>N 29, M>O 31, N>X 29, O>Y 29": True,
-    # longer chains, at either side
+    # longer chains, on either side
     "M>N 29, N>O 29, O>X 29, M>Y 29": False,
     "M>N 29, N>O 31, O>X 29, M>Y 29": True,
     "M>X 29, M>N 29, N>O 29, O>P 29, P>Y 29": False,
     "M>X 29, M>N 31, N>O 29, O>P 29, P>Y 29": True,
     "M>X 29, M>N 29, N>O 29, O>P 31, P>Y 29": True,
-    # one is behind the other, through somebody
+    # one of the two gave something to the other through a third person
     "X>N 29, N>Y 29": False,
     "X>N 31, N>Y 29": True,
     "Y>N 29, N>O 29, O>X 29": False,
     "Y>N 29, N>O 31, O>X 29": True,
-    # two ways, of which one still holds; and a circle
+    # two chains, of which one still counts; and a circle
     "M>X 31, M>N 29, N>X 29, M>Y 29": False,
     "N>X 29, O>X 29, N>Y 31, O>Y 29": False,
     "N>X 29, O>X 31, N>Y 31, O>Y 29": True,
     "M>N 29, N>M 29, N>X 29, M>Y 29": False,
     "M>N 0, N>M 0, M>X 0": True,
-    # what X or Y gave to somebody else is nothing that they were given
+    # what X or Y gave to others does not count as given to X or Y
     "X>N 0, Y>N 0": True,
     "X>M 0, Y>N 0": True,
-    # the company log-in gives roles to all, and is nobody
+    # the company log-in gives roles to everybody, so it does not count as a giver
     "company>X 0, company>Y 0": True,
     "company>M 0, company>N 0, M>X 0, N>Y 0": True,
-    # the machine is one
+    # somebody at the machine (a command) counts as one giver
     "machine>X 29, machine>Y 29": False,
     "machine>X 29, machine>Y 31": True,
     "machine>M 29, M>X 29, machine>Y 29": False,
@@ -137,7 +139,7 @@ SHAPES = {
 
 
 def give(shape, people):
-    """Notes what the shape says."""
+    """Notes the gifts of the shape, an entry of SHAPES."""
     for link in filter(None, shape.split(", ")):
         names, days = link.split()
         giver, given = names.split(">")
@@ -150,7 +152,9 @@ def give(shape, people):
 
 
 def known(**there):
-    """`people("M")`: the account of that letter, an administrator where the letter is new."""
+    """Returns a function. `people("M")` returns the account of that letter. A new letter gets a new administrator's
+    account.
+    """
 
     def people(letter):
         if letter not in there:
@@ -171,7 +175,9 @@ def test_who_is_behind_whom(shape, two):
 @pytest.mark.parametrize("shape", ["", "M>X 29, M>Y 29", "M>X 31, M>Y 29", "M>N 29, N>X 29, M>Y 29", "X>Y 29"])
 @pytest.mark.parametrize("asker", ASKS)
 def test_in_all_roles(asker, shape):
-    """By right, and then by who is behind them, superusers too."""
+    """A confirmation depends on the roles of both people, and then on who has given them anything. This holds for
+    superusers too.
+    """
     for judge, may in CONFIRMS.items():
         first, second = person(asker), person(judge)
         give(shape, known(X=first, Y=second))
@@ -187,7 +193,7 @@ def test_a_giver_who_is_disabled_or_has_lost_the_role_is_behind_them_all_the_sam
     assert not passes(clerk, judge)
 
 
-# --- what makes somebody a giver, on the pages
+# --- what makes somebody a giver, on the pages of accounts
 
 
 def change(user):
@@ -231,7 +237,7 @@ def disabled_and_enabled(client, user):
 
 
 def disabled(client, user):
-    """Somebody else enables it."""
+    """Disables the account on the page. Somebody else enables it afterwards."""
     answer = posting("project_user_standing", active="True")(client, user)
     User.objects.filter(pk=user.pk).update(is_active=True)
     return answer
@@ -270,7 +276,7 @@ GIVES_NOTHING = {
 
 
 def put_back(user, **fields):
-    """All that is needed to ask or to confirm. What was given stays noted."""
+    """Restores all that an account needs to ask or to confirm. What was given stays noted."""
     User.objects.filter(pk=user.pk).update(is_active=True, is_staff=True, limited=False, **fields)
     return User.objects.get(pk=user.pk)
 
@@ -278,7 +284,7 @@ def put_back(user, **fields):
 @pytest.mark.parametrize("days, two", [(29, False), (31, True)])
 @pytest.mark.parametrize("what", GIVES)
 def test_what_makes_a_giver(settings, what, days, two):
-    """The same administrator gives the asker something, and the confirmer another."""
+    """The same administrator gives the asker one thing and the confirmer another."""
     settings.OIDC_ISSUER = "https://id.example.com"
     root, clerk, judge = person("超级用户"), person("业务人员", email="x@x.cn"), person("审批主管", email="y@x.cn")
     with time_machine.travel(days_ago(days), tick=False):
@@ -298,7 +304,9 @@ def test_what_makes_none(what):
 
 @pytest.mark.parametrize("days, two", [(29, False), (31, True)])
 def test_the_play_of_one_administrator_alone(days, two):
-    """Two accounts made on the page; then a second administrator's account in between."""
+    """An administrator makes two accounts on the page, and a second administrator's account. This second administrator
+    makes the account of another asker.
+    """
     root, roles = person("超级用户"), dict(Group.objects.values_list("name", "pk"))
 
     def made(client, name, role):
@@ -316,7 +324,9 @@ def test_the_play_of_one_administrator_alone(days, two):
 
 
 def test_a_person_who_works_with_what_was_made_is_no_second_person_of_others_of_the_same_day():
-    """The mail of two people at work is blanked and both links are shown; then again with links for an emergency."""
+    """An administrator removes the mail addresses of two people, and gets the password links of both shown. The two
+    are then not two people.
+    """
     root, clerk, judge = person("超级用户"), person("业务人员", email="x@x.cn"), person("审批主管", email="y@x.cn")
     for one in (clerk, judge):
         acts(root).post(change(one), form(one, email=""))
@@ -338,7 +348,7 @@ def test_links_for_an_emergency_come_from_one_machine_whoever_is_named(settings,
     assert passes(clerk, judge) is two
 
 
-# --- what else a second person agrees to
+# --- what else needs a second person
 
 COMMON = "M>N 29, N>X 29, M>Y 29"
 
@@ -378,7 +388,7 @@ def test_an_act_on_many_rows(shape, two):
     assert (row.state == "confirmed") is two
 
 
-# --- what is said
+# --- what the pages say
 
 
 def test_a_refusal_and_the_account_s_pages_say_from_when_on(settings):
@@ -390,7 +400,7 @@ def test_a_refusal_and_the_account_s_pages_say_from_when_on(settings):
         judge.note_given(root, now=moment - datetime.timedelta(days=2))
         _order, row = asked(clerk)
         shown = confirm(judge, row).text
-        assert "2026-12-11 17:30" in shown  # 30 days after the older of the two; Shanghai's time
+        assert "2026-12-11 17:30" in shown  # 30 days after the older of the two gifts, in Shanghai's time
         assert CLOSE in shown
         for client, url in (
             (acts(root), change(judge)),
@@ -398,7 +408,7 @@ def test_a_refusal_and_the_account_s_pages_say_from_when_on(settings):
             (acts(judge), reverse("admin:sessions")),
         ):
             text = client.get(url).text
-            assert "2026-12-18 17:30" in text  # with everybody
+            assert "2026-12-18 17:30" in text  # for confirmations with anybody
             assert "赵总" in text
         assert "2026" not in acts(root).get(reverse("admin:sessions")).context["second_person"]
     assert "对所有人有效" in acts(root).get(change(root)).text
@@ -411,12 +421,12 @@ def test_a_refusal_and_the_account_s_pages_say_from_when_on(settings):
         ("X>Y 10", 20),
         ("M>N 25, N>X 2, M>Y 1", 5),
         ("M>N 2, N>X 25, M>Y 1", 5),
-        ("M>N 25, N>X 2, M>X 12, M>Y 1", 18),  # two ways to the same giver: the one that lasts longer
-        ("N>X 10, N>Y 20, O>X 28, O>Y 1", 10),  # two givers: the one who lasts longer
+        ("M>N 25, N>X 2, M>X 12, M>Y 1", 18),  # two chains to the same giver: the one that counts longer
+        ("N>X 10, N>Y 20, O>X 28, O>Y 1", 10),  # two givers: the one that counts longer
     ],
 )
 def test_the_refusal_says_when_the_last_giver_in_common_is_over_and_it_is_so(shape, days):
-    """A chain is over with the first of its links."""
+    """A chain of gifts counts as long as its oldest link counts."""
     moment = datetime.datetime(2026, 11, 20, 1, 30, tzinfo=datetime.UTC)
     over = moment + datetime.timedelta(days=days)
     with time_machine.travel(moment, tick=False) as clock:

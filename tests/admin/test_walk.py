@@ -1,8 +1,10 @@
-"""Each person and each address of the staff's site: the tables of docs/security.md, whole.
+"""Tries each address of the staff's site as each kind of person, and compares the results with the tables of
+docs/security.md.
 
-A new page without a row there fails, and so does a row without a page. `make test WHOLE=1` opens every page as
-everybody. `make test` asks the admin's methods for every cell of the first table, and opens a share of the pages as the
-first of PEOPLE. A run that names this file opens a share as everybody, another one for each.
+A new page without a row in the tables fails the test, and so does a row without a page. `make test WHOLE=1` opens
+every page as everybody. `make test` asks the admin's methods for every cell of the first table, and opens a share of
+the pages as the first of PEOPLE. A run that names this file opens a share of the pages as everybody, another share for
+each person.
 """
 
 import copy
@@ -52,7 +54,7 @@ SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
 def table(heading: str, columns: int) -> dict[str, list[str]]:
-    """A table of the page: the letters in each column, by each name in the first."""
+    """Reads a table of docs/security.md. Returns `{name in the first column: letters in each of the other columns}`."""
     rows = rows_of(heading, columns, SECURITY)
     found = {name.strip("`"): row[1:] for row in rows for name in row[0].split(", ")}
     return {name: [cell.replace(" ", "").replace("-", "") for cell in cells] for name, cells in found.items()}
@@ -76,7 +78,7 @@ APP_LISTS = {
     "project": ACCOUNTS,
 }
 VIEW_ACTS = ["save", "counts", "update", "rename", "share", "remove"]
-ELSEWHERE = {  # tested below; an import's pages in tests/entering
+ELSEWHERE = {  # tested below, except an import's pages: tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck", "orders_order_upload",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run",
@@ -91,7 +93,7 @@ ELSEWHERE = {  # tested below; an import's pages in tests/entering
 
 
 def differences(found):
-    """`{what: (answer, expected)}` of the answers that are not as expected."""
+    """Returns `{what: (answer, expected)}` for the answers that are not as expected."""
     return {what: (told, wanted) for what, (told, wanted) in found.items() if told != wanted}
 
 
@@ -103,7 +105,7 @@ def test_every_address_has_a_row():
 
 
 def wanted(letter, model, page):
-    """The answers to a person: columns of KINDS."""
+    """Returns the answer that a page of the model should give to this kind of person, by the columns of KINDS."""
     lists, reads, adds, _changes, deletes = KINDS[model]
     if letter == "X":
         return "login"
@@ -119,14 +121,16 @@ def wanted(letter, model, page):
 
 @pytest.fixture(scope="module")
 def found(django_db_setup, django_db_blocker):
-    """A row for every page."""
+    """Rows for every page."""
     with kept_for_a_module(django_db_blocker):
         yield rows()
 
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """The test provokes hundreds of refusals; each would be logged with its traceback."""
+    """Switches off logging, because the test provokes hundreds of refusals and each would be logged with its
+    traceback.
+    """
     logging.disable(logging.WARNING)
     yield
     logging.disable(logging.NOTSET)
@@ -135,7 +139,7 @@ def quiet():
 @everybody
 @pytest.mark.each
 def test_what_each_kind_of_row_permits(client, rf, found, letter):
-    """Asks the methods for the whole table; the pages themselves are asked below."""
+    """Asks the admin's methods for the whole table. The other tests open the pages themselves."""
     request = rf.get("/")
     sign_in(client, letter)
     request.user = get_user(client)
@@ -161,7 +165,9 @@ def test_who_reads_what(client, found, letter):
 
 @everybody
 def test_who_writes_what(client, found, letter):
-    """`in`: the form comes back with its errors; `away`: the act was done; `unknown`: the row is out of scope."""
+    """Answers: `in`: the form comes back with its errors. `away`: the act was done. `unknown`: the row belongs to
+    another attribution.
+    """
     asked = standard(found)
     staff, told = sign_in(client, letter), {}
     for place, (model, (lists, reads, *writers)) in enumerate(KINDS.items()):
@@ -239,8 +245,9 @@ def test_who_decides_what(client, letter):
         if in_turn(letter, place, size):
             found[key, "form"] = ask(staff, url).word, "in" if letter in allowed else no
         if in_turn(letter, place + 1, size):
-            answer = ask(staff, url, {"reason": "", "seen": ""})  # allowed: the form comes back with its error
-            back = "409" if key == "push" else "in"  # it needs no reason, so the state is looked at
+            # whoever is allowed gets the form back with its error
+            answer = ask(staff, url, {"reason": "", "seen": ""})
+            back = "409" if key == "push" else "in"  # `push` needs no reason, so the order's state is checked
             found[key, "post"] = answer.word, back if letter in allowed else no
     url = reverse("admin:orders_order_recheck", args=[order.pk])
     found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEbeS" else hidden
@@ -278,12 +285,12 @@ def test_the_rest_of_the_site(client, found, letter):
 
 
 def acts_of_all(found):
-    """By the act's name: the address and data of its POST, and what it changes."""
+    """Returns for each act, by its name, the address and data of its POST and the rows that it may change."""
     return acts_on_the_desk(found) | acts_on_accounts(found)
 
 
 def acts_on_the_desk(found):
-    """What all orders depend on, and what colleagues made."""
+    """Returns the acts on settings that all orders depend on, and on what colleagues made."""
     maker = make.UserFactory()
     asked = {"state": Export.State.ASKED, "file": "", "reason": "x"}
     export = make.ExportFactory(personal=True, by=staff_actor(maker), maker_id=maker.pk, **asked)
@@ -331,7 +338,7 @@ def acts_on_the_desk(found):
 
 
 def acts_on_accounts(found):
-    """People, roles, log-ins and tokens."""
+    """Returns the acts on people, roles, log-ins and tokens."""
     maker = make.UserFactory()
     waiting = make.ApiTokenFactory(personal=True, made_by=staff_actor(maker), maker_id=maker.pk, system="waiting")
     lock, token = found["project_failedlogin"], found["integrations_apitoken"]
@@ -378,7 +385,7 @@ def acts_on_accounts(found):
 
 @everybody
 def test_who_does_what_concerns_all(client, found, letter, settings):
-    """Compares what was done: an act that is refused changes no row."""
+    """Compares the rows before and after each act: a refused act changes no row."""
     settings.EXPORT_SECOND_PERSON = True
     note_restored(name=Timeline.objects.latest("pk").name, about={"event": 0}, by="guard", now=make.NOW)
     read_restore_state()
@@ -388,7 +395,8 @@ def test_who_does_what_concerns_all(client, found, letter, settings):
     assert set(acts) == set(OF_ALL)
     session = copy.deepcopy(staff.cookies)
     for name, (address, arguments, data, touched) in acts.items():
-        before, staff.cookies = list(touched.values()), copy.deepcopy(session)  # an act may have given it a new one
+        # because an act may have given it a new session
+        before, staff.cookies = list(touched.values()), copy.deepcopy(session)
         with transaction.atomic():
             staff.post(reverse(f"admin:{address}", args=arguments), data)
             told[name] = list(touched.values()) != before, letter in OF_ALL[name]

@@ -1,4 +1,6 @@
-"""The English of our logs and rows never reaches staff: errors, events and permissions have words of their own."""
+"""The English of our logs and rows never reaches staff: errors, events and permissions have Chinese texts of their
+own.
+"""
 
 import ast
 import re
@@ -99,7 +101,9 @@ def test_a_refusal_in_both_languages(why, english, told):
 
 
 def test_every_reason_against_opening_has_words():
-    """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
+    """Each reason against opening an order again has a text for staff. The reason `open_no_activation` needs none,
+    because the button of the decision is not shown then.
+    """
     given = set(re.findall(r'NotAllowedError\("(\w+)"', source("orders/replanning/reopening.py")))
     assert len(given) > 6
     assert {code for code in given if not MESSAGES[code].words} == {"open_no_activation"}
@@ -114,7 +118,9 @@ def test_headers_of_files_are_told_apart_and_hold_no_latin_word():
 
 @pytest.mark.django_db
 def test_an_attempt_tells_what_its_code_means_and_the_partner_s_own_words():
-    """The English of the log stays with the raw answer."""
+    """The page explains the error code of an attempt in Chinese and adds the partner's own text. The English log text
+    is shown only with the raw answer.
+    """
     said = '{"code": 400, "message": "域名未备案，请联系13712345678"}'
     for error, answer, told in (
         ("code_400: answered HTTP 200, code 400: 域名未备案", said, "对方认为订单内容有误：域名未备案，请联系137***78"),
@@ -122,7 +128,8 @@ def test_an_attempt_tells_what_its_code_means_and_the_partner_s_own_words():
         ("http_503: answered HTTP 503", "<html>Bad gateway</html>", "对接方报告其自身故障。"),
     ):
         row = factories.AttemptFactory(error=error, answer=answer, outcome="retry")
-        assert of_attempt(row) == told  # of a row from before 1.6.0, whose code stands in the logged line alone
+        # first without `error_code`, as in rows from before 1.6.0, whose code is only in the logged text
+        assert of_attempt(row) == told
         row.error_code, row.error = error.partition(":")[0], "as logged: somehow"
         assert of_attempt(row) == told
 
@@ -139,7 +146,7 @@ def test_a_mail_tells_a_refusal_without_the_code_and_the_english_of_the_log():
 
 
 def kinds_written() -> set[str]:
-    """The kinds of event that the code writes as plain words."""
+    """Returns the kinds of events that the code passes as literal strings."""
     calls = [node for module in MODULES for node in nodes(module) if isinstance(node, ast.Call) and len(node.args) > 1]
     kinds = [node.args[1] for node in calls if getattr(node.func, "id", "") in {"add_event", "event", "_save"}]
     return {kind.value for kind in kinds if isinstance(kind, ast.Constant)}

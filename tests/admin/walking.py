@@ -1,4 +1,4 @@
-"""Every address of the staff's site, and the people who ask for it."""
+"""Lists every address of the staff's site, and the kinds of people who open them."""
 
 import re
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from tests.sampling import WHOLE
 
 ROLES = {"B": "业务人员", "E": "工程师", "A": "审计员", "M": "管理员", "P": "审批主管", "o": "管理员"}
 ROLES |= {letter.lower(): role for letter, role in ROLES.items()}
-LIMITS = dict.fromkeys("beamp", ["BJ"]) | {"o": ["SH"]}  # the rows of the walk belong to BJ
-PEOPLE = [*ROLES, "S", "N", "X"]  # as docs/security.md names them
+LIMITS = dict.fromkeys("beamp", ["BJ"]) | {"o": ["SH"]}  # the rows of the test belong to BJ
+PEOPLE = [*ROLES, "S", "N", "X"]  # the letters of docs/security.md
 PAGES = ["changelist", "change", "history", "add", "delete"]
 
 
 def sign_in(client, letter):
-    """The client of one of PEOPLE."""
+    """Returns the client of one of PEOPLE."""
     if letter == "X":
         return client
     user = User.objects.create_superuser("超管") if letter == "S" else make.UserFactory()
@@ -37,19 +37,21 @@ def sign_in(client, letter):
 
 
 def colleague(username, display_name="", role="业务人员", **more):
-    """Somebody else in a role, with a mail address."""
+    """Makes another member of staff in a role, with a mail address."""
     user = make.UserFactory(**{"username": username, "display_name": display_name, "email": f"{username}@x.cn"} | more)
     user.groups.set(Group.objects.filter(name=role))
     return user
 
 
 def is_in(client) -> bool:
-    """Returns True if a page opens that all staff have. The page is drawn faster than lists and the dashboard."""
+    """Returns True if the person is logged in. It opens a page that all staff have and that is rendered faster than
+    lists and the dashboard.
+    """
     return client.get(reverse("admin:sessions")).status_code == 200
 
 
 def page_of(row) -> str:
-    """The address of a row's page."""
+    """Returns the address of a row's page."""
     return reverse(f"admin:{name_of(row)}_change", args=[row.pk])
 
 
@@ -60,7 +62,7 @@ def text_of(client, url) -> str:
 
 
 def said(answer) -> str:
-    """The messages on a page."""
+    """Returns the messages on a page."""
     return " ".join(str(message) for message in answer.context["messages"])
 
 
@@ -71,7 +73,7 @@ def words_of(answer):
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer, and in words whether the person got in."""
+    """A response, with a word that says whether the person was let in."""
 
     status: int
     location: str
@@ -85,7 +87,7 @@ class Answer:
 
 
 def ask(client, url, data=None):
-    """The answer to a GET, or to a POST of `data`; what it wrote is rolled back."""
+    """Returns the answer to a GET, or to a POST of `data`. What the request wrote is rolled back."""
     with transaction.atomic():
         response = client.get(url) if data is None else client.post(url, data)
         transaction.set_rollback(True)
@@ -94,12 +96,12 @@ def ask(client, url, data=None):
 
 
 def rows():
-    """A row for every page."""
+    """Returns rows for every page."""
     return {**of_order(make.OrderFactory(attribution_id="BJ")), **of_none()}
 
 
 def standard(found):
-    """The five addresses that Django makes for each model, by (model, page)."""
+    """Returns the five addresses that Django makes for each model, by (model, page)."""
     return {
         (name, page): reverse(f"admin:{name}_{page}", args=[row.pk] if page in {"change", "history", "delete"} else [])
         for name, row in found.items()
@@ -108,14 +110,16 @@ def standard(found):
 
 
 class Messages(list):
-    """Collects a view's messages to the person, because no middleware keeps them."""
+    """Collects a view's messages to the person, because the request passes no middleware that stores them."""
 
     def add(self, level, message, extra_tags=""):
         self.append(message)
 
 
 def unrendered(user, url, query=None):
-    """Returns the response of an address's view before its template is rendered, which takes most of a page's time."""
+    """Returns the response of an address's view before its template is rendered, because rendering takes most of a
+    page's time.
+    """
     request = RequestFactory().get(url, query)
     request.user, request._messages = user, Messages()
     view, *given = resolve(request.path)
@@ -125,17 +129,19 @@ def unrendered(user, url, query=None):
 
 
 def desk_of(user):
-    """Returns the dashboard's context for a person."""
+    """Returns the dashboard's data from the context of its page, for a person."""
     return unrendered(user, reverse("admin:index")).context_data["desk"]
 
 
 def in_turn(letter, place, size):
-    """Whether this person asks for what has this place: everybody for one of `size`, the next one for the next."""
+    """Returns whether this person opens the page at this place. Each person opens one of `size` pages, and the next
+    person opens the next one. With WHOLE everybody opens all.
+    """
     return WHOLE or (place + PEOPLE.index(letter)) % size == 0
 
 
 def one_page_a_model(asked, letter):
-    """Chooses every second model, and other ones for each person."""
+    """Chooses one page of every second model. Each person gets other models and pages."""
     place = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in asked))}
     return {
         (name, page): url
@@ -145,8 +151,9 @@ def one_page_a_model(asked, letter):
 
 
 def permitted(own, request, row):
-    """Returns what the admin's own methods say about a row's pages, in the words of Answer, and the rights to add,
-    change and delete: ({page: word}, (add, change, delete))."""
+    """Returns what the admin's own methods permit for a row: `({page: word}, (add, change, delete))`. The words are
+    those of `Answer`. The other three are the rights to write.
+    """
     if not admin.site.has_permission(request):
         return dict.fromkeys(PAGES, "login"), (False, False, False)
     shown = own.get_object(request, str(row.pk))
@@ -161,7 +168,7 @@ def permitted(own, request, row):
 
 
 def registered():
-    """The names of all addresses of the site; those without a name by their pattern."""
+    """Returns the names of all addresses of the site. An address without a name is given by its pattern."""
 
     def inside(patterns):
         for one in patterns:
@@ -174,7 +181,7 @@ def registered():
 
 
 def name_of(model):
-    """`orders_order`, as its addresses and docs/security.md begin."""
+    """Returns a model's name as in `orders_order`: its addresses and its row in docs/security.md begin with it."""
     return f"{model._meta.app_label}_{model._meta.model_name}"
 
 

@@ -1,4 +1,4 @@
-"""Another system that reads with a token."""
+"""Another system that calls the read API with a token."""
 
 import contextlib
 import math
@@ -15,7 +15,7 @@ from tests.admin.conftest import member  # noqa: F401  a fixture
 
 
 class System:
-    """`get("/api/orders/", state="held")`: an answer to a call with this token's text."""
+    """A caller of the API. `get("/api/orders/", state="held")` returns the answer to a call with the token."""
 
     def __init__(self, client, text):
         self.client, self.headers = client, {"Authorization": f"Bearer {text}"}
@@ -24,14 +24,13 @@ class System:
         return self.client.get(address, parameters, headers=self.headers | (headers or {}))
 
     def orders(self, **parameters):
-        """The numbers on the first page of the list."""
+        """Returns the order numbers on the first page of the list."""
         answer = self.get("/api/orders/", **parameters)
         assert answer.status_code == 200, answer.content
         return [row["order"] for row in answer.json()["results"]]
 
     def told_anew(self, address, change):
-        """Checks that a client with the current answer gets 304 until `change()` has happened. Returns the answer after
-        it."""
+        """Asserts that a client with the current answer gets 304 before `change()`. Returns the answer after it."""
         has = {"If-None-Match": self.get(address)["ETag"]}
         same = self.get(address, headers=has)
         assert (same.status_code, same.content, same["ETag"]) == (304, b"", has["If-None-Match"])
@@ -41,8 +40,8 @@ class System:
 
 @pytest.fixture
 def system(client, monkeypatch):
-    """`system(letters=["BJ"], personal=True)`: a system whose token is so."""
-    cache.clear()  # the calls that earlier tests made
+    """Returns a function. `system(letters=["BJ"], personal=True)` returns a caller whose token has these rights."""
+    cache.clear()  # forgets the calls that earlier tests made
     authentication.guesses.clear()
     monkeypatch.setattr(tokens, "_failed_at", -math.inf)
 
@@ -54,7 +53,9 @@ def system(client, monkeypatch):
 
 @contextlib.contextmanager
 def another_writer():
-    """Another process that holds what a reading call would write: SQLite's one lock, or the tokens' rows."""
+    """Simulates another process that keeps a lock which a call would need to write: SQLite's only lock, or the locks
+    of the tokens' rows.
+    """
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         with contextlib.closing(sqlite3.connect(settings["NAME"], isolation_level=None)) as other:

@@ -1,4 +1,4 @@
-"""A customer's billing now: counts of all records, and the records page by page."""
+"""What a customer is billed now: the number of all records, and the records in pages."""
 
 import datetime
 from urllib.parse import unquote
@@ -23,7 +23,7 @@ MOST_QUERIES = 10
 
 
 def live(order, number=1, **fields):
-    """Live records of an order."""
+    """Makes live records of an order."""
     return [make.BillingRecordFactory(order=order, state="live", create_time=make.NOW, **fields) for _ in range(number)]
 
 

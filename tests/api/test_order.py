@@ -1,4 +1,4 @@
-"""An order's own address: what became of it, masked, within the token's scope."""
+"""The address of one order: its result, with people's data masked, within the token's attributions."""
 
 import datetime
 import json
@@ -167,7 +167,7 @@ def test_people_s_data_are_asked_for_are_in_no_etag_and_nobody_stores_them(syste
     assert order.oper_tel not in masked.content.decode()
     assert (shown["ETag"], shown["Cache-Control"]) == (masked["ETag"], "private, no-store")
     assert masked["Cache-Control"] == "private, no-cache"
-    order.oper_tel = order.oper_tel[:4] + "9999" + order.oper_tel[8:]  # masked as before
+    order.oper_tel = order.oper_tel[:4] + "9999" + order.oper_tel[8:]  # the mask shows the same characters as before
     order.save()
     again = caller.get(address(order), personal=1, headers={"If-None-Match": shown["ETag"]})
     assert (again.status_code, again["ETag"]) == (200, shown["ETag"])

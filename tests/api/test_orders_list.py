@@ -1,4 +1,6 @@
-"""The list of orders: the filters of the staff's list, pages that hold still while orders arrive, ETags."""
+"""The list of orders: it has the filters of the staff's list, its pages don't shift while orders arrive, and it has
+ETags.
+"""
 
 import json
 
@@ -21,7 +23,9 @@ from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/api/orders/"
-MOST_QUERIES = 9  # token, attributions, choices of two filters, whether the index is behind, orders, marks; its use
+# token, attributions, choices of two filters, whether the index is behind, orders, marks; and the note of the token's
+# use
+MOST_QUERIES = 9
 
 
 def numbers(answer):
@@ -124,7 +128,7 @@ def test_search_and_customer(system):
 
 
 def test_no_error_names_staff_or_tells_who_is_there(system):
-    """A name outside the token's limit gets the same answer as a name that nobody has."""
+    """The name of somebody outside the token's attributions gets the same answer as a name that nobody has."""
     order = make.OrderFactory(attribution_id="BJ", state="failed")
     names = {"beijing": ["BJ"], "everywhere": None, "shanghai": ["SH"]}
     for name, letters in names.items():
@@ -150,7 +154,9 @@ def test_no_error_names_staff_or_tells_who_is_there(system):
 
 
 def test_no_error_lists_what_a_limited_token_does_not_see(system):
-    """Each parameter is asked for what is none: nothing of another attribution stands in the answer."""
+    """Each parameter is called with values that it does not accept. The answers contain nothing about other
+    attributions.
+    """
     hidden = make.OrderFactory(attribution_id="SH", enterprise_id="100SH", enterprise_name="某沪公司", number="SH-1")
     incident = make.AffectedOrderFactory(order=hidden).incident
     for name in ("sh.li", "sh.wang"):

@@ -1,4 +1,4 @@
-"""The read API keeps to the OpenAPI schema that we publish, and the schema has every answer and every filter."""
+"""The read API agrees with the OpenAPI schema that we publish, and the schema has every answer and every filter."""
 
 from urllib.parse import unquote
 
@@ -23,13 +23,14 @@ ADDRESSES = {
     "/api/customers/{enterprise_id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
 }
 schema = schemathesis.openapi.from_wsgi("/api/schema?format=json", application).include(path_regex="^/api/(orders|cus)")
-FEW = examples(BOUNDED, max_examples=30 if WHOLE else 8)  # where most of what is made up is left out or never read
+# for addresses where most of the generated values are left out or never read
+FEW = examples(BOUNDED, max_examples=30 if WHOLE else 8)
 NAMES = {"number": "100A1", "enterprise_id": "100A23100079275183"}
 
 
 @pytest.fixture
 def token(db):
-    """The header of a token that reads all orders; there are some of many kinds."""
+    """The header with a token that reads all orders. The desk has orders of several kinds."""
     make.OrderFactory(number=NAMES["number"])
     for kind in (failed, held_for_files, unbilled):
         make.ApprovalRecordFactory(order=kind())
@@ -54,14 +55,14 @@ def test_answers_about_what_is_there_conform_to_the_schema(token, case):
     case.validate_response(case.call(headers=token), checks=CHECKS)
 
 
-@pytest.mark.whole  # tests/api/test_tokens.py asks each address without one
+@pytest.mark.whole  # tests/api/test_tokens.py calls each address without a token in every run
 @schema.parametrize()
 @FEW
 def test_answers_without_a_token_conform_to_the_schema(token, case):
     answer = case.call(headers={"Authorization": ""})
     case.validate_response(answer, checks=CHECKS)
     customer = unquote((case.path_parameters or {}).get("enterprise_id", ""))
-    assert answer.status_code in ({404} if "\n" in customer else {401, 405})  # no such address
+    assert answer.status_code in ({404} if "\n" in customer else {401, 405})  # a line break matches no address
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Administrators make tokens, see each once, and revoke them; nobody else does."""
+"""Administrators make tokens, see each token once, and revoke tokens. Nobody else may."""
 
 import datetime
 
@@ -124,7 +124,7 @@ def test_nobody_else_sees_or_makes_them(member, role):
 
 
 def test_an_administrator_of_some_attributions_makes_none(member):
-    """A token may read all orders; who reads only some must not get one."""
+    """A token may read all orders, so an administrator who may see only some must not make one."""
     token, staff = make.ApiTokenFactory(), member("管理员", letters=["BJ"])
     assert token.system not in staff.get(LIST).content.decode()
     assert staff.post(ADD, FORM).status_code == 403

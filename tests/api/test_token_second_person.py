@@ -1,4 +1,4 @@
-"""金库模式: where the site wants it, a token reads people's data only once a second person has agreed."""
+"""金库模式: if the site requires it, a token reads people's data only after a second person has agreed."""
 
 import pytest
 from django.core.cache import cache
@@ -17,7 +17,9 @@ PHONE = "13712345678"
 
 @pytest.fixture
 def asked(settings, member):
-    """An administrator's new token: `client`, `person`, the `token`, and `phone()`, which its system reads."""
+    """The client of an administrator who has asked for a token for people's data. `token` is its row, and `phone()`
+    reads an order's phone with it.
+    """
     settings.EXPORT_SECOND_PERSON = True
     cache.clear()
     order = make.OrderFactory(oper_tel=PHONE)

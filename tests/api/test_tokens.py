@@ -1,4 +1,4 @@
-"""Callers need a valid token, which says what they may read. Each call leaves traces."""
+"""Callers need a valid token, which defines what they may read. Each call is noted."""
 
 import datetime
 import time
@@ -204,7 +204,7 @@ def test_people_s_data_stay_masked_while_another_writes_for_long(system):
 
 
 def seconds(caller, address, **parameters):
-    """Returns the seconds that an answered call took."""
+    """Returns the duration of a call in seconds, and asserts that it is answered."""
     began = time.monotonic()
     assert caller.get(address, **parameters).status_code == 200
     return time.monotonic() - began

@@ -6,7 +6,7 @@ from tests.conftest import shanghai
 
 @pytest.fixture
 def order(db):
-    """An activation without a plan; enough to attach records to."""
+    """An activation without a plan, to which approval records can be added."""
     return make_order("100A230920170127001")
 
 

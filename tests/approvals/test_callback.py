@@ -1,4 +1,6 @@
-"""`POST /api/bpm/approvals`: which callers pass, what is refused in which words, what a record does (contract 3.6)."""
+"""`POST /api/bpm/approvals`: which callers are accepted, what is refused with which message, and what a record changes
+(contract 3.6).
+"""
 
 import io
 import json
@@ -17,7 +19,8 @@ from tests.conftest import shanghai
 
 SECRET = "test-callback-secret"
 urlpatterns = [path("api/", include("integrations.urls"))]
-pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]  # one query: does the database count as restored?
+# the database is needed for one query: whether it counts as restored
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 RECORD = approval("100A230920170127001")
 
 
@@ -31,7 +34,9 @@ def call(body=RECORD, signature=None, method="POST", **headers):
 
 @pytest.fixture
 def core(monkeypatch):
-    """A stand-in for the core: `core.calls` has its arguments, `core.error` is what it raises."""
+    """A stand-in for the core function that receives approvals. `core.calls` lists its arguments, and it raises
+    `core.error` if set.
+    """
 
     class Core:
         calls, error = [], None
@@ -49,7 +54,7 @@ def core(monkeypatch):
 
 
 def refused(response, status: int) -> str:
-    """Checks the form of a refusal and gives its message."""
+    """Checks the form of a refusal and returns its message."""
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/json"
     assert response.json().keys() == {"code", "message"}
@@ -215,7 +220,7 @@ def test_what_the_core_refuses(core, error, status):
     assert "away" not in message
 
 
-# --- With the real core
+# --- With the real function that receives approvals
 
 
 @pytest.mark.django_db

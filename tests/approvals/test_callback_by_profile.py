@@ -1,5 +1,6 @@
-"""BPM's callbacks by the profile: addresses, who may call, names, values, times, the process for the order (contract
-3.6, 7.1)."""
+"""BPM's callbacks as the profile of partners defines them: addresses, allowed callers, names, values, times, and the
+process instead of the order (contract 3.6, 7.1).
+"""
 
 import datetime
 import json
@@ -225,11 +226,11 @@ def test_a_wrong_profile_is_named(text, wrong):
     assert str(error.value) == wrong
 
 
-# --- The process for the order
+# --- The process instead of the order's number
 
 
 def began(order, *, ago=datetime.timedelta()):
-    """An attempt to start the order's process."""
+    """Makes the first attempt of the step that starts the order's process."""
     fields = {"order": order, "step": "start_bpm", "channel": "bpm", "position": 1, "attempts": 1, "payload": "{}"}
     dispatch = Dispatch.objects.create(**fields, created_at=timezone.now(), frozen_at=timezone.now())
     Attempt.objects.create(dispatch=dispatch, number=1, started_at=timezone.now() - ago)

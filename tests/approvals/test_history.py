@@ -87,7 +87,7 @@ def test_of_many_at_once_one_adds_the_record(order):
     def work():
         with transaction.atomic():
             created = add(order)[1]
-            assert ApprovalRecord.objects.count() == 1  # the outer transaction still works
+            assert ApprovalRecord.objects.count() == 1  # the outer transaction is still usable
         return created
 
     assert sorted(at_once(*[work] * 6)) == [False] * 5 + [True]

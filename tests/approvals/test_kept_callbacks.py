@@ -1,5 +1,6 @@
-"""Refused callbacks of BPM are kept and listed: with the reason, masked, within a rate, until they are pruned (contract
-3.6)."""
+"""Callbacks of BPM that are refused are kept and listed with the reason. They are masked, limited in number, and
+removed by `prune` (contract 3.6).
+"""
 
 import datetime
 import hashlib

@@ -1,4 +1,4 @@
-"""Debian's chromium, driven by playwright, and signing in."""
+"""Opens pages in Debian's chromium, driven by playwright, and signs in."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 390, "heigh
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser that reaches no further than this machine."""
+    """A browser that can reach only this machine."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -32,7 +32,9 @@ def chromium() -> Iterator[Browser]:
 
 
 def stranger(browser: Browser, url: str, *, size: str = "wide", scheme: str = "light", **options) -> Page:
-    """An empty page of somebody in China who has not signed in. `page.faults`: errors of scripts, refused files."""
+    """Returns an empty page of somebody in China who has not signed in. `page.faults` lists the errors of scripts and
+    the files that the browser refused.
+    """
     options |= {"locale": "zh-CN", "timezone_id": "Asia/Shanghai", "reduced_motion": "reduce"}
     page = browser.new_context(base_url=url, viewport=SIZES[size], color_scheme=scheme, **options).new_page()
     page.faults = []
@@ -42,7 +44,7 @@ def stranger(browser: Browser, url: str, *, size: str = "wide", scheme: str = "l
 
 
 def open_page(browser: Browser, url: str, *, user: str, **look: str) -> Page:
-    """The first page of a person who has signed in just now, in a browser of its own."""
+    """Returns the first page of a person who has just signed in, in a browser context of its own."""
     page = stranger(browser, url, **look)
     page.goto("/admin/login/")
     page.fill("#id_username", user)
@@ -53,18 +55,24 @@ def open_page(browser: Browser, url: str, *, user: str, **look: str) -> Page:
 
 
 def is_fault(message: ConsoleMessage) -> bool:
-    """An error, but for the icon that a browser looks for by itself where a page, as /livez, names none. Ours do."""
+    """Returns whether the message is an error. A missing favicon is none: a browser asks for it by itself if a page
+    names no icon, as `/livez` doesn't. Our other pages name one.
+    """
     return message.type == "error" and not message.location["url"].endswith("/favicon.ico")
 
 
 def turn(page: Page, size: str, scheme: str) -> None:
-    """Shows a page as a window of this size and scheme would. No script of ours asks for either while a page loads."""
+    """Shows a page as in a window of this size and colour scheme. No script of ours reads either of them while a page
+    loads.
+    """
     page.set_viewport_size(SIZES[size])
     page.emulate_media(media="screen", color_scheme=scheme)
 
 
 def leave(page: Page) -> None:
-    """Goes to where nothing is, and takes nothing along. An empty page of no desk would cost a process at each way."""
+    """Goes to a page without content and leaves nothing behind. An empty page outside the desk would start another
+    browser process each time.
+    """
     page.unroute_all()
     page.mouse.move(0, 0)
     page.goto("/livez")
@@ -72,12 +80,12 @@ def leave(page: Page) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than the window."""
+    """Returns by how many pixels the page is wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
 def over_the_heading(page: Page) -> list[str]:
-    """The texts that lie over the page's heading."""
+    """Returns the texts that overlap the page's heading."""
     return page.evaluate("""() => {
         const range = document.createRange();
         range.selectNodeContents(document.querySelector("#content h1"));

@@ -1,4 +1,6 @@
-"""One desk and one browser for all; without DESK_BROWSER=1 (make test-browser) nothing here is collected."""
+"""Starts one desk and one browser for all tests. Without DESK_BROWSER=1 (set by `make test-browser`) no test here is
+collected.
+"""
 
 import os
 import time
@@ -11,7 +13,7 @@ if os.environ.get("DESK_BROWSER"):
 else:
     collect_ignore_glob = ["test_*.py"]
 
-KEPT = 900  # seconds; the desk ends a session that nobody has used for half an hour
+KEPT = 900  # in seconds; the desk ends a session that nobody has used for half an hour
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +30,19 @@ def browser():
 
 @pytest.fixture(scope="session")
 def signed_in():
-    """The tabs of who has signed in, and since when, by desk and name. To sign in takes longer than most tests."""
+    """The open page of each person who has signed in, and when they did: {(desk's address, name): (page, time)}. Pages
+    are reused, because signing in takes longer than most tests.
+    """
     return {}
 
 
 @pytest.fixture
 def visit(browser, desk, request, signed_in):
-    """`visit("clerk")`: an empty page of this person, who has signed in; `size` and `scheme` as asked.
+    """Returns a function. `visit("clerk")` returns an empty page of this person, who has signed in, with the given
+    `size` and `scheme`.
 
-    `fresh`: signed in just now, in a browser of its own. For tests that do what the next page would feel: to the
-    browser's clock, its cookies, its connection, or to sessions.
+    With `fresh` the person signs in anew, in a browser context of its own. This is for tests that would disturb the
+    next test, because they change the browser's clock, cookies or connection, or sessions.
     """
     pages = []
 
@@ -68,7 +73,7 @@ def visit(browser, desk, request, signed_in):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Has `visit` tell what the pages of a failed test show."""
+    """Notes whether the test failed, so that `visit` prints what its pages show."""
     report = yield
     if report.when == "call":
         item.failed = report.failed

@@ -1,4 +1,4 @@
-"""A desk of its own for browsers: a database with varied orders, and a web process on a free port."""
+"""A separate desk for browser tests: a database with varied orders, and a web process on a free port."""
 
 import tempfile
 from pathlib import Path
@@ -10,7 +10,9 @@ from tests.template import copy_file
 
 
 class Desk(Children):
-    """A context manager; `url` is the desk's address while it runs. `filling`: the module that fills it."""
+    """A context manager that runs a desk. `url` is the desk's address while it runs. `filling` is the module that
+    fills the database.
+    """
 
     def __init__(self, filling: str = "tests.browser.filling"):
         self.filling = filling

@@ -1,4 +1,6 @@
-"""Orders that try a page's layout: names with HTML, 200 domains, 5,000 attempts, each way of failing and undoing."""
+"""Orders that strain a page's layout: names with HTML, 200 domains, 5,000 attempts, and each way of failing and
+undoing.
+"""
 
 import datetime
 import json
@@ -30,7 +32,7 @@ NUMBERS = {
 
 
 def fill(*, now: datetime.datetime | None = None, attempts: int = 5000, domains: int = 200) -> None:
-    """One order for each trouble; their numbers are in NUMBERS."""
+    """Makes one order for each difficulty. Their numbers are in NUMBERS."""
     now = now or timezone.now()
     _busy(now, attempts, domains)
     _named_strangely(now)
@@ -44,7 +46,7 @@ def _order(key: str, now: datetime.datetime, **fields) -> Order:
 
 
 def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
-    """Billing that has been retried for weeks, of an order with very many domains."""
+    """An order with very many domains, whose billing step has been retried for weeks."""
     order = _order("busy", now - datetime.timedelta(days=20), enterprise_name=LONG_NAME, attribution_id="GD")
     names = [LONG_DOMAIN, *(f"cdn{place}.live.example.com" for place in range(1, domains))]
     OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=name) for name in names)
@@ -108,7 +110,7 @@ def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
 
 
 def _named_strangely(now: datetime.datetime) -> None:
-    """HTML wherever people's words come from outside; a number as long as the contract allows."""
+    """An order with HTML in each text that comes from outside, and one with a number as long as the contract allows."""
     order = _order(
         "html",
         now,
@@ -149,7 +151,9 @@ def _mailed(order: Order, now: datetime.datetime) -> None:
 
 
 def _undone(now: datetime.datetime) -> None:
-    """Compensated after BPM refused: records deleted with a receipt, one of them unknown."""
+    """An order that was compensated after BPM refused it. Its records are deleted with a receipt, and one is
+    unknown.
+    """
     trial = make.TrialFactory(number=f"{NUMBERS['undone']}T", received_at=now, planned_at=now)
     order = _order(
         "undone", now, state=S.FAILED, undo_since=now, enterprise_name=LONG_NAME, trial=trial, trial_number=trial.number
@@ -169,7 +173,7 @@ def _undone(now: datetime.datetime) -> None:
 
 
 def _undoing(now: datetime.datetime) -> None:
-    """A withdrawal under way, while the big-data side does not answer."""
+    """An order whose withdrawal is under way while the big-data side does not answer."""
     trial = make.TrialFactory(number=f"{NUMBERS['undoing']}T", received_at=now, planned_at=now, state=S.CONVERTED)
     order = _order(
         "undoing", now, state=S.COMPENSATING, undo_since=now, first=True, trial=trial, trial_number=trial.number
@@ -198,7 +202,8 @@ def _undo_step(order: Order, name: str, state: str, now: datetime.datetime, **fi
     return step(order, name, state, **base | fields)
 
 
-if __name__ == "__main__":  # with the ordinary orders, in one process: rows of factories are numbered in each
+# together with the ordinary orders in one process, because factories number their rows in each process from the start
+if __name__ == "__main__":
     filling.fill()
     fill()
     filling.people()

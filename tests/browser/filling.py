@@ -1,4 +1,4 @@
-"""A desk with some dozens of varied orders around the present moment, for browser tests and screenshots."""
+"""Fills a desk with some dozens of varied orders around the present moment, for browser tests and screenshots."""
 
 import datetime
 import json
@@ -46,9 +46,10 @@ STUCK = [
 
 
 def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
-    """Adds the orders with everything that belongs to them, and what else the lists show."""
+    """Adds the orders with everything that belongs to them, and the rows of the other lists."""
     now = now or timezone.now()
-    rows = [_order(place, now) for place in reversed(range(orders))]  # the oldest gets the first id, as in life
+    # the oldest order gets the first id, as on a real desk
+    rows = [_order(place, now) for place in reversed(range(orders))]
     rows.reverse()
     _stuck(rows, now)
     _held(now)
@@ -62,7 +63,7 @@ def fill(*, orders: int = 50, now: datetime.datetime | None = None) -> None:
 
 
 def staff(name: str, role: str, person: str, *, letters: list[str] | None = None) -> User:
-    """A member of staff in a role, limited to attributions if some are given."""
+    """Makes a member of staff in a role, limited to attributions if some are given."""
     user = User.objects.create_user(name, f"{name}@example.com", password=PASSWORD, is_staff=True, display_name=person)
     user.groups.add(Group.objects.get(name=role))
     if letters is not None:
@@ -96,7 +97,7 @@ def _order(place: int, now: datetime.datetime) -> Order:
 
 
 def _ending(state: Order.State, place: int, received: datetime.datetime, start: datetime.date) -> dict:
-    """The steps that an activation in this state has done."""
+    """Returns the fields that show how far an activation in this state has come."""
     first = place % 3 > 0 and state != S.AWAITING_APPROVAL
     later = received + datetime.timedelta(hours=1)
     found = {"first": first, "live_at": later if state == S.ACTIVE else None}
@@ -188,7 +189,7 @@ def _held(now: datetime.datetime) -> None:
 
 
 def doubts(now: datetime.datetime | None = None) -> None:
-    """Orders that are not as fine as their state says: what each number is for."""
+    """Adds orders that have more problems than their state shows. The number of each order names its problem."""
     now = now or timezone.now()
     day, hour = datetime.timedelta(days=1), datetime.timedelta(hours=1)
     base = {"enterprise_name": NAMES[0], "received_at": now - 40 * day, "planned_at": now - 40 * day}
@@ -320,7 +321,7 @@ def _body(order: Order, changes: dict) -> str:
 
 
 def people() -> None:
-    """One of each role, and a clerk of Beijing."""
+    """Makes one person in each role, and a clerk of Beijing."""
     User.objects.create_superuser("admin", password=PASSWORD)
     staff("clerk", "业务人员", "陈静")
     staff("engineer", "工程师", "赵磊")
@@ -331,7 +332,9 @@ def people() -> None:
 
 
 def schedules(now: datetime.datetime | None = None) -> None:
-    """A clerk's view that is exported by itself: the last time for a colleague who sees less, once without a file."""
+    """Makes a clerk's view with a scheduled export. The older run failed. The last run wrote a file that one colleague
+    may not download, because the colleague sees fewer orders.
+    """
     now = now or timezone.now()
     clerk, beijing = User.objects.get(username="clerk"), User.objects.get(username="beijing")
     view = make.SavedViewFactory(

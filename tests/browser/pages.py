@@ -25,12 +25,12 @@ def open_first(page) -> None:
 
 
 def open_row(row) -> None:
-    """Opens the page of a list's row. A click on an order's number would show the preview."""
+    """Opens the page of a list's row by its address, because a click on an order's number would show the preview."""
     row.page.goto(row.locator("th a").first.get_attribute("href"))
 
 
 def submit(page, reason: str, leads_to: str = "**/change/**") -> None:
-    """Gives an act's reason, does it, and waits for the page that it leads to."""
+    """Enters an act's reason, submits the form, and waits for the next page."""
     page.fill("textarea[name=reason]", reason)
     page.locator("form[method=post] button[type=submit].button").click()
     page.wait_for_url(leads_to)

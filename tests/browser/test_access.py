@@ -1,4 +1,4 @@
-"""Keyboard, screen reader, narrow windows and both colour schemes, on the main pages."""
+"""The main pages with the keyboard, with a screen reader, in narrow windows, and in both colour schemes."""
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -13,14 +13,14 @@ BOTH = [("wide", "light"), ("narrow", "dark")]
 
 
 def violations(page):
-    """All that axe finds."""
+    """Returns all violations that axe, a checker for accessibility, finds on the page."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     return page.evaluate("axe.run({resultTypes: ['violations']}).then((found) => found.violations)")
 
 
 def findings(page):
-    """The serious findings of axe: the rule and the first places."""
+    """Returns the serious violations that axe finds: each rule with its first places on the page."""
     return [
         (rule["id"], [node["html"][:160] for node in rule["nodes"][:3]])
         for rule in violations(page)
@@ -29,16 +29,18 @@ def findings(page):
 
 
 def is_fine(page, looks=LOOKS):
-    """No script failed and no file was refused; in no look leaves anything the window, or finds axe anything serious.
+    """Asserts that no script failed and no file was refused. In each look (a window size and a colour scheme) the page
+    must fit the window, and axe must find no serious violation.
 
-    The page stays as it was loaded, and in the last look: what it looks like is up to its style sheets.
+    The page is not loaded again between the looks, because only its style sheets depend on the look. It stays in the
+    last look.
     """
     faults, found = list(page.faults), {}
     for look in looks:
         turn(page, *look)
         found[look] = overflow(page), findings(page)
     assert (faults, found) == ([], dict.fromkeys(looks, (0, [])))
-    page.faults.clear()  # axe's own
+    page.faults.clear()  # errors of axe itself
 
 
 @pytest.mark.parametrize("name", MAIN)
@@ -157,7 +159,8 @@ def test_a_long_name_of_a_file_fits_a_phone(visit):
 def test_axe_finds_nothing_on_the_form_of_a_user_and_on_the_log_in_page(visit, browser, desk):
     page = visit("admin")
     page.goto("/admin/project/user/")
-    page.locator("#result_list tbody th a", has_not_text="admin").first.click()  # nobody changes their own standing
+    # not the person's own account, where the form has no such fields
+    page.locator("#result_list tbody th a", has_not_text="admin").first.click()
     page.wait_for_selector(".selector-filter [role=img]")
     assert findings(page) == []
     page = stranger(browser, desk.url)
@@ -183,7 +186,7 @@ def test_after_a_refused_form_the_first_error_has_the_focus(visit, user, address
         "form => { form.noValidate = true; form.requestSubmit(); }"
     )
     page.wait_for_selector(".errorlist")
-    until(lambda: page.evaluate("document.activeElement.name") == wrong, seconds=20)  # once its script has run
+    until(lambda: page.evaluate("document.activeElement.name") == wrong, seconds=20)  # once the page's script has run
 
 
 def test_a_phone_shows_a_rows_state_without_scrolling(visit):

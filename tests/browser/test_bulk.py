@@ -1,4 +1,6 @@
-"""A clerk acts on many rows: three ticked ones, all that match, a stop and going on, a resend after an outage."""
+"""A clerk acts on many rows: on three ticked rows and on all that match. A run is stopped and continued, and an
+engineer resends after an outage.
+"""
 
 import pytest
 
@@ -15,7 +17,7 @@ for pk in BulkRun.objects.filter(state="waiting").values_list("pk", flat=True):
 
 
 def confirm(page, act, reason):
-    """From the page of the dry run to the run's own."""
+    """Confirms on the page of the dry run, and waits for the page of the bulk run."""
     page.fill("#id_reason", reason)
     page.get_by_role("button", name=act).click()
     page.wait_for_url("**/bulkrun/*/change/")
@@ -80,7 +82,8 @@ def test_all_that_match_are_worked_off_in_the_background_stopped_and_gone_on_wit
 def test_an_engineer_resends_after_an_outage(visit):
     page = visit("engineer")
     page.goto(MAIN["orders"] + "?stuck=bpm")
-    number = page.locator("#result_list th.field-number a").last.inner_text()  # the others are for other tests
+    # only this order, because other tests need the others
+    number = page.locator("#result_list th.field-number a").last.inner_text()
     page.goto(f"{MAIN['orders']}?stuck=bpm&q={number}")
     page.get_by_role("link", name="批量重发此列表中的失败步骤").click()
     confirm(page, "重发失败步骤", "BPM 已恢复")

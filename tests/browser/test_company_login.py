@@ -1,4 +1,4 @@
-"""In with the company account and out again, in a browser, with a real provider."""
+"""Logging in with the company account and logging out again, in a browser and with a real provider."""
 
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ pytestmark = needs_provider
 
 
 class Door(Desk):
-    """A desk without orders, whose people log in at a provider."""
+    """A desk without orders, whose people log in at a provider of the company log-in."""
 
     def prepare(self):
         self.provider = RealProvider(self, self.url)
@@ -37,7 +37,8 @@ def door():
 @pytest.fixture
 def page(browser, door):
     page = stranger(browser, door.url)
-    page.route(lambda url: urlsplit(url).hostname != "127.0.0.1", lambda route: route.abort())  # its pages' fonts
+    # refuses the fonts of the provider's pages
+    page.route(lambda url: urlsplit(url).hostname != "127.0.0.1", lambda route: route.abort())
     yield page
     page.context.close()
 
@@ -48,11 +49,11 @@ def log_in(page, login):
     page.fill("[name=login]", login)
     page.fill("[name=password]", "any")
     page.click("button")
-    page.click("button")  # agrees that the desk may know
+    page.click("button")  # agrees that the desk may have the account's data
 
 
 def test_a_person_comes_in_and_out(page, door):
-    """On a phone, in the dark; who may not comes by a wide page."""
+    """A person logs in and out on a phone in dark mode."""
     page.goto("/admin/")
     is_fine(page, BOTH)
     log_in(page, "li")
@@ -67,5 +68,5 @@ def test_a_person_comes_in_and_out(page, door):
 def test_who_may_not_work_here_reads_whom_to_ask(page):
     log_in(page, "wang")
     page.wait_for_selector("text=请联系")
-    page.faults.clear()  # the provider's
+    page.faults.clear()  # errors of the provider's pages
     is_fine(page, BOTH)

@@ -1,4 +1,4 @@
-"""The box that finds anything, by keyboard and without a script; and a customer's page."""
+"""The search box by keyboard and without a script, and a customer's page."""
 
 from tests.browser.browsing import overflow
 from tests.browser.pages import go
@@ -11,7 +11,7 @@ def test_the_box_by_keyboard(visit):
     go(page, "orders")
     number = page.locator("#result_list tbody th a").nth(3).inner_text()
     page.locator("h1").click()
-    page.keyboard.press("Control+k")  # "/" leads to the list's own box
+    page.keyboard.press("Control+k")  # because "/" goes to the search field of the list
     assert page.evaluate("document.activeElement.name") == "q"
     page.keyboard.type(number[-7:])
     page.wait_for_selector(LINKS)

@@ -1,11 +1,13 @@
-"""Staff on an order's page: they see where it is stuck, resend, read the approvals, waive a finding, confirm."""
+"""Staff on an order's page: they see at which step it is stuck, resend it, read the approvals, waive a finding, and
+confirm a request.
+"""
 
 from tests.browser.browsing import overflow
 from tests.browser.pages import open_first, open_row, submit
 
 
 def open_order(page, address, why):
-    """Opens the first order of a list whose row says so; gives its number."""
+    """Opens the first order of a list whose row contains the text `why`, and returns its number."""
     page.goto(address)
     row = page.locator("#result_list tbody tr", has_text=why).first
     number = row.locator("th a").inner_text()
@@ -15,7 +17,7 @@ def open_order(page, address, why):
 
 
 def decide(page, key, reason):
-    """Takes a decision with its reason and returns to the order's page."""
+    """Makes a decision with a reason, and returns to the order's page."""
     page.goto(f"{page.url.split('?')[0].replace('/change/', '')}/do/{key}/")
     submit(page, reason)
 
@@ -31,14 +33,14 @@ def test_a_clerk_finds_a_stuck_order_and_resends_it(visit):
 
 
 def test_a_clerk_moves_a_start_day(visit):
-    """From the order's page: two clicks and two texts."""
+    """From the order's page, moving a start day takes two clicks and two texts."""
     page = visit("clerk")
     open_order(page, "/admin/orders/order/?state__exact=scheduled", "")
     page.locator('a[href*="/do/move_start/"]').first.click()
     page.fill("input[name=day]", "2035-01-01")
     submit(page, "客户要求改期")
     assert "对方受理后订单即改期" in page.locator(".messagelist").inner_text()
-    assert page.locator('a[href*="/do/move_start/"]').count() == 0  # one at a time
+    assert page.locator('a[href*="/do/move_start/"]').count() == 0  # no further button until the first move is done
 
 
 def test_an_approval_timeline(visit):
@@ -56,7 +58,8 @@ def test_an_approval_timeline(visit):
 
 def test_a_clerk_waives_a_finding(visit):
     page = visit("clerk")
-    number = open_order(page, "/admin/orders/order/?held_because__exact=files", "0099000")  # no other test looks at it
+    # an order that no other test uses
+    number = open_order(page, "/admin/orders/order/?held_because__exact=files", "0099000")
     decide(page, "waive", "客户已补交纸质材料")
     page.goto(f"/admin/approvals/approvalrecord/?result__exact=waive&q={number}")
     assert "客户已补交纸质材料" in page.locator("#result_list").inner_text()

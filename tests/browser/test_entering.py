@@ -1,4 +1,4 @@
-"""A clerk enters trials: a workbook with a wrong cell, the right one, and a single one by the form."""
+"""A clerk enters trials: by a workbook with a wrong cell, by the corrected workbook, and a single one by the form."""
 
 import io
 import pathlib
@@ -10,7 +10,7 @@ from tests.browser.pages import PASSWORD
 from tests.browser.test_access import LOOKS, findings, is_fine
 from tests.entering.workbooks import row, workbook
 
-NEW = {"EnterpriseID": "100A26NEW"}  # a customer that the desk does not know by another name
+NEW = {"EnterpriseID": "100A26NEW"}  # a customer of whom the desk knows no other name
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -22,7 +22,7 @@ def upload(page, data):
 
 
 def downloaded(page, link):
-    """The first sheet of the workbook that a link leads to."""
+    """Returns the first sheet of the workbook that a link downloads."""
     with page.expect_download() as file:
         page.locator("a", has_text=link).click()
     return openpyxl.load_workbook(io.BytesIO(pathlib.Path(file.value.path()).read_bytes())).worksheets[0]
@@ -67,7 +67,7 @@ def test_a_clerk_puts_the_marked_copy_right_and_uploads_it(visit):
 
 
 def test_a_clerk_enters_one_trial(visit):
-    """With a customer that is looked up, a session that is lost, and a domain that is on trial already."""
+    """The clerk looks up the customer, loses the session, and enters a domain that is already on trial."""
     page = visit("clerk", fresh=True)
     upload(page, workbook(row("100A26E0", ProvContent="e1.example.com", **NEW)))
     page.locator(".acts button.button").click()
@@ -82,7 +82,7 @@ def test_a_clerk_enters_one_trial(visit):
     assert (bool(name), page.input_value("[name=OrderNum]")) == (True, "100A26E1")
     page.fill("[name=ProvContent]", "e1.example.com")
     page.fill("[name=DataFlow]", "很多")
-    page.keyboard.press("Enter")  # checks the whole form, and looks nobody up
+    page.keyboard.press("Enter")  # submits the whole form, and does not start the look-up of the customer
     page.wait_for_selector(".errorlist")
     page.context.clear_cookies()
     page.goto("/admin/orders/order/trials/enter/")

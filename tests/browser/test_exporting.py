@@ -1,4 +1,4 @@
-"""A clerk takes a list out: from the filter to the file, and where it can be fetched again."""
+"""A clerk exports a list: from the filter to the file, and to the page where the file can be downloaded again."""
 
 import openpyxl
 
@@ -9,7 +9,7 @@ FORM = "/admin/orders/export/new/orders/?state__exact=failed"
 
 
 def fetched(page, click, folder):
-    """The rows of the file that a click downloads."""
+    """Returns the rows of the file that a click downloads."""
     with page.expect_download() as download:
         click()
     path = folder / download.value.suggested_filename

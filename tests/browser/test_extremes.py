@@ -1,4 +1,4 @@
-"""Every page of the desk, with names, numbers and histories as long as they can be, wide and narrow."""
+"""Every page of the desk in wide and narrow windows, with names, numbers and histories as long as they can be."""
 
 import pytest
 
@@ -17,13 +17,13 @@ def desk():
 
 
 def lists(page):
-    """The addresses of all lists that the person may open."""
+    """Returns the addresses of all lists that the person may open."""
     page.goto("/admin/")
     return page.evaluate("[...document.querySelectorAll('.all-lists th a')].map(a => a.getAttribute('href'))")
 
 
 def first_row(page):
-    """The address of the page of a list's first row; None if the list is empty."""
+    """Returns the address of the page of a list's first row, or None if the list is empty."""
     links = page.locator("#result_list tbody th a, #result_list tbody td a")
     here = page.evaluate("location.pathname")
     found = [link.get_attribute("href") for link in links.all()[:6]]
@@ -33,7 +33,8 @@ def first_row(page):
 def wrong(page, address):
     """Returns the faults of a page: errors of scripts, or a page wider than the window."""
     answer, found = page.goto(address), []
-    for size in sorted(SIZES, key=lambda name: SIZES[name] != page.viewport_size):  # first as it was loaded
+    # first in the size in which it was loaded
+    for size in sorted(SIZES, key=lambda name: SIZES[name] != page.viewport_size):
         page.set_viewport_size(SIZES[size])
         found += [f"{pixels} px too wide in a {size} window" for pixels in [overflow(page)] if pixels]
     found += page.faults
@@ -85,5 +86,5 @@ def test_an_engineer_resends_what_failed_in_a_list(visit):
 def test_a_phone_turns_the_pages_of_a_long_list_without_scrolling(visit):
     page = visit("clerk", size="narrow")
     page.goto("/admin/orders/orderevent/?p=25")
-    assert page.locator(".paginator a").count() >= 10  # as many as there can be
+    assert page.locator(".paginator a").count() >= 10  # the largest number of page links
     assert page.locator(".paginator").evaluate("pages => pages.scrollWidth - pages.clientWidth") <= 0

@@ -1,4 +1,6 @@
-"""Staff on the dashboard and the list: they find, filter, and follow a number. And what they must not reach."""
+"""Staff on the dashboard and in the list: they find orders, filter, and follow a number. They can't reach what they
+may not see.
+"""
 
 import re
 
@@ -23,7 +25,7 @@ BEATS = """
 from django.utils import timezone
 from integrations.models import Heartbeat
 Heartbeat.objects.update(seen_at=timezone.now())
-"""  # no worker runs here: late in the suite the page would have the notice of a day that is not ordinary
+"""  # as no worker runs here, the dashboard would show a notice about that after a while
 
 
 def test_the_dashboard_fits_on_an_ordinary_day_and_the_charts_labels_do_not_overlap(visit, desk):
@@ -77,7 +79,7 @@ def test_enter_opens_what_one_order_has_and_shows_what_several_have(visit):
     page.goto("/admin/")
     opened = look_for("https://CDN0.site7.example.com/a.jpg")
     assert re.search(r"/order/\d+/change/$", opened)
-    assert look_for("site7.example。com") == opened  # several domains of one order
+    assert look_for("site7.example。com") == opened  # the same order, which has several of these domains
     assert look_for("example.com").endswith("/find/?q=example.com")
     lines = page.locator(".results li")
     assert lines.count() > 1

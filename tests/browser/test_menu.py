@@ -1,4 +1,4 @@
-"""The short menu, the current entry, a phone's menu, and J and K from order to order."""
+"""The short menu, its current entry, the menu on a phone, and the keys J and K that go from order to order."""
 
 import pytest
 from playwright.sync_api import expect
@@ -42,7 +42,7 @@ def test_keys_lead_from_order_to_order_and_stay_in_the_list(visit):
     here = page.locator(".order-title h1")
     expect(here).to_have_text(numbers[0])
     for key, number in (("j", numbers[1]), ("j", numbers[2]), ("k", numbers[1])):
-        page.wait_for_load_state()  # before its script has run, no key counts
+        page.wait_for_load_state()  # the keys work only after the page's script has run
         page.keyboard.press(key)
         expect(here).to_have_text(number, timeout=20_000)
     page.locator("input[name=q]").first.focus()

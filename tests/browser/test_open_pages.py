@@ -1,4 +1,6 @@
-"""Live pages, under the strict policy: what changes shows by itself, and what is typed, ticked or open stays."""
+"""Pages that stay open, under the strict policy: changes show by themselves, and what is typed, ticked or open
+stays.
+"""
 
 import datetime
 import re
@@ -10,7 +12,7 @@ from tests.browser.pages import open_first
 from tests.browser.test_truth import open_order
 
 LIST = "/admin/orders/order/"
-CEILING = 20_000  # milliseconds; a poll comes after 15 seconds at the latest
+CEILING = 20_000  # in milliseconds; the next poll comes after at most 15 seconds
 NOTE = """
 from django.utils import timezone
 from orders.models import Order
@@ -29,7 +31,7 @@ add_event(order, "received", by="bboss", now=timezone.now())
 
 @pytest.fixture
 def happens(desk):
-    """`happens(NOTE, number=..., text=...)`: something that no page of this browser does."""
+    """Returns a function. `happens(NOTE, number=..., text=...)` changes the desk without a page of this browser."""
 
     def run(code, **words):
         desk.run("manage.py", "shell", "--verbosity", "0", "-c", code.format(**words))
@@ -38,7 +40,9 @@ def happens(desk):
 
 
 def ask_now(page):
-    """As when the tab is looked at again: nobody waits fifteen seconds in a test."""
+    """Makes the page poll at once, as if the tab had become visible again. Otherwise the test would wait fifteen
+    seconds.
+    """
     with page.expect_response(lambda answer: "seen=" in answer.url):
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
@@ -85,10 +89,10 @@ def test_a_list_keeps_what_is_typed_ticked_open_focused_and_scrolled(visit, happ
     assert page.locator("details.filter").first.get_attribute("open") is not None
     assert page.evaluate("window.scrollY") == 200
     is_one_more = "one => Number(/^（([0-9]+)）/.exec(document.title)[1]) === one"
-    page.wait_for_function(is_one_more, arg=before + 1)  # the count may be three seconds old
+    page.wait_for_function(is_one_more, arg=before + 1)  # the count may be up to three seconds old
     assert page.locator("#result_list thead .column-tick input").count() == 1
     copies = page.locator("#result_list th.field-number button.copy").count()
-    assert copies in {0, rows.count()}  # the clipboard is there under https alone
+    assert copies in {0, rows.count()}  # browsers offer the clipboard only under https
     assert page.faults == []
 
 
@@ -106,7 +110,9 @@ def test_a_form_that_is_being_filled_in_is_left_alone(visit, happens):
 
 @pytest.fixture
 def pressing(visit, happens):
-    """`pressing(number)`: a list whose first row is pressed as another order arrives. Its time stands still."""
+    """Returns a function. `pressing(number)` opens a list, presses the pointer on its first row, and adds another
+    order meanwhile. The page's clock stands still.
+    """
 
     def press(number):
         page = visit("clerk", fresh=True)
@@ -124,7 +130,7 @@ def pressing(visit, happens):
 
 
 def test_a_press_of_the_pointer_meets_what_was_pressed(pressing):
-    """The new content would move the row away between press and release."""
+    """New content would move the row away between press and release, so the page waits with it until the release."""
     page, pressed = pressing("100A-NEW-PRESSED")
     page.clock.run_for(1000)
     page.wait_for_timeout(500)
@@ -144,7 +150,7 @@ def test_the_dashboard_moves(visit, happens):
     page = visit("clerk")
     page.goto("/admin/")
     assert re.fullmatch(r"（\d+）今天 \| .*", page.title())
-    before = needing(page)  # it may be some seconds old, and orders of the tests before be in none of them yet
+    before = needing(page)  # the count may be some seconds old and lack orders of the tests before
     happens(ARRIVES, number="100A-NEW-BOARD")
     ask_now(page)
     page.wait_for_function("before => Number(/^（([0-9]+)）/.exec(document.title)[1]) > before", arg=before)

@@ -1,4 +1,4 @@
-"""Ownership by clicks: taking, handing over, a stale page, and a leave."""
+"""Ownership by clicks: taking an order over, handing it over, a page that is out of date, and a leave."""
 
 import datetime
 
@@ -8,7 +8,7 @@ from tests.browser.test_access import LOOKS, is_fine
 
 
 def failed_order(page) -> str:
-    """The address of an order that failed."""
+    """Returns the address of a failed order."""
     page.goto("/admin/orders/order/?state__exact=failed")
     open_first(page)
     return page.url.split("?")[0]
@@ -35,15 +35,15 @@ def test_it_is_taken_handed_over_in_three_clicks_and_a_stale_page_asks_again(vis
     number = clerk.locator("[aria-labelledby=work-1-h] tbody a").first
     assert address.endswith(number.get_attribute("href"))
     clerk.goto(address)
-    clerk.click(".owning a")  # 1
+    clerk.click(".owning a")  # click 1
     clerk.wait_for_selector("select[name=to]")
-    clerk.select_option("select[name=to]", index=1)  # 2
-    clerk.click("form .acts button")  # 3
+    clerk.select_option("select[name=to]", index=1)  # click 2
+    clerk.click("form .acts button")  # click 3
     clerk.wait_for_selector(".messagelist .success")
     assert clerk.locator(".owning button[value=take]").count() == 1
     give_back(clerk, address)
     assert clerk.faults == []
-    # the refused page is a 409, which the console names; nothing else
+    # only the refused page's status 409, which the browser's console shows
     assert all("409" in fault for fault in engineer.faults)
 
 
@@ -51,13 +51,13 @@ def test_a_leave_is_entered_in_five_clicks_and_fits_the_phone(visit):
     page = visit("clerk", size="narrow", scheme="dark")
     page.goto("/admin/")
     until = f"{datetime.date.today() + datetime.timedelta(days=5):%Y-%m-%d}"
-    page.click(".phone-menu summary")  # 1
-    page.click(".phone-menu a[href='/admin/leave/']")  # 2
+    page.click(".phone-menu summary")  # click 1
+    page.click(".phone-menu a[href='/admin/leave/']")  # click 2
     page.wait_for_selector("input[name=last]")
     assert overflow(page) == 0
-    page.fill("input[name=last]", until)  # 3
-    page.select_option("select[name=deputy]", index=2)  # 4
-    page.click("button[value=enter]")  # 5
+    page.fill("input[name=last]", until)  # entry 3
+    page.select_option("select[name=deputy]", index=2)  # entry 4
+    page.click("button[value=enter]")  # click 5
     page.wait_for_selector(".messagelist .success")
     assert "代理人" in page.locator(".decide strong").inner_text()
     page.click("button[value=end]")

@@ -1,4 +1,6 @@
-"""A new account's person, and one who forgot it, set their passwords by links; no administrator types one."""
+"""The owner of a new account, and somebody who has forgotten the password, set passwords by links. No administrator
+enters one.
+"""
 
 import re
 
@@ -10,7 +12,8 @@ from tests.browser.test_access import BOTH, is_fine
 NEW = "Xuanwu-Lake-1368"
 SEND = (
     "from tests.mails import send_mails; from django.core import mail; send_mails();"
-    "[body] = [sent.body for sent in mail.outbox if sent.to == ['f@example.com']]; print(body)"  # others' mails go too
+    # this person's mail only, because mails to others are sent too
+    "[body] = [sent.body for sent in mail.outbox if sent.to == ['f@example.com']]; print(body)"
 )
 
 MAKE = "from project.models import User; User.objects.create_user('{name}', 'f@example.com', 'x' * 20, is_staff=True)"
@@ -18,14 +21,16 @@ MAKE = "from project.models import User; User.objects.create_user('{name}', 'f@e
 
 @pytest.fixture
 def page(browser, desk):
-    """A page of somebody who has not logged in. Nothing on its way is unreadable, or wider than the window."""
+    """A page of somebody who has not logged in. Each test checks that the pages on the way are readable and not wider
+    than the window.
+    """
     page = stranger(browser, desk.url)
     yield page
     page.context.close()
 
 
 def set_password(page, address, looks):
-    """In a window of the last look."""
+    """Checks the page in each look, and sets the password in the last one."""
     page.goto(address)
     assert "key=" not in page.url
     is_fine(page, looks)
@@ -73,5 +78,5 @@ def test_a_forgotten_password_is_set_by_the_mail_s_link(desk, page):
     set_password(page, re.search(r"/accounts/\S+", body)[0], looks)
     log_in(page, name)
     page.goto("/accounts/password_reset/set/")
-    page.faults.clear()  # who comes without a link is refused
+    page.faults.clear()  # the refusal of this page, which needs a link
     is_fine(page, looks)

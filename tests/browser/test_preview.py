@@ -1,4 +1,4 @@
-"""The preview beside the list, by pointer and keys, and the facts beside a decision's reason."""
+"""The preview beside the list, by pointer and keys, and the order's facts beside the reason of a decision."""
 
 from playwright.sync_api import expect
 
@@ -29,7 +29,7 @@ def test_a_row_opens_beside_the_list_keys_go_on_and_the_address_keeps_it(visit):
     links.first.focus()
     page.keyboard.press("Enter")
     expect(here).to_have_text(numbers[0])
-    links.first.click()  # once more: its page
+    links.first.click()  # a second click opens the order's page
     page.wait_for_url("**/change/**")
     expect(page.locator("h1")).to_have_text(numbers[0])
     assert page.faults == []
@@ -45,7 +45,8 @@ def test_keys_go_on_in_the_next_page_of_the_list_and_back(visit):
         page.goto(FAILED)
         getattr(links, place).click()
         expect(here).to_have_text(getattr(links, place).inner_text())
-        page.locator(".paginator").evaluate(  # the desk has too few orders for pages
+        # adds links to other pages, because the desk has too few orders for several
+        page.locator(".paginator").evaluate(
             """(line, url) => {
                 line.innerHTML = `<a href="${url}">1</a><span class="this-page">2</span><a href="${url}">3</a>`;
             }""",

@@ -1,4 +1,4 @@
-"""A clerk uploads a file for a held order; an auditor prints an order, and what somebody did."""
+"""A clerk uploads a file for a held order. An auditor prints an order, and what somebody did."""
 
 from playwright.sync_api import expect
 
@@ -25,7 +25,7 @@ def test_a_clerk_uploads_a_file_for_a_held_order(visit):
 
 
 def test_an_auditor_prints_an_order(visit):
-    """No menu, exact times, who and when."""
+    """The printed page has no menu. It has exact times, who printed it and when."""
     page = visit("auditor")
     page.goto("/admin/orders/order/?state__exact=active")
     open_first(page)

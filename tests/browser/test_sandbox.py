@@ -1,4 +1,4 @@
-"""The sandbox's page in a browser that runs no script."""
+"""The page of the sandbox, the simulated partners, in a browser that runs no script."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def sandbox(sandbox_over_http):
 
 @pytest.fixture
 def look(browser, sandbox, case):
-    """`look()`: the page with a record, a process and a fault."""
+    """Returns a function. `look()` opens the sandbox's page when it has a record, a process and a fault."""
     post(sandbox, PUT, records())
     post(sandbox, START, case(2)["expect"]["bpm"][0])
     sandbox.fault(PUT, "503", count=2)

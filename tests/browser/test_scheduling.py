@@ -1,4 +1,4 @@
-"""A clerk has a view exported by itself: from the form over a look at what would happen to a run by hand."""
+"""A clerk schedules the export of a view: fills in the form, checks what would happen, and runs it by hand."""
 
 import pytest
 

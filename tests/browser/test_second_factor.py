@@ -1,4 +1,6 @@
-"""A second factor in a browser: set up by the typed key, a log-in, a recovery code, a reset by a colleague."""
+"""A second factor in a browser: setting it up by typing the key, logging in, using a recovery code, and the reset by a
+colleague.
+"""
 
 import base64
 
@@ -19,7 +21,7 @@ for name in ("keeper", "wang"):
 
 
 class Door(Desk):
-    """A desk without orders, whose people all need a second factor."""
+    """A desk without orders, on which everybody needs a second factor."""
 
     key = Fernet.generate_key().decode()
 
@@ -33,7 +35,9 @@ class Door(Desk):
 
 @pytest.fixture
 def open_door(browser):
-    """`open_door("wang")`: a page of a new browser behind the password."""
+    """Returns a function. `open_door("wang")` returns a page in a new browser, on which this person has entered the
+    password and is asked for a code.
+    """
     pages = []
     with Door() as door:
 
@@ -57,7 +61,7 @@ def key_on(page) -> bytes:
 
 
 def set_up(page) -> tuple[bytes, list[str]]:
-    """Types the key into an app, and its code into the page."""
+    """Enters the app's code for the key on the page. Returns the key and the recovery codes."""
     key = key_on(page)
     page.fill("[name=new_code]", f"{totp(key):06}")
     page.keyboard.press("Enter")
@@ -72,7 +76,7 @@ def enter(page, code):
 
 
 def test_from_the_first_log_in_to_a_lost_phone(open_door):
-    """Wang acts on a phone in the dark, the keeper on a wide page: as each page was looked at last."""
+    """Each page is checked in a wide window and on a phone in dark mode, which is the look that it keeps."""
     page = open_door("wang")
     assert page.locator("img.qr").evaluate("image => image.complete && image.naturalWidth > 100")
     is_fine(page, BOTH)
@@ -88,7 +92,7 @@ def test_from_the_first_log_in_to_a_lost_phone(open_door):
 
     page = open_door("wang")
     is_fine(page, BOTH)
-    enter(page, f"{totp(key, t0=-30):06}")  # the next one: that of the set-up counts no more
+    enter(page, f"{totp(key, t0=-30):06}")  # the next code, because the one that set up the factor can't be used again
     page.wait_for_url("**/admin/orders/order/")
 
     page = open_door("wang")

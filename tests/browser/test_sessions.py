@@ -1,4 +1,4 @@
-"""A page says that the session ends soon. Typed text is kept for its account alone, for an hour, until the log-out."""
+"""A page warns before the session ends. Typed text is kept only for its account, for an hour, and until the log-out."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def shown(page) -> str:
 
 
 def stay(page) -> None:
-    """Puts the end off, and waits until the page knows it."""
+    """Presses the button that prolongs the session, and waits until the page has the new end."""
     idle = "JSON.parse(localStorage.getItem('desk-session')).idle"
     before = page.evaluate(idle)
     page.evaluate("document.querySelector('#session button').click()")
@@ -25,7 +25,7 @@ def stay(page) -> None:
 
 @pytest.fixture
 def page(visit):
-    """A list of somebody who has just logged in. The browser's clock is in the test's hand, the desk's is not."""
+    """A list of somebody who has just logged in. The test moves the browser's clock, but not the desk's."""
     page = visit("clerk", fresh=True)
     page.clock.install()
     go(page, "orders")
@@ -56,7 +56,7 @@ def test_some_hours_after_the_log_in_nothing_puts_it_off(page):
 
 
 def log_in(page, user, address=ENTER, field="OrderNum"):
-    """Asks for a page, logs in there and waits for a field of it."""
+    """Opens an address, logs in there, and waits for a field of the page."""
     page.goto(address)
     page.fill("[name=username]", user)
     page.fill("[name=password]", PASSWORD)
@@ -95,7 +95,7 @@ def test_a_reason_comes_back_after_the_log_in_until_something_is_done(visit, sig
     page.goto("/admin/sessions/")
     page.get_by_role("button", name="结束其他全部会话").click()
     page.wait_for_selector(".messagelist .success")
-    signed_in.clear()  # that of the tests before has ended too
+    signed_in.clear()  # the pages of earlier tests have lost their sessions too
     page.goto(form)
     assert page.input_value("[name=reason]") == ""
     assert page.faults == []
@@ -157,7 +157,7 @@ def test_one_sees_the_own_sessions_and_ends_the_others(visit, signed_in):
     page.goto("/admin/")
     page.get_by_role("link", name="我的会话").click()
     rows = page.locator("#content-main tbody tr")
-    number = rows.count()  # earlier tests have left some
+    number = rows.count()  # earlier tests have left some sessions
     assert number >= 2
     assert rows.filter(has_text="本次会话").count() == 1
     assert rows.filter(has_text="谷歌浏览器").count() == number

@@ -10,7 +10,7 @@ LIST, ADD = "/admin/integrations/apitoken/", "/admin/integrations/apitoken/add/"
 
 
 def make_token(page, system):
-    """The token's text, as the page shows it."""
+    """Makes a token on its page, and returns its text as the page shows it."""
     page.goto(LIST)
     page.locator(".object-tools a").click()
     page.fill("#id_system", system)

@@ -1,4 +1,4 @@
-"""Orders that are not as fine as their state says: what staff see, and what they do about it."""
+"""Orders that have more problems than their state shows: what staff see, and what they do about it."""
 
 import itertools
 
@@ -54,7 +54,7 @@ def test_a_customer_who_is_not_billed_leads_from_the_dashboard_to_the_repair(vis
     page.wait_for_load_state()
     assert "重新发送 1 条" in page.locator(".will").inner_text()
     page.fill("textarea[name=reason]", "客户在用")
-    page.locator("form button[type=submit].button").click()  # no big-data side answers here
+    page.locator("form button[type=submit].button").click()  # fails, because no big-data side answers here
     page.wait_for_selector(".errorlist")
     assert "大数据侧" in page.locator(".errorlist").first.inner_text()
 
@@ -85,7 +85,7 @@ Heartbeat.objects.update(seen_at=now)  # the desk's only heartbeat is old by now
 later = now + timezone.timedelta(minutes=5)
 step = Dispatch.objects.filter(order__number="100A-FILES", step="check_files")
 step.update(state="retrying", next_try_at=later, lease_token=None)
-"""  # as a worker leaves it: no worker runs here, and a test before may have sent mails together with all that was due
+"""  # as a worker leaves the step; no worker runs here, and an earlier test that sent mails may have taken it
 
 
 def test_files_are_looked_at_again_by_a_button_and_the_result_shows_by_itself(visit, desk):

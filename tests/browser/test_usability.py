@@ -1,6 +1,7 @@
-"""The number of clicks and typed texts that common tasks take, counted in a browser from the first page, signed in.
+"""Counts the clicks and typed texts of common tasks in a browser, from the first page of a person who has signed in.
 
-Each click counts one, as do each key that is no text and each choice in a menu. A text counts one, however long it is.
+Each click counts as one, and so does each key outside of a text and each choice in a menu. A text counts as one,
+however long it is.
 """
 
 import re
@@ -24,7 +25,7 @@ TRIAL = {
 
 
 class Hand:
-    """Does what a person does on a page, and counts it."""
+    """Does what a person does on a page, and counts clicks and texts."""
 
     def __init__(self, page):
         self.page, self.clicks, self.texts = page, 0, 0
@@ -39,7 +40,7 @@ class Hand:
         self.page.locator(place).first.click()
 
     def open(self, name: str) -> None:
-        """A menu of the list."""
+        """Opens a filter's menu in the list."""
         self.clicks += 1
         self.page.locator("details.filter summary", has_text=name).first.click()
 
@@ -61,14 +62,15 @@ class Hand:
 
 @pytest.fixture
 def hand(visit):
-    """`hand("clerk")`: the hand of this person, on the first page."""
+    """Returns a function. `hand("clerk")` returns the `Hand` of this person, on the first page."""
     return lambda user: Hand(visit(user))
 
 
 def test_find_by_last_digits(hand):
     one = hand("clerk")
     numbers = re.findall(r"/order/\d+/change/[^>]*>(\w+)</a>", one.page.request.get("/admin/orders/order/").text())
-    number = next(found for found in numbers if found[-7:].isdigit())  # others may share the end of a shorter one
+    # seven digits, because the end of a shorter number may occur in other numbers too
+    number = next(found for found in numbers if found[-7:].isdigit())
     one.press("/")
     one.type(number[-7:])
     one.press("Enter")
@@ -95,7 +97,7 @@ def test_enter_fifty(hand):
     one.click("订单", within="#nav-sidebar")
     one.click("批量导入试用单")
     book = workbook(*(row(f"100A26U5{number:02}", **NEW) for number in range(50)))
-    one.clicks += 2  # the button, and the file in the window that it opens
+    one.clicks += 2  # one for the button, and one for the file in the window that it opens
     one.page.set_input_files("input[type=file]", {"name": "试用单.xlsx", "mimeType": XLSX, "buffer": book})
     one.click("上传并检查", role="button", within="#content", exact=False)
     one.click("录入 50 条", role="button", within="#content", exact=False)

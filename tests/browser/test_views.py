@@ -1,4 +1,6 @@
-"""A clerk filters a list, chooses its columns, keeps that as a view, changes and shares it; a colleague opens it."""
+"""A clerk filters a list, chooses its columns, and saves this as a view. The clerk changes and shares the view, and a
+colleague opens it.
+"""
 
 import pytest
 
@@ -8,7 +10,7 @@ from tests.browser.test_access import LOOKS, is_fine
 
 ORDERS = MAIN["orders"]
 VIEWS = "/admin/orders/savedview/"
-FEW = f"{ORDERS}?state__exact=held"  # test_access looks at the long list
+FEW = f"{ORDERS}?state__exact=held"  # a short list; test_access.py checks the long one
 
 
 def save(page, name):
@@ -20,7 +22,7 @@ def save(page, name):
 
 def headings(page):
     texts = (text.strip() for text in page.locator("#result_list thead th").all_inner_texts())
-    return [text for text in texts if text]  # the column of boxes has no words
+    return [text for text in texts if text]  # without the column of tick boxes, which has no text
 
 
 def tab(page, name):
@@ -112,7 +114,7 @@ def test_it_can_be_read_by_everybody(visit, what):
 
 @pytest.mark.parametrize("size, scheme", LOOKS)
 def test_the_days_can_be_read_by_everybody(visit, size, scheme):
-    """This menu's place is computed as it opens."""
+    """The menu of a range of days is readable in each look. A script computes its place when it opens."""
     page = visit("keeper", size=size, scheme=scheme)
     page.goto(FEW)
     open_received(page)

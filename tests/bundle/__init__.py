@@ -1,1 +1,1 @@
-"""The offline bundle: what is in it, and that it installs and works with the network cut off."""
+"""The offline bundle: its contents, and that it can be installed and used without a network."""

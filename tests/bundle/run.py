@@ -1,7 +1,8 @@
-"""`python -m tests.bundle.run`: makes a bundle, installs it by deploy/README.md's three commands and takes an order in.
+"""`python -m tests.bundle.run`: makes a bundle, installs it by the three commands of deploy/README.md, and has an
+order carried out.
 
-All but the making happens in a network of its own that has a loopback and nothing else, where this machine lets us make
-one (root on Linux); elsewhere only the package index is out of reach. A minute or two.
+Everything after making the bundle runs in a separate network with only a loopback, if this machine allows one (root on
+Linux). Otherwise only the package index can't be reached. The run takes a minute or two.
 """
 
 import json
@@ -30,11 +31,11 @@ CARRIED_OUT_WITHIN = 120
 
 
 class DrillError(Exception):
-    """Raised for an expectation that was not met."""
+    """Raised if an expectation was not met."""
 
 
 def main(words: list[str]) -> int:
-    """Gives the exit code. With a folder as its word: the part without a network."""
+    """Returns the exit code. With a folder as the argument, it runs only the part without a network."""
     if words:
         return install_and_run(Path(words[0]))
     folder = Path(tempfile.mkdtemp(prefix="bundle-run-"))
@@ -53,7 +54,7 @@ def main(words: list[str]) -> int:
 
 
 def install_and_run(folder: Path) -> int:
-    """The three commands, then a desk from what they installed."""
+    """Runs the three commands, and then a desk from what they installed."""
     place = folder / "releases" / __version__
     try:
         write_settings(folder)
@@ -72,12 +73,12 @@ def install_and_run(folder: Path) -> int:
 
 
 def commands(folder: Path) -> list[str]:
-    """deploy/README.md's, with this folder and the Python that the wheels are for."""
+    """Returns the commands of deploy/README.md, with this folder and the Python version of the wheels."""
     replaced = {
         "/srv/ibs": str(folder),
         "/etc/ibs": str(folder),
         "python3 -m venv": f"{sys.executable} -m venv",
-        "runuser -u ibs -- ": "",  # the database of this drill is a file of whoever runs it
+        "runuser -u ibs -- ": "",  # here the database is a file of the user who runs this test
     }
     block = shell_block(ROOT / "deploy" / "README.md", "## Without a package index")
     lines = re.sub("|".join(map(re.escape, replaced)), lambda found: replaced[found.group()], block).splitlines()
@@ -108,13 +109,15 @@ def write_settings(folder: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Nothing of ours, and no index and no cache for pip: what it installs comes from the bundle."""
+    """Returns an environment without ours, and without an index or a cache for pip, so that all packages come from the
+    bundle.
+    """
     own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PIP_INDEX_URL": NOWHERE, "PIP_NO_CACHE_DIR": "1"}
     return own | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 def type_line(line: str, *, cwd: Path) -> str:
-    """Runs a shell line and returns its output. Raises DrillError where it fails."""
+    """Runs a shell line and returns its output. Raises DrillError if it fails."""
     ended = subprocess.run(
         ["bash", "-c", line], cwd=cwd, env=environment(), capture_output=True, text=True, check=False, timeout=600
     )
@@ -124,14 +127,14 @@ def type_line(line: str, *, cwd: Path) -> str:
 
 
 class BundledDesk(Children):
-    """Processes of what was installed, with nothing of ours."""
+    """Processes of the installed bundle, without our environment and packages."""
 
     @property
     def environment(self) -> dict[str, str]:
         return environment()
 
     def manage(self, *words: str) -> str:
-        """Runs one of its commands and returns the output. Raises DrillError where it fails."""
+        """Runs a command of the installed desk and returns its output. Raises DrillError if it fails."""
         return type_line(shlex.join([self.python, "manage.py", *words]), cwd=self.root)
 
     @property
@@ -140,7 +143,9 @@ class BundledDesk(Children):
 
 
 def take_order_in(desk: BundledDesk) -> None:
-    """Web, worker and sandbox from the bundle; a trial and its activation are posted and carried out."""
+    """Starts web, worker and sandbox from the bundle. Posts a trial and its activation, and waits until both are
+    carried out.
+    """
     folder, python = desk.folder, desk.python
     ports = json.loads((folder / "ports.json").read_text())
     desk.start_program("sandbox", [python, "manage.py", "sandbox", "--port", str(ports["sandbox"])])

@@ -1,4 +1,6 @@
-"""A bundle's list of parts. Nothing uncommitted is bundled. `tests.bundle.run` plays the whole."""
+"""The list of parts in a bundle. A checkout with uncommitted changes makes no bundle. `tests.bundle.run` tests a whole
+bundle.
+"""
 
 import json
 import subprocess

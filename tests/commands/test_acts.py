@@ -1,4 +1,4 @@
-"""The commands that decide about one order: what they print, and what they do (contract section 5)."""
+"""The commands that make a decision about one order: what they print, and what they do (contract section 5)."""
 
 import pytest
 
@@ -14,7 +14,7 @@ WHY = ("--reason", "客户经理确认", "--by", "li")
 
 
 def told(capsys, *words) -> list[str]:
-    """The lines of a command that must succeed."""
+    """Returns the lines of a command, and asserts that it succeeds."""
     code, out = run(capsys, *words)
     assert code == 0, out
     return out.splitlines()
@@ -115,7 +115,7 @@ def test_a_lost_record_of_bpm_is_entered_as_staffs(desk, capsys):  # noqa: F811
 
 
 def test_take(desk, capsys, trialing):  # noqa: F811
-    """Our record is cancelled and theirs is live: a running trial takes theirs."""
+    """Our record of a running trial is deleted and the big-data side's is live. `take` makes ours live too."""
     desk.order("T1").billing_records.update(state="deleted")
     assert run(capsys, "reconcile", "T1")[0] == 1
     assert desk.troubles("T1") == ["difference"]

@@ -1,4 +1,6 @@
-"""Commands whose acts a second person confirms (contract 3.11): they ask and exit with 3, or take --emergency."""
+"""Commands whose acts a second person must confirm (contract 3.11). They ask for the confirmation and exit with 3, or
+run at once with `--emergency`.
+"""
 
 import datetime
 
@@ -17,7 +19,8 @@ from tests.commands.test_work import run
 from tests.flows.conftest import seen, write_records
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-DECIDING = [act for act in ACTS if act in ALLOWED and act not in {"fix", "erase"}]  # those name several orders
+# these acts are tested elsewhere, because their commands name several orders
+DECIDING = [act for act in ACTS if act in ALLOWED and act not in {"fix", "erase"}]
 MORE = {
     "move_start": [f"{timezone.localdate() + datetime.timedelta(days=9):%Y%m%d}"],
     "move_end": ["20330910"],
@@ -39,7 +42,7 @@ def judge():
 
 
 def given(capsys, *words):
-    """A command's exit code and its output."""
+    """Runs a command, and returns its exit code and its output."""
     try:
         return run(capsys, *words)
     except SystemExit as ended:
@@ -47,7 +50,9 @@ def given(capsys, *words):
 
 
 def test_each_act_on_an_order_has_a_decision():
-    """With the right that the page asks; `pass` and `reject` are `decide`."""
+    """Each act of FOUR_EYES on an order is a decision on the order's page. `pass` and `reject` are both the act
+    `decide`.
+    """
     known = {row.four_eyes for row in DECISIONS.values()} - {""}
     assert known == set(ACTS) - {"bulk", "export_personal"}
 
@@ -78,7 +83,9 @@ def test_decide_asks_for_a_pass_or_a_reject(capsys):
     [("pass", ["decide", "pass"], "通过（BPM 无法回传结论时使用）"), ("give_up", ["give_up", "--step"], None)],
 )
 def test_what_a_command_was_told_is_confirmed_in_words(capsys, client, key, words, said):
-    """A page with one answer alone does not ask it; a command may name it."""
+    """The confirmation shows the details in Chinese. This includes a detail that the page does not ask for because
+    there is only one possible answer, but that a command may name.
+    """
     order, judge = ALLOWED[key](), staff("confirm_act", "view_askedact", name="judge")
     staff(PERMISSIONS[key], name="li")
     step = order.dispatches.filter(state="failed").first()
@@ -133,7 +140,7 @@ def test_an_emergency_is_carried_out_at_once_and_told(capsys, judge):
 
 
 def test_a_second_emergency_keeps_the_words_of_the_first(capsys, client, judge):
-    """One incident stands for both; the events say what each was, and why."""
+    """Two emergencies share one incident. The events of each order say what its emergency was, and why."""
     first, second = billed(), billed()
     for order, why in ((first, "第一次无人可找"), (second, "第二次无人可找")):
         assert given(capsys, "decide", order.number, "pass", "--reason", why, "--by", "li", "--emergency")[0] == 0

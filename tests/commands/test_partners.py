@@ -1,4 +1,4 @@
-"""`partners`, `partners check`, `partners read` (contract 7.3)."""
+"""The commands `partners`, `partners check` and `partners read` (contract 7.3)."""
 
 import json
 import tomllib
@@ -45,7 +45,7 @@ def told(capsys, *words) -> list[str]:
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes a file; its path."""
+    """Returns a function that writes a file and returns its path."""
 
     def write(name, said):
         path = tmp_path / name
@@ -56,7 +56,7 @@ def write(tmp_path):
 
 
 def part(lines, name):
-    """The lines about a call."""
+    """Returns the output's lines about one call."""
     start = next(place for place, line in enumerate(lines) if line.startswith(f"{name} "))
     return lines[start : lines.index("", start) if "" in lines[start:] else None]
 

@@ -1,4 +1,6 @@
-"""Long commands show a bar on a terminal's stderr. Kept or piped output has no bar, and stdout never has one."""
+"""Long commands show a progress bar on stderr if it is a terminal. Output to a file or pipe has no bar, and stdout
+never has one.
+"""
 
 import io
 
@@ -55,7 +57,7 @@ class Terminal(io.StringIO):
 
 
 def run(words, stderr):
-    """Returns the command's output on stdout."""
+    """Runs the command and returns its output on stdout."""
     stdout = io.StringIO()
     try:
         call_command(*words, stdout=stdout, stderr=stderr, force_color=True)

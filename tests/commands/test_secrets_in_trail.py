@@ -1,4 +1,6 @@
-"""No password, token or key of a command stands in the trail (contract 5, `audit`), nor one that stood there before."""
+"""The trail contains no password, token or key of a command (contract 5, `audit`). A migration removes those that were
+stored before.
+"""
 
 import importlib
 import json
@@ -102,7 +104,7 @@ def test_a_reason_that_a_command_gives_enters_no_event_with_a_password():
 
 
 def forms_of_pages() -> list[type[forms.Form]]:
-    call_command("check")  # imports all pages
+    call_command("check")  # this command imports all pages
     found, left = [], [forms.BaseForm]
     while left:
         left += (kind := left.pop()).__subclasses__()
@@ -111,7 +113,9 @@ def forms_of_pages() -> list[type[forms.Form]]:
 
 
 def test_no_form_of_a_page_takes_a_password_in_its_words():
-    """A decision, a note, a pause, a bulk run, an export, a token: all that staff say stands in the trail."""
+    """What staff enter as a reason or note is stored in the trail: for a decision, a note, a pause, a bulk run, an
+    export, a token. A password in it is replaced.
+    """
     fields = [
         (kind.__name__, name, field)
         for kind in forms_of_pages()
@@ -132,7 +136,7 @@ def test_a_reason_typed_on_a_page_enters_neither_event_nor_incident_with_a_passw
     assert ("新密码 ***，请核对" in text, PASSWORD in text) == (True, False)
 
 
-# --- Rows of before
+# --- Rows from before the upgrade
 
 
 def whole(words) -> TrailEntry:
@@ -140,7 +144,8 @@ def whole(words) -> TrailEntry:
 
 
 def migrate(cut=cut):
-    if connection.vendor == "postgresql":  # of rows from earlier transactions, as a migration has, no check is pending
+    # checks the constraints now: in a migration no check is pending, because the rows are from earlier transactions
+    if connection.vendor == "postgresql":
         connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
     cut(apps, SimpleNamespace(connection=connection))
 

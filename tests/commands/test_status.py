@@ -1,4 +1,4 @@
-"""`status` says at a glance whether all is well, and what is not (contract section 5)."""
+"""`status` says in its first line whether all is well, and lists what is not (contract section 5)."""
 
 import datetime
 import json
@@ -38,12 +38,12 @@ def ago(seconds: float) -> datetime.datetime:
 
 @pytest.fixture
 def healthy(db, clock):
-    """A desk with a living worker and nothing to do."""
+    """A desk with a live worker and nothing to do."""
     factories.HeartbeatFactory(seen_at=ago(5))
 
 
 def look(capsys) -> dict:
-    """Gives what `status --json` prints and checks that its exit code fits."""
+    """Returns what `status --json` prints, and asserts that its exit code agrees."""
     try:
         call_command("status", "--json")
     except CommandError:
@@ -90,7 +90,9 @@ def step_late():
 
 
 def step_retried():
-    """BPM answers 503 to one order, and the mail server takes no mail: the schedule tries for hours."""
+    """Steps and mails that have been retried for about half an hour, as if BPM answered 503 and the mail server
+    accepted no mail.
+    """
     tried = {"state": "retrying", "attempts": 4, "tries_left": 2, "next_try_at": ago(-1200)}
     factories.BpmDispatchFactory(frozen_at=ago(1801), **tried)
     factories.BpmDispatchFactory(frozen_at=ago(1900), **tried | {"state": "sending", "next_try_at": ago(-30)})
@@ -99,7 +101,7 @@ def step_retried():
     factories.MailFactory(state="retrying", attempts=4, tries_left=2, frozen_at=ago(2000), **notice)
     factories.MailFactory(state="due", written_at=ago(9000), **notice)
     factories.DispatchFactory(frozen_at=ago(1799), **tried)
-    by_staff = tried | {"state": "due", "tries_left": None}  # sent again
+    by_staff = tried | {"state": "due", "tries_left": None}  # sent again by staff, so its first attempt is long ago
     factories.DispatchFactory(frozen_at=ago(9000), **by_staff)
     factories.DispatchFactory(frozen_at=ago(9000), **tried | {"channel": "files", "step": "check_files"})
 
@@ -166,7 +168,9 @@ def test_the_facts(healthy, capsys):
 
 
 def test_what_nobody_waits_for_is_not_late(healthy, capsys):
-    """The ping of a cluster that was killed, and wake-ups of orders of which nothing is due."""
+    """The queue contains a test message of a cluster that was killed, and tasks for steps of which nothing is due.
+    Nobody waits for these, so they are not late.
+    """
     OrmQ.objects.create(key="a-host-0123abcd", payload="x", lock=ago(1978))
     for key in (WAKE_KEY, SETTLE_KEY):
         OrmQ.objects.create(key=key, payload="x", lock=ago(142))
@@ -189,7 +193,9 @@ def test_missing_migrations_are_named(healthy, capsys):
 
 
 def test_whatever_the_database_says_there_is_an_answer(healthy, monkeypatch, capsys):
-    """Django loses a connection in places where its own code does not expect it: no traceback even then."""
+    """Django may lose the connection at places where its own code does not expect it. `status` must print an answer
+    and no traceback even then.
+    """
     found = "project.observability.status_report.missing_migrations", "project.management.commands.status.lines"
     for place in found:
         with monkeypatch.context() as broken:
@@ -209,7 +215,7 @@ def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
 
 
 def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tmp_path, capsys, client, admin_user):
-    """Old tokens do not count once they have ended and another one is valid."""
+    """A token that has ended is not named as long as another one is valid for longer."""
     soon, lasting, ended = token(13), token(15), token(-1)
     settings.BBOSS_ACCESS_TOKENS = [ended, lasting]
     for days in (-15, 15):
@@ -237,7 +243,9 @@ def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tm
 
 
 def test_a_shell_with_other_settings_than_the_last_start_is_told(healthy, settings, monkeypatch, capsys):
-    """Before any start there is nothing to compare. A secret is named, never shown."""
+    """`status` compares the settings with those of the last start. Before any start there is nothing to compare. A
+    secret is named, and its value is never shown.
+    """
 
     def told() -> list[str]:
         call_command("status")

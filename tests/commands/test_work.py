@@ -10,7 +10,7 @@ from tests.flows.test_breaker import trial
 
 
 def run(capsys, *words) -> tuple[int, str]:
-    """A command's exit code and its output, including the line of the error."""
+    """Runs a command, and returns its exit code and its output with the line of the error."""
     try:
         call_command(*words)
         return 0, capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Every command exits non-zero with one clear line on a wrong argument (contract section 5), as from a terminal."""
+"""Every command exits non-zero with one clear line if an argument is wrong (contract section 5), as from a terminal."""
 
 import pytest
 from django.core.management.base import CommandParser
@@ -66,11 +66,13 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_argument_is_told_in_one_line(desk, capsys, monkeypatch, case):  # noqa: F811
-    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # not the test's
-    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
+    # keeps the connections of the test open
+    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)
+    # so that monkeypatch restores what `run` changes
+    monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)
     desk.post(trial("T1"))
-    capsys.readouterr()  # the line of that call
-    with pytest.raises(SystemExit) as ended:  # anything else would be a traceback
+    capsys.readouterr()  # removes the output of that call
+    with pytest.raises(SystemExit) as ended:  # any other exception would be printed as a traceback
         run(["manage.py", *WRONG[case]])
     [told] = capsys.readouterr().err.splitlines()
     assert ended.value.code in {1, 2}

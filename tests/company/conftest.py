@@ -1,4 +1,4 @@
-"""A desk with a company log-in, and browsers that go through it."""
+"""A desk with a company log-in, and browsers that log in through it."""
 
 import html
 import re
@@ -14,7 +14,8 @@ from tests.admin.conftest import member  # noqa: F401  people in their roles
 from tests.company.issuer import CLIENT, SECRET, Issuer
 
 ROLES = "ibs-bj=业务人员:BJ+TJ;ibs-sh=工程师:SH;ibs-all=工程师;ibs-admin=管理员;cn=ibs,ou=audit=审计员"
-assert not [one for one in without_company if "oidc" in str(one.pattern)]  # made before a test sets OIDC_ISSUER
+# these URL patterns are made before a test sets OIDC_ISSUER
+assert not [one for one in without_company if "oidc" in str(one.pattern)]
 START, CALLBACK = "/accounts/oidc/company/login/", "/accounts/oidc/company/login/callback/"
 
 
@@ -36,7 +37,7 @@ def issuer(settings):
 
 
 def goes_on_to(answer) -> str:
-    """Where a page leads by itself. Empty if it stays."""
+    """Returns the address to which a page goes on by itself, or an empty text if it stays."""
     found = re.search(r'http-equiv="refresh" content="0; url=([^"]*)"', answer.content.decode())
     return html.unescape(found[1]) if found else ""
 
@@ -47,14 +48,16 @@ def asked_of(answer) -> dict:
 
 
 def sent() -> tuple[Client, dict]:
-    """A browser that was sent to the provider, and what it asks there."""
+    """Returns a client that was redirected to the provider, and the parameters of this request."""
     client = Client()
     return client, asked_of(client.get(START))
 
 
 @pytest.fixture
 def browser(issuer):
-    """`browser(groups=["ibs-bj"])`: the answer to somebody who comes back from the provider with these claims."""
+    """Returns a function. `browser(groups=["ibs-bj"])` returns the desk's answer to somebody who comes back from the
+    provider with these claims.
+    """
 
     def come_back(*, client=None, next_page="", **claims):
         client = client or Client()

@@ -1,4 +1,4 @@
-"""An OpenID provider that answers wrongly on demand. tests/company/test_real_provider.py has a real one."""
+"""An OpenID provider that answers wrongly on demand. tests/company/test_real_provider.py uses a real one."""
 
 import base64
 import hashlib
@@ -21,14 +21,16 @@ def public(key, number: str, **more) -> dict:
 
 
 class Issuer:
-    """`with Issuer() as issuer:` it answers at `issuer.url`. Attributes change what it says."""
+    """Runs a provider: `with Issuer() as issuer:`. Its address is `issuer.url`, and its attributes set what it
+    answers.
+    """
 
     def __enter__(self):
         self.key, self.number, self.algorithm = KEY, "k1", "RS256"
         self.keys = [public(KEY, "k1")]
         self.description: dict = {}
         self.codes: dict[str, tuple[dict, dict]] = {}
-        self.token = None  # in place of a signed one
+        self.token = None  # sent in place of a signed token
         self.userinfo: dict = {"sub": "u-1"}
         self.status = 200
         self.hangs = False
@@ -45,7 +47,9 @@ class Issuer:
         self.server.server_close()
 
     def code_for(self, asked: dict, **claims) -> str:
-        """A code for what a browser asked. `claims` replace those of a token that is all right; None leaves one out."""
+        """Returns a code for the request of a browser. `claims` replace those of a valid token, and None leaves a
+        claim out.
+        """
         now = int(time.time())
         usual = {"iss": self.url, "aud": CLIENT, "sub": "u-1", "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
         usual |= {"preferred_username": "li.ming", "name": "李明", "groups": ["ibs-bj"]}

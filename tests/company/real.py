@@ -1,4 +1,4 @@
-"""A real OpenID provider (npm's oidc-provider) as a process: `make provider` installs it."""
+"""Runs a real OpenID provider (npm's oidc-provider) as a process. `make provider` installs it."""
 
 import json
 import os
@@ -25,7 +25,7 @@ needs_provider = pytest.mark.skipif(
 
 
 class RealProvider:
-    """The process. It keeps its address when it starts anew."""
+    """The provider's process. It keeps its address when it is started again."""
 
     def __init__(self, children: Children, site: str):
         self.children, self.site, self.port = children, site, free_port()

@@ -1,4 +1,6 @@
-"""Passwords for an emergency alone (contract 4, PASSWORD_LOGIN), and the account for it (5, `emergency_account`)."""
+"""Passwords that are only for an emergency (contract 4, PASSWORD_LOGIN), and the account for it (5,
+`emergency_account`).
+"""
 
 import datetime
 import io
@@ -37,7 +39,7 @@ def keeper():
 
 
 def marked(name="keeper") -> str:
-    """The address that the command prints, without our host."""
+    """Returns the address of the log-in page with the key that the command prints, without our host."""
     out = io.StringIO()
     call_command("emergency_account", name, by="wang", stdout=out)
     return re.search(r"http://testserver(/\S+)", out.getvalue())[1]
@@ -110,7 +112,7 @@ def set_password(client, password=NEW):
 def test_the_link_sets_the_password_once(keeper):
     address = marked()
     client = Client()
-    assert client.get(address)["Location"] == LINK  # without its key
+    assert client.get(address)["Location"] == LINK  # the address without its key
     shown = client.get(LINK).content.decode()
     assert ("keeper" in shown, "至少 12 个字符" in shown) == (True, True)
     assert set_password(client)["Location"] == LOGIN

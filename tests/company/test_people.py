@@ -1,4 +1,4 @@
-"""A person of the company log-in, their account here, and their rights (contract 4, OIDC_ROLES)."""
+"""A person who uses the company log-in: their account on the desk, and their rights (contract 4, OIDC_ROLES)."""
 
 import datetime
 
@@ -111,7 +111,8 @@ def test_who_lost_all_groups_loses_all_roles_and_the_running_session_with_them(b
     user = user_of(inside)
     assert browser(groups=[]).status_code == 403
     assert inside.browser.get(reverse("admin:index")).status_code == 302
-    assert may(user) == (set(), True, {"BJ", "TJ"})  # else a role that is given by hand later would show all orders
+    # the limit stays, because otherwise a role that is given by hand later would show all orders
+    assert may(user) == (set(), True, {"BJ", "TJ"})
     event = OrderEvent.objects.filter(kind="account_roles").last()
     assert (event.data["roles"], event.data["limit"]) == ("− 业务人员", "BJ+TJ")
 
@@ -129,8 +130,8 @@ def test_groups_whose_roles_must_stay_apart_let_nobody_in(browser, groups):
     inside = browser(groups=["ibs-bj"])
     user = user_of(inside)
     assert browser(groups=groups).status_code == 403
-    assert may(user) == (set(), True, {"BJ", "TJ"})  # the limit stays
-    assert inside.browser.get(reverse("admin:orders_order_changelist")).status_code == 302  # the session is over
+    assert may(user) == (set(), True, {"BJ", "TJ"})  # the limit to attributions stays
+    assert inside.browser.get(reverse("admin:orders_order_changelist")).status_code == 302  # the session has ended
     assert may(user_of(browser(groups=["ibs-admin"])))[0] == {"管理员"}
 
 
@@ -201,7 +202,7 @@ def test_a_display_name_that_can_t_be_one_is_left_out(browser):
     assert user_of(browser(name="李\n明")).display_name == ""
 
 
-# --- An account that is there already: joined by an administrator alone
+# --- An account that exists already: only an administrator links it
 
 
 @pytest.fixture
@@ -344,8 +345,9 @@ def test_the_trail_names_whom_the_company_log_in_let_in_and_whom_not(browser):
 
 
 def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_nothing(issuer, settings):
-    """For each kind at most five rows are kept for an address within 15 minutes, because a password's failures lock it
-    then."""
+    """At most five rows of each kind are kept for an address within 15 minutes. Log-ins by password need no such
+    limit, because five failures lock an account.
+    """
     said = "x" * 5000
 
     def comes_back(address="127.0.0.1", **answer):

@@ -1,4 +1,6 @@
-"""The company log-in with a real provider (npm's oidc-provider) in a process of its own, restarted and killed."""
+"""The company log-in with a real provider (npm's oidc-provider), which runs as a process of its own, and is restarted
+and killed.
+"""
 
 import re
 import threading
@@ -38,7 +40,7 @@ def real(settings, tmp_path, monkeypatch):
 
 
 class Live(requests.Session):
-    """A desk of real processes, asked as Django's test client asks."""
+    """Calls a desk of real processes through the same methods as Django's test client."""
 
     def __init__(self, url: str):
         super().__init__()
@@ -49,14 +51,18 @@ class Live(requests.Session):
 
 
 class Browser:
-    """One person's browser: cookies of the desk and of the provider. Without an address the desk is in this process."""
+    """One person's browser, with the cookies of the desk and of the provider. Without an address it uses the desk in
+    the test's own process.
+    """
 
     def __init__(self, url: str = ""):
         self.site, self.away = url or SITE, requests.Session()
         self.desk = Live(url) if url else Client()
 
     def log_in(self, login: str):
-        """The desk's answer to the way through the provider, whose forms are filled in; its first if that is no way."""
+        """Logs in through the provider and fills in its forms. Returns the desk's last answer, or its first one if
+        that is no redirect to the provider.
+        """
         began = self.desk.get(START)
         if began.status_code != 302:
             return began
@@ -97,7 +103,9 @@ def test_a_person_comes_in_and_out(real):
 
 
 def test_with_another_secret_there_log_ins_wait_for_ours_and_sessions_go_on(real, settings):
-    """As docs/operations.md has it ("Change a secret")."""
+    """The provider's secret is changed before ours, as docs/operations.md describes ("Change a secret"). Meanwhile
+    sessions go on, and log-ins fail until ours is changed too.
+    """
     inside, outside = Browser(), Browser()
     assert inside.log_in("li").status_code == 302
     real.kill()
@@ -141,7 +149,9 @@ def test_one_that_is_killed_and_comes_back_with_new_keys_keeps_nobody_from_work(
 
 
 class Traffic:
-    """Somebody works, and others log in all the time. `pages` and `doors` count the answers; `came_in` has moments."""
+    """One person works on the desk, and others log in all the time. `pages` and `doors` count the answers, and
+    `came_in` lists the times of log-ins.
+    """
 
     def __init__(self, url: str):
         self.url, self.ends = url, threading.Event()
@@ -169,7 +179,7 @@ class Traffic:
         while not self.ends.wait(0.1):
             try:
                 answer = Browser(self.url).log_in("li")
-            except (requests.RequestException, TypeError):  # the provider died while it had the person
+            except (requests.RequestException, TypeError):  # the provider died during the log-in
                 continue
             self.doors[answer.status_code, "公司账号登录没有响应" in answer.text] += 1
             if answer.status_code == 302:
@@ -197,5 +207,6 @@ def test_it_dies_and_comes_back_with_new_keys_under_traffic(tmp_path):
             real.start()
             traffic.until_somebody_comes_in()
         assert set(traffic.pages) == {200}
-        assert set(traffic.doors) <= {(302, False), (503, True), (400, False)}  # 400: it died between code and keys
+        # 400: the provider died after it gave the code and before it gave its keys
+        assert set(traffic.doors) <= {(302, False), (503, True), (400, False)}
         assert "Traceback" not in desk.all_logs()

@@ -1,4 +1,6 @@
-"""The company log-in: the way there and back, and every token that must not count (contract 4, OIDC_*)."""
+"""The company log-in: the way to the provider and back, and every token that the desk must refuse (contract 4,
+OIDC_*).
+"""
 
 import base64
 import hmac
@@ -99,7 +101,9 @@ def test_a_clock_a_minute_off_and_odd_forms_are_fine(browser, fine):
 
 
 def made_by_hand(claims: dict, algorithm: str, secret: bytes = b"") -> str:
-    """A token that libraries refuse to make: without a signature, or signed with what is no secret."""
+    """Returns a token that libraries refuse to make: without a signature, or signed with something that is not
+    secret.
+    """
     parts = ({"alg": algorithm, "kid": "k1"}, claims)
     head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     signature = hmac.digest(secret, f"{head}.{body}".encode(), "sha256") if secret else b""
@@ -157,7 +161,7 @@ def test_a_wrong_description_is_no_provider(issuer, wrong):
     assert Client().get(START).status_code == 503
 
 
-# --- State: of this browser, once, for ten minutes
+# --- The state parameter: it belongs to this browser, counts once, and is valid for ten minutes
 
 
 def test_a_state_counts_once(issuer):
@@ -209,7 +213,7 @@ def test_a_code_that_the_provider_refuses_lets_nobody_in_and_who_is_refused_over
     assert "公司账号登录没有放行" in answer.content.decode()
 
 
-# --- Where one goes
+# --- The page after the log-in
 
 
 @pytest.mark.parametrize("wanted", ["/admin/orders/order/?state=held", "/admin/"])
@@ -229,7 +233,7 @@ def test_who_was_somebody_else_gets_a_session_of_their_own(browser, issuer):
     assert User.objects.get(pk=client.session["_auth_user_id"]).username == "wang"
 
 
-# --- The provider is away
+# --- The provider does not answer
 
 
 @pytest.mark.parametrize("passwords, said", [("all", "可以用密码登录"), ("emergency", "应急账号")])
@@ -251,7 +255,7 @@ def test_while_the_provider_is_away_the_door_says_so_and_sessions_go_on(browser,
 def test_the_door_does_not_lead_to_a_provider_that_went_away_since_its_last_answer(browser, issuer):
     assert is_in(browser())
     issuer.status = 500
-    assert Client().get(START).status_code == 302  # it answered a moment ago
+    assert Client().get(START).status_code == 302  # the desk remembers that the provider answered a moment ago
     provider.cache.read_at -= provider.RETRY_AFTER_SECONDS
     assert Client().get(START).status_code == 503
     issuer.status = 200
@@ -284,7 +288,7 @@ def test_no_code_and_no_token_is_logged(issuer, browser, lines):
     assert not [word for word in ("code-0", "code-1", "eyJ", SECRET, "opaque-token") if word in told]
 
 
-# --- The door, and the way out
+# --- The log-in page, and logging out
 
 
 def test_the_door_has_a_button(issuer, settings):

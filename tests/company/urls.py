@@ -1,4 +1,4 @@
-"""Our addresses as OIDC_ISSUER makes them; the tests' own settings have none."""
+"""The addresses of a desk with OIDC_ISSUER. The tests' own settings have no company log-in."""
 
 from project import urls
 

@@ -1,1 +1,3 @@
-"""The demo: a whole order desk with the partners' sandbox. It plays the three acceptance cases as of today."""
+"""The demo: a whole order desk with the partners' sandbox. It runs the three acceptance cases as if they began
+today.
+"""

@@ -1,6 +1,6 @@
-"""`python -m tests.demo` (`make demo`): starts everything, plays the cases, says what came of them and keeps running.
+"""`python -m tests.demo` (`make demo`): starts everything, runs the cases, prints their results and keeps running.
 
-With DEMO_EXIT=1 it ends then. The exit code is 0 only if all cases went as expected.
+With DEMO_EXIT=1 it ends after the cases. The exit code is 0 only if all cases went as expected.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ PERSON = {"username": USER, "password": PASSWORD, "display_name": "王敏"}
 
 
 def main() -> int:
-    """Gives the exit code."""
-    sys.stdout.reconfigure(line_buffering=True)  # in a pipe, each line is wanted at once
+    """Runs the demo and returns the exit code."""
+    sys.stdout.reconfigure(line_buffering=True)  # so that each line is written at once, also into a pipe
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end_in_order)
     try:
@@ -38,14 +38,16 @@ def main() -> int:
 
 
 def end_in_order(number: int, frame: object) -> None:
-    """Ctrl-C, SIGTERM and a closed terminal end the demo; a second one must not keep it from ending its processes."""
+    """Ends the demo on Ctrl-C, SIGTERM or a closed terminal. A second signal is ignored while the demo ends its
+    processes.
+    """
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def run_demo(desk: ProcessDesk) -> int:
-    """Plays the cases and says what came of them. Keeps running unless DEMO_EXIT is set. Gives the exit code."""
+    """Runs the cases and prints their results. Keeps running unless DEMO_EXIT is set. Returns the exit code."""
     with stage("an account and a worker"):
         desk.manage("shell", "-v0", "-c", f"from project.models import User; User.objects.create_superuser(**{PERSON})")
         desk.start_worker()
@@ -65,7 +67,7 @@ def run_demo(desk: ProcessDesk) -> int:
 
 
 def play(desk: ProcessDesk, case: dict) -> bool:
-    """Plays a case over HTTP and prints what came of it: whether that is what the case expects."""
+    """Runs a case over HTTP, prints the result, and returns whether it is what the case expects."""
     number, expect = case["content"]["OrderNum"], case["expect"]
     print(f"\ncase {case['number']}: {case['title']}")
     for contact in case.get("contacts", []):
@@ -86,7 +88,7 @@ def play(desk: ProcessDesk, case: dict) -> bool:
 
 
 def send(desk: ProcessDesk, content: dict, *states: str) -> None:
-    """Posts an order as BBOSS does, and waits until it is in one of these states and nothing is under way."""
+    """Posts an order as BBOSS does, and waits until it is in one of these states and no step is under way."""
     began, reply = time.monotonic(), desk.post(content)
     if reply["response"]["rspCode"] != "00000":
         raise NotYetError(f"{content['OrderNum']} is not accepted: {reply}")
@@ -95,7 +97,7 @@ def send(desk: ProcessDesk, content: dict, *states: str) -> None:
 
 
 def tell_trying(desk: ProcessDesk) -> None:
-    """Prepares a file to post, an order to reject and one to approve; prints where to look and the three commands."""
+    """Prepares a file to post, an order to reject and one to approve. Prints the addresses and the three commands."""
     trial, *waiting = orders_to_try()
     for content in waiting:
         send(desk, content, "awaiting_approval")

@@ -1,4 +1,6 @@
-"""The three acceptance cases (tests/cases), shifted so that their first day is today, and what came of one."""
+"""Loads the three acceptance cases (tests/cases), shifted so that their first day is today, and compares results with
+them.
+"""
 
 import datetime
 import json
@@ -16,13 +18,13 @@ FORMATS = {
 }
 SCHEDULE_NAME = re.compile(r"(BBossOrderJob_.+_)(\d{14})")
 MOMENTS = {"createTime", "cancelTime", "createDate", "create_time", "businessStartTime"}
-STARTS = {"createTime", "businessStartTime"}  # known in advance if the business starts on a later day
+STARTS = {"createTime", "businessStartTime"}  # these times are known in advance if the business starts on a later day
 
 
 def load_cases(today: datetime.date | None = None) -> list[dict]:
-    """The cases in order, each with its number, as if their first day were today in Shanghai.
+    """Returns the cases in order, each with its number, as if their first day were today in Shanghai.
 
-    Order numbers and file names do not change: they are names, not days.
+    Order numbers and file names stay the same, although they contain days.
     """
     days = (today or datetime.datetime.now(SHANGHAI).date()) - FIRST_DAY
     texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests" / "cases").glob("case*.json"))]
@@ -34,7 +36,9 @@ def load_cases(today: datetime.date | None = None) -> list[dict]:
 
 
 def _shifted(name: str, value: object, days: datetime.timedelta) -> object:
-    """A member's value on its new day. One without a time, such as a remark in the case, does not change."""
+    """Returns a member's value, shifted by `days`. A value that is no time, such as a remark in the case, stays the
+    same.
+    """
     if name == "name" and (found := SCHEDULE_NAME.fullmatch(value)):
         return found[1] + _shifted("createTime", found[2], days)
     try:
@@ -44,7 +48,9 @@ def _shifted(name: str, value: object, days: datetime.timedelta) -> object:
 
 
 def orders_to_try() -> list[dict]:
-    """A trial that a person can post, and two later activations of case 1's trial that wait for BPM's decision."""
+    """Returns a trial that a person can post, and two later activations of case 1's trial that wait for BPM's
+    decision.
+    """
     one, two, _ = load_cases()
     trial, activation = one["setup"][0], two["content"]
     files = dict.fromkeys(("InfoSecurity", "InfoSecurityTable", "BusiInfo"), "")
@@ -56,8 +62,8 @@ def orders_to_try() -> list[dict]:
 
 
 def unexpected(case: dict, standings: list[dict], partners: dict) -> list[str]:
-    """Returns the differences of the case's orders (`show --json`) and the sandbox's state from what the case expects,
-    a line each.
+    """Compares the case's orders (`show --json`) and the sandbox's state with what the case expects. Returns a line
+    for each difference.
 
     Times are left out, except those of a start on a later day.
     """
@@ -82,7 +88,7 @@ def unexpected(case: dict, standings: list[dict], partners: dict) -> list[str]:
 
 
 def without(names: set[str], value: object) -> object:
-    """The value, without members of these names at any depth."""
+    """Returns the value without the members of these names, at any depth."""
     if isinstance(value, dict):
         return {key: without(names, inner) for key, inner in value.items() if key not in names}
     return [without(names, inner) for inner in value] if isinstance(value, list) else value

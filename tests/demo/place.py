@@ -1,4 +1,4 @@
-"""The demo's folder, settings and desk, all made for one run."""
+"""The demo's folder, settings and desk. Each is made for one run."""
 
 import contextlib
 import fcntl
@@ -17,10 +17,10 @@ from tests.harness.desk import SECRETS, ProcessDesk
 
 FILE = ROOT / ".demo" / "env"
 USER, PASSWORD = "demo", secrets.token_urlsafe(12)
-# Every setting of the table. Neither a .env nor the caller's environment may change what the demo shows.
+# All settings with their defaults. Neither a .env nor the caller's environment may change what the demo shows.
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
     "DJANGO_SETTINGS_MODULE": "project.settings",
-    "EMAIL_URL": "consolemail://",  # into the worker's log
+    "EMAIL_URL": "consolemail://",  # mails are written into the worker's log
     "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
     "DEFAULT_FROM_EMAIL": "ibs-order-desk@example.com",
     "DEFAULT_CONTACT_NAME": "demo-sa",
@@ -34,17 +34,20 @@ DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
 
 @contextlib.contextmanager
 def demo_desk() -> Iterator[ProcessDesk]:
-    """A desk that runs, but for its worker. This process has its settings too, as BBOSS's side signs by them."""
+    """Runs a desk without its worker. This process gets the desk's settings too, because it signs messages as BBOSS
+    does.
+    """
     own = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "BBOSS_APP_SECRET": secrets.token_hex(16),
         "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-1700000000",
         "BPM_CALLBACK_SECRET": secrets.token_hex(32),
     }
-    os.environ |= DEFAULTS | own  # before the first command, which would warn that the secrets are missing
+    os.environ |= DEFAULTS | own  # set before the first command, which would otherwise warn about missing secrets
     with take_folder() as folder, contextlib.ExitStack() as running:
         desk = ProcessDesk(folder, **{name: DEFAULTS[name] for name in SECRETS} | own)
-        desk.settings["SITE_URL"] = desk.web_url  # for links in mails, and where the sandbox sends BPM's approvals
+        # used for links in mails, and as the address to which the sandbox sends BPM's approvals
+        desk.settings["SITE_URL"] = desk.web_url
         with stage("an empty database, the partners' sandbox and a web process"):
             running.enter_context(desk)
         os.environ |= desk.environment
@@ -53,7 +56,7 @@ def demo_desk() -> Iterator[ProcessDesk]:
 
 @contextlib.contextmanager
 def stage(what: str) -> Iterator[None]:
-    """Prints what is done, and how long it took."""
+    """Prints what is done in the block, and how long it took."""
     print(what, end=" ... ", flush=True)
     began = time.monotonic()
     yield
@@ -62,7 +65,7 @@ def stage(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def take_folder() -> Iterator[Path]:
-    """An empty folder for one run: the first of .demo/1, .demo/2, ... that no other running demo uses."""
+    """Yields an empty folder for one run: the first of .demo/1, .demo/2, ... that no running demo uses."""
     (ROOT / ".demo").mkdir(exist_ok=True)
     for number in count(1):
         folder = ROOT / ".demo" / str(number)
@@ -78,7 +81,7 @@ def take_folder() -> Iterator[Path]:
 
 
 def write_file(desk: ProcessDesk) -> None:
-    """Writes the file that a shell needs to run manage.py beside the demo that was started last."""
+    """Writes the settings that a shell needs to run manage.py on the desk of the newest demo."""
     FILE.unlink(missing_ok=True)
     with open(FILE, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
         lines.writelines(f"{name}={shlex.quote(desk.environment[name])}\n" for name in DEFAULTS)

@@ -1,5 +1,6 @@
-"""The panels of deploy/grafana-dashboard.json as one SVG, from their queries to a Prometheus: where, how large, of what
-kind and under which names as Grafana would draw them, by code of ours."""
+"""Draws the panels of deploy/grafana-dashboard.json as one SVG, with data that their queries get from a Prometheus.
+Each panel has the place, size, kind and names that it has in Grafana, but our own code draws it.
+"""
 
 import re
 import time
@@ -8,16 +9,16 @@ from html import escape
 
 from tests.deploy.prometheus import PANELS, Prometheus
 
-COLUMN, ROW, LINE = 40, 34, 13  # pixels: a column and a row of Grafana's grid of 24 columns; a line of text
+COLUMN, ROW, LINE = 40, 34, 13  # in pixels: a column and a row of Grafana's grid of 24 columns, and a line of text
 COLOURS = ("#1f6f8b", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#444444", "#d17aa8", "#3d7dd1")
-MOST = 8  # names below a panel
+MOST = 8  # most names below a panel
 UNITS = {"s": "s", "reqps": "/s", "short": ""}
-STEP = 15  # seconds
+STEP = 15  # in seconds
 Row = tuple[str, list[tuple[float, float]]]
 
 
 def draw(prometheus: Prometheus, *, since: float) -> str:
-    """The SVG of the stretch from `since` (epoch seconds) until now."""
+    """Returns the SVG of the time from `since` (epoch seconds) until now."""
     until = time.time()
     parts, height = [], 0
     for panel in PANELS:
@@ -37,7 +38,7 @@ def draw(prometheus: Prometheus, *, since: float) -> str:
 
 
 def _rows(prometheus: Prometheus, panel: dict, since: float, until: float) -> Iterator[Row]:
-    """(Name, points) of each series, named as the panel's legend says."""
+    """Yields (name, points) for each series. The name follows the legend of the panel."""
     for target in panel["targets"]:
         for found in prometheus.query_range(target["expr"], since=since, until=until, step=STEP):
             named = re.sub(r"\{\{(\w+)\}\}", lambda m, f=found: f["metric"].get(m[1], ""), target["legendFormat"])

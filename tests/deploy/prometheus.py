@@ -1,4 +1,4 @@
-"""Debian's Prometheus beside a desk of real processes, with the rules of deploy/."""
+"""Runs Debian's Prometheus with the rules of deploy/ beside a desk of real processes."""
 
 import json
 import re
@@ -19,7 +19,7 @@ SELECTOR = re.compile(r'(\b(?:desk_\w+|node_\w+|up|ALERTS)\b)(?:\{((?:[^"}]|"[^"
 
 
 class Prometheus:
-    """Scrapes the desk as job `ibs-desk`, each so many seconds, and plays the rules as often."""
+    """A Prometheus that scrapes the desk as job `ibs-desk` and evaluates the rules, both each `every` seconds."""
 
     def __init__(self, desk: ProcessDesk, *, every: int):
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -46,11 +46,15 @@ class Prometheus:
         desk.until(lambda: answers(f"{self.url}/-/ready"), what="Prometheus is ready")
 
     def query(self, expr: str) -> list[dict]:
-        """The series that an expression has now. Raises requests.HTTPError where Prometheus does not understand it."""
+        """Returns the series that an expression has now. Raises requests.HTTPError if Prometheus does not understand
+        it.
+        """
         return self._ask("query", query=expr)
 
     def query_range(self, expr: str, *, since: float, until: float | None = None, step: int) -> list[dict]:
-        """Its series over this stretch (epoch seconds): `metric`, and `values` of moments and texts."""
+        """Returns the series of an expression between two times (epoch seconds). Each has `metric`, and `values` of
+        (time, text).
+        """
         return self._ask("query_range", query=expr, start=since, end=until or time.time(), step=step)
 
     def _ask(self, what: str, **words: object) -> list[dict]:

@@ -1,6 +1,7 @@
-"""A quiet week of a desk from Monday to Sunday: a value a minute of each series, for promtool.
+"""The series of a desk in a quiet week from Monday to Sunday, with a value for each minute, for promtool.
 
-Office hours, evenings, nights and a weekend; a backup at 01:00, nightly jobs at 02:10 and 03:10, a restart, a pause.
+The week has office hours, evenings, nights and a weekend. There are a backup at 01:00, nightly jobs at 02:10 and
+03:10, a restart, and a pause.
 """
 
 import random
@@ -8,7 +9,7 @@ from collections.abc import Callable
 
 DAY, MINUTES = 1440, 7 * 1440
 BUCKETS = ("0.05", "0.5", "1.0", "2.5", "10.0", "+Inf")
-RARE_CODES = {"20505": 40, "20002": 60, "20208": 400}  # one of so many calls
+RARE_CODES = {"20505": 40, "20002": 60, "20208": 400}  # the code is the answer to one of so many calls
 GIB = 2**30
 
 
@@ -41,7 +42,8 @@ def quiet_week() -> dict[str, str]:
             f'desk_inbound_total{{source="bboss",code="{code}"}}', lambda m, n=one_of: chance.random() * n < number[m]
         )
     counter('desk_inbound_total{source="bboss",code="00000"}', lambda m: number[m])
-    counter('desk_inbound_total{source="bboss",code="20000"}', lambda m: 4 if m == 4000 else 0)  # the database restarts
+    # while the database restarts
+    counter('desk_inbound_total{source="bboss",code="20000"}', lambda m: 4 if m == 4000 else 0)
     counter('desk_inbound_total{source="bpm",code="200"}', lambda m: number[m])
     counter('desk_inbound_total{source="bpm",code="404"}', lambda m: chance.random() < 0.002)
     counter('desk_database_errors_total{kind="away"}', lambda m: 12 if m == 4000 else 0)
@@ -66,11 +68,13 @@ def quiet_week() -> dict[str, str]:
     for channel in ("usage", "billing", "bpm", "mail"):
         jobs = lambda m, c=channel: max(0, 900 - 60 * (clock(m) - 130)) if c == "usage" and clock(m) >= 130 else 0  # noqa: E731
         gauge(f'desk_dispatches{{channel="{channel}",state="due"}}', lambda m, j=jobs: j(m) + number[m])
-        gauge(f'desk_dispatches{{channel="{channel}",state="waiting"}}', lambda m: 5000 + m)  # start days to come
+        # steps that wait for their start days
+        gauge(f'desk_dispatches{{channel="{channel}",state="waiting"}}', lambda m: 5000 + m)
         gauge(f'desk_dispatches{{channel="{channel}",state="retrying"}}', lambda m: m % 300 < 25)
     for code in ("disk_low", "delivery_failed", "code_400", "database_clock"):
         gauge(f'desk_open_incidents{{code="{code}"}}', lambda m, c=code: c == "code_400" and m % 500 < 60)
-    gauge('desk_open_differences{kind="missing"}', lambda m: 3 if 190 <= clock(m) < 196 else 0)  # until it is fixed
+    # until the differences are fixed
+    gauge('desk_open_differences{kind="missing"}', lambda m: 3 if 190 <= clock(m) < 196 else 0)
     gauge("desk_unbilled_orders", lambda m: 1 if 190 <= clock(m) < 196 else 0)
     gauge("desk_stuck_orders", lambda m: 1 if m % 400 < 25 else 0)
     gauge("desk_heartbeat_age_seconds", lambda m: chance.random() * 65)
@@ -79,7 +83,8 @@ def quiet_week() -> dict[str, str]:
     gauge("desk_restored", lambda m: 0)
     gauge("desk_database_up", lambda m: m != 4000)
     gauge('up{job="ibs-desk",instance="a"}', lambda m: m not in (2000, 2001))  # a restart
-    gauge('desk_expires_seconds{what="bboss_token",name="1"}', lambda m: (3 * DAY - m) * 60)  # ended beside a new one
+    # has ended, while a newer token is valid
+    gauge('desk_expires_seconds{what="bboss_token",name="1"}', lambda m: (3 * DAY - m) * 60)
     gauge('desk_expires_seconds{what="bboss_token",name="2"}', lambda m: (200 * DAY - m) * 60)
     gauge('desk_expires_seconds{what="api_token",name="old"}', lambda m: -(30 * DAY + m) * 60)
     gauge('desk_expires_seconds{what="client_certificate",name="PARTNER_CLIENT_CERT"}', lambda m: (90 * DAY - m) * 60)

@@ -1,7 +1,9 @@
-"""`python -m tests.deploy.record`: records what Prometheus sees of a desk at work, for the alarms' tests and for docs.
+"""`python -m tests.deploy.record`: records what Prometheus sees of a desk at work, for the tests of alarms and for
+docs.
 
-Twenty minutes: busy, a backup meanwhile, quiet, a restart of web and worker, a pause, busy again. It writes
-recorded.json beside this file (series in promtool's notation) and docs/screenshots/grafana.svg, the dashboard's panels.
+It takes twenty minutes. The desk is busy, also during a backup. Then it is quiet, and web and worker are restarted.
+After that it is busy, with a pause and another backup, and is quiet at the end. The module writes recorded.json beside
+this file (series in promtool's notation) and docs/screenshots/grafana.svg, a picture of the dashboard's panels.
 """
 
 import contextlib
@@ -23,15 +25,15 @@ from tests.harness.desk import ProcessDesk, desk_upon
 from tests.harness.login import log_in
 from tests.processes.orders import activation, trial
 
-STEP = 15  # seconds between two scrapes
+STEP = 15  # between two scrapes, in seconds
 RECORDED = Path(__file__).with_name("recorded.json")
 PICTURE = ROOT / "docs" / "screenshots" / "grafana.svg"
 PLAN = (("busy", 300), ("backup", 45), ("busy", 45), ("quiet", 300), ("restart", 0), ("busy", 90), ("pause", 105))
-PLAN += (("busy", 150), ("backup", 45), ("quiet", 60))  # seconds
+PLAN += (("busy", 150), ("backup", 45), ("quiet", 60))  # durations in seconds
 
 
 def main(share: float = 1.0) -> None:
-    """Plays the plan, each stretch for this share of its time."""
+    """Goes through PLAN, and records the result. Each duration is multiplied by `share`."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
     with desk_upon("postgres") as (desk, _server):
@@ -55,14 +57,14 @@ def _play(desk: ProcessDesk, what: str, end: float, numbers: itertools.count, pl
     elif what == "restart":
         for name in ("web", "worker"):
             desk.stop(name)
-        time.sleep(20)  # one scrape at least finds nobody
+        time.sleep(20)  # so that at least one scrape gets no answer
         desk.start_web()
         desk.start_worker()
     elif what == "pause":
         desk.manage("pause", "bpm", "--reason", "maintenance")
     while time.time() < end:
         if what != "quiet":
-            with contextlib.suppress(requests.RequestException):  # a busy machine
+            with contextlib.suppress(requests.RequestException):  # the machine may be too busy to answer
                 _work(desk, next(numbers))
         time.sleep(1)
     if what == "pause":
@@ -70,7 +72,9 @@ def _play(desk: ProcessDesk, what: str, end: float, numbers: itertools.count, pl
 
 
 def _work(desk: ProcessDesk, number: int) -> None:
-    """A trial, an activation, a record of BPM's; now and then a page, a wrong message, a wrong password."""
+    """Posts a trial, an activation and an approval record of BPM. Now and then it also opens a page, posts a wrong
+    message, or tries a wrong password.
+    """
     desk.post(trial(number))
     desk.post(activation(number))
     if number > 5:
@@ -84,7 +88,7 @@ def _work(desk: ProcessDesk, number: int) -> None:
 
 
 def _recorded(prometheus: Prometheus, since: float) -> dict[str, str]:
-    """The series that the rules name: {series: values in promtool's notation}."""
+    """Returns the series that the rules use: {series: values in promtool's notation}."""
     until, found = time.time(), {}
     for name in sorted({name for name, _ in SELECTOR.findall(RULES_FILE.read_text())}):
         for row in prometheus.query_range(name, since=since, until=until, step=STEP):
@@ -99,7 +103,7 @@ def _recorded(prometheus: Prometheus, since: float) -> dict[str, str]:
 
 
 def notation(values: list[str | None]) -> str:
-    """Values as promtool writes them: equal ones in a row as one word, `_` for none."""
+    """Returns values in promtool's notation: equal values in a row become one word, and `_` stands for none."""
     words = []
     for value, same in itertools.groupby(f"{float(one):.10g}" if one else "_" for one in values):
         count = len(list(same))

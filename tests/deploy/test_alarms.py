@@ -1,4 +1,6 @@
-"""The alarms of deploy/: over the contract's metrics, worded as the table and the page, played by Debian's promtool."""
+"""The alarms of deploy/: they use the contract's metrics, agree with the contract's table and the operations page, and
+are run by Debian's promtool.
+"""
 
 import itertools
 import json
@@ -26,7 +28,8 @@ from tests.test_documents import OPERATIONS
 PROMTOOL = "/usr/bin/promtool"
 needs_promtool = pytest.mark.skipif(not os.path.exists(PROMTOOL), reason="Debian's prometheus is not installed")
 RULES = {rule["alert"]: rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]}
-OTHERS = {"up": {"job", "instance"}, "ALERTS": {"alertstate"}}  # Prometheus' own; node_* are node_exporter's
+# series of Prometheus itself; those that begin with node_ come from node_exporter
+OTHERS = {"up": {"job", "instance"}, "ALERTS": {"alertstate"}}
 LIST = re.compile(r"\w+(, \w+)+")
 ROW = re.compile(r"^\| (`desk_.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 BY = re.compile(r"\b(?:by|on) \(([^)]*)\)")
@@ -34,7 +37,7 @@ MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 
 
 def metrics() -> dict[str, dict[str, set[str]]]:
-    """The contract's series: their labels, and the values of those whose values the contract names."""
+    """Returns the contract's series with their labels. A label has its values if the contract lists them."""
     found: dict[str, dict[str, set[str]]] = {}
     for first, second, cell in ROW.findall(SECTIONS[PAGES_SECTION]):
         said = dict(re.findall(r"`(\w+)` \(([^)]*)\)", cell))
@@ -54,7 +57,7 @@ METRICS = metrics()
 
 
 def what_is_wrong(expr: str) -> list[str]:
-    """The names, labels and values of an expression that the contract does not have."""
+    """Returns the names, labels and values of an expression that the contract does not define."""
     wrong, labels = [], set()
     for name, inside in SELECTOR.findall(expr):
         if name.startswith("node_"):
@@ -127,13 +130,13 @@ TOKEN, DISK = 'desk_expires_seconds{what="bboss_token",name="1"}', 'node_filesys
 
 
 def slow(name: str, label: str, *limits: str) -> dict[str, str]:
-    """20 calls a minute, of which one takes longer than the first of these limits."""
+    """Returns series of 20 calls a minute, of which one takes longer than the first of these limits."""
     buckets = {f'{name}_bucket{{{label},le="{le}"}}': f"0+{19 if le == limits[0] else 20}" for le in limits}
     return buckets | {f"{name}_count{{{label}}}": "0+20"}
 
 
 DRILLS: dict[str, tuple[int, dict[str, str]]] = {
-    # the minute at which it fires, and the series that differ ("0+6": from 0, 6 more each minute)
+    # the minute at which the alarm fires, and the series that differ ("0+6": from 0 on, 6 more each minute)
     "DeskDown": (5, {'up{job="ibs-desk",instance="a"}': "0"}),
     "SiteCertificate": (1, {'desk_open_incidents{code="site_certificate"}': "1"}),
     "StateFolderBroken": (1, {'desk_open_incidents{code="state_folder_broken"}': "1"}),
@@ -174,7 +177,7 @@ FIRING = 'group by (alertname) (ALERTS{alertstate="firing"})'
 
 
 def play(folder: Path, groups: list[dict]) -> subprocess.CompletedProcess:
-    """Runs promtool over these groups of series."""
+    """Runs promtool on these groups of series."""
     file = folder / "test.yml"
     content = {"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": groups}
     file.write_text(json.dumps(content))  # JSON is YAML
@@ -215,20 +218,22 @@ def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-CURED = {  # the name of an alarm: a series's name, its label, its limits
+CURED = {  # by the name of an alarm: its series, a label, its limits
     "SlowIntake": ("desk_inbound_seconds", 'source="bboss"', ("2.5", "5.0", "+Inf")),
     "SlowPartner": ("desk_call_seconds", 'partner="bpm"', ("10.0", "20.0", "+Inf")),
 }
 
 
 def group_of_looks(name: str, series: dict[str, str], looks: dict[int, set[str]]) -> dict:
-    """One play, of which is said at each of these minutes what fires."""
+    """Returns a group for promtool that checks at several minutes which alarms fire."""
     groups = [group(name, series, at, FIRING, firing) for at, firing in looks.items()]
     return groups[0] | {"promql_expr_test": [test for one in groups for test in one["promql_expr_test"]]}
 
 
 def slow_for(minutes: int, name: str, label: str, limits: tuple[str, ...]) -> dict[str, str]:
-    """20 calls a minute, of which half take longer than the first of these limits for so many minutes."""
+    """Returns series of 20 calls a minute. During the first `minutes` half of them take longer than the first of these
+    limits.
+    """
     buckets = {}
     for le in limits:
         few = 10 if le == limits[0] else 20
@@ -239,7 +244,9 @@ def slow_for(minutes: int, name: str, label: str, limits: tuple[str, ...]) -> di
 @needs_promtool
 @pytest.mark.parametrize("name", CURED)
 def test_what_was_slow_and_is_cured_is_no_alarm(tmp_path, name):
-    """It fires while calls are slow, and is over within three minutes; shorter slowness never fires, nor afterwards."""
+    """An alarm fires while calls are slow, and ends within three minutes after that. If calls are slow for a shorter
+    time, it never fires.
+    """
     groups = []
     for minutes in (1, 2, 30):
         series = {one: f"{value}x90" for one, value in QUIET.items()} | slow_for(minutes, *CURED[name])
@@ -251,7 +258,9 @@ def test_what_was_slow_and_is_cured_is_no_alarm(tmp_path, name):
 
 @needs_promtool
 def test_calls_that_are_accepted_again_are_no_alarm(tmp_path):
-    """8 minutes of refusals, then calls that are accepted: it ends within three minutes, though most were refused."""
+    """For 8 minutes calls are refused, and then calls are accepted. The alarm ends within three minutes, although most
+    calls were refused.
+    """
     refused = {DONE: "7x8 8+1x60", INBOUND % ("bboss", "20311"): "0+6x8 48x60"}
     series = {one: f"{value}x70" for one, value in QUIET.items() if one != DONE} | refused
     looks = {8: {"CallsRefused"}} | {minute: set() for minute in range(11, 30)}
@@ -270,7 +279,7 @@ def test_none_fires_over_a_quiet_week(tmp_path):
 
 
 def samples(notation: str) -> list[float | None]:
-    """The values of a recorded series, None where a scrape found none."""
+    """Returns the values of a recorded series, with None for a scrape that found none."""
     found: list[float | None] = []
     for word in notation.split():
         value, _, more = word.partition("x")
@@ -281,7 +290,9 @@ def samples(notation: str) -> list[float | None]:
 
 @needs_promtool
 def test_none_fires_over_what_was_recorded_of_a_real_desk(tmp_path):
-    """Busy, a backup, a quiet stretch, a restart of web and worker, a pause: see tests.deploy.record."""
+    """The recording has busy and quiet times, a backup, a restart of web and worker, and a pause: see
+    tests.deploy.record.
+    """
     series = json.loads(RECORDED.read_text())
     minutes = len(samples(series['up{job="ibs-desk"}'])) * STEP // 60
     done = play(tmp_path, [group("recorded", series, minutes, EVER_FIRED, set(), every=f"{STEP}s")])
@@ -303,11 +314,13 @@ def test_the_recording_holds_what_a_desk_goes_through():
 
 
 SAYS = re.compile(r"^\| `(\w+)` \((?:critical|warning)(?:, ([\w ]+))?\) \| .+ \| ([^|]+) \|$", re.MULTILINE)
-UNMAILED = {"DatabaseRestored", "WorkerDead"}  # they stop what mails
+UNMAILED = {"DatabaseRestored", "WorkerDead"}  # they stop the worker, which sends mails
 
 
 def test_the_page_says_who_tells_what():
-    """And each alarm has a rule of Prometheus and is named by `status`."""
+    """Each alarm has a row on the operations page and a rule of Prometheus, and `status` names it. The row says
+    whether a mail is sent, and which incident chat robots get.
+    """
     rows = {name: said for name, *said in SAYS.findall(OPERATIONS)}
     assert rows.keys() == ALARMS.keys() == RULES.keys()
     source = (ROOT / "project" / "observability" / "alarm_reasons.py").read_text()

@@ -1,4 +1,4 @@
-"""The image and the compose file: their instructions, accounts, folders, settings and files are what they should be."""
+"""The image and the compose file have the instructions, accounts, folders, settings and files that they should have."""
 
 import re
 import subprocess
@@ -66,7 +66,7 @@ def test_each_service_is_locked_up():
         )
         assert [place.split(":", 1)[1] for place in row["volumes"]] == [f"-/etc/ibs/ibs.env}}:{CODE}/.env:ro", DATA]
         assert row["environment"].keys() <= TABLE.keys()
-        assert int(row["stop_grace_period"].removesuffix("s")) >= 40  # as TimeoutStopSec of the units
+        assert int(row["stop_grace_period"].removesuffix("s")) >= 40  # like TimeoutStopSec in the units
         assert row is DESK["migrate"] or row["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"}
         }

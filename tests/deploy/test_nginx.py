@@ -1,4 +1,6 @@
-"""Debian's nginx with deploy/nginx.conf before two gunicorns: which gets which call, and what nginx answers itself."""
+"""Debian's nginx with deploy/nginx.conf in front of two gunicorns: which of them gets which call, and what nginx
+answers itself.
+"""
 
 import contextlib
 import json
@@ -31,7 +33,7 @@ pytestmark = [
 ]
 BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"
 JSON = {"Content-Type": "application/json"}
-WAITS = 2  # seconds, in place of the configuration's 10 and 60
+WAITS = 2  # in seconds, instead of the configuration's 10 and 60
 LARGE = b" " * (17 * 1024 * 1024)
 ENVELOPE = {"transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result"}
 OUTSIDE = "127.0.0.2"
@@ -72,14 +74,14 @@ class Site:
         return self.post(BBOSS, json.dumps(signed_envelope(trial(number), now=self.desk.now())))
 
     def connect(self, stack: contextlib.ExitStack) -> ssl.SSLSocket:
-        """A connection to its port for HTTPS, for raw bytes."""
+        """Returns a connection to the site's HTTPS port, for raw bytes."""
         context = ssl.create_default_context(cafile=self.authority.bundle)
         plain = stack.enter_context(socket.create_connection(("127.0.0.1", self.place.https), timeout=30))
         return stack.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
 
     @contextlib.contextmanager
     def frozen(self, name: str):
-        """All processes of a gunicorn are stopped."""
+        """Freezes all processes of a gunicorn inside the block."""
         group = self.desk.processes[name].pid
         os.killpg(group, signal.SIGSTOP)
         try:
@@ -111,7 +113,7 @@ def site(tmp_path_factory):
 
 
 def code_of(answer: requests.Response) -> tuple[int, str]:
-    """(HTTP status, rspCode) of an answer in BBOSS's envelope."""
+    """Returns (HTTP status, rspCode) of an answer, and asserts that it is in BBOSS's envelope."""
     assert answer.headers["Content-Type"].startswith("application/json")
     members = answer.json()
     assert (set(members), members["providePartyID"]) == (ENVELOPE, "CDNP9950")
@@ -127,7 +129,9 @@ def test_an_order_and_a_page(site):
 
 
 def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
-    """Staff get a page that says so, in Chinese; the desk takes orders meanwhile."""
+    """While the process for pages does not respond, staff get a page in Chinese that says so, and the desk still
+    accepts orders.
+    """
     with site.frozen("web"):
         began = time.monotonic()
         assert code_of(site.order(2)) == (200, "00000")
@@ -139,7 +143,9 @@ def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
 
 
 def test_the_logs_hold_nothing_that_people_search_for(site):
-    """Only for BBOSS's and BPM's calls does the log show requests that nginx could not serve."""
+    """The error log contains failed requests only for BBOSS's and BPM's addresses, and the access log contains no
+    query strings.
+    """
     with site.frozen("web"), site.frozen("intake"):
         for path in ("/admin/find/?q=13712345678", "/api/orders/?enterprise=13712345678"):
             assert site.call("GET", path, headers={"Referer": f"{site.url}{path}"}).status_code == 503
@@ -151,7 +157,9 @@ def test_the_logs_hold_nothing_that_people_search_for(site):
 
 
 def test_intake_that_stands_still_is_answered_in_the_callers_form(site):
-    """An order that was stored all the same is recognised when it comes again."""
+    """While intake does not respond, nginx answers. If the order was stored nevertheless, it is recognised when it is
+    sent again.
+    """
     with site.frozen("intake"):
         assert code_of(site.order(3)) == (503, "20000")
         answer = site.post(BPM, "{}")
@@ -164,7 +172,8 @@ def test_intake_that_is_away_is_answered_in_the_callers_form(site):
     site.desk.stop("intake")
     try:
         assert site.call("GET", "/livez").ok
-        assert site.call("GET", "/livez?for=intake").status_code == 502  # what a worker's look at SITE_URL finds
+        # the worker's check of SITE_URL gets this answer
+        assert site.call("GET", "/livez?for=intake").status_code == 502
         answer = site.order(4)
         assert code_of(answer) == (503, "20000")
         assert re.fullmatch("[0-9a-f]{32}", answer.json()["transIDH"])
@@ -178,7 +187,7 @@ def test_intake_that_is_away_is_answered_in_the_callers_form(site):
 
 @contextlib.contextmanager
 def stopped() -> Iterator[int]:
-    """The port of a machine that is gone: nobody answers, not even with a refusal."""
+    """Yields the port of a machine that is gone: connections to it get no answer, not even a refusal."""
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
@@ -192,7 +201,7 @@ def stopped() -> Iterator[int]:
 
 @contextlib.contextmanager
 def hung_up() -> Iterator[int]:
-    """The port of an intake that dies over each call that it has read."""
+    """Yields the port of an intake process that closes the connection after it has read a call."""
     with socket.create_server(("127.0.0.1", 0)) as server, contextlib.suppress(OSError):
 
         def read_and_die():
@@ -208,7 +217,7 @@ def hung_up() -> Iterator[int]:
 
 
 def test_where_one_intake_is_dead_the_other_gets_all_calls(site, tmp_path_factory):
-    """One that refuses, and one whose machine is gone: no call fails, and none waits for long."""
+    """One intake refuses connections, and the machine of another is gone. No call fails, and none waits for long."""
     folder = tmp_path_factory.mktemp("several")
     folder.chmod(0o755)
     with stopped() as gone:
@@ -256,7 +265,9 @@ def test_a_form_that_is_too_large_is_a_page(site):
 
 
 def test_log_ins_of_one_address_are_bounded(site):
-    """Other addresses log in meanwhile, and the page itself is always shown."""
+    """Log-ins are limited for each address. Other addresses can log in meanwhile, and the page itself is always
+    shown.
+    """
     form = {"username": "nobody", "password": "guess"}
 
     def guess(_number):
@@ -272,7 +283,8 @@ def test_log_ins_of_one_address_are_bounded(site):
     keys = [site.call("GET", f"/accounts/emergency/?key={n}", from_address="127.0.0.3").status_code for n in range(5)]
     assert 429 in keys
     assert site.call("GET", "/admin/login/", from_address="127.0.0.3").status_code == 200
-    assert site.call("POST", "/admin/login/", data=form).status_code == 403  # the desk's answer: no token of a form
+    # the desk's own answer, because the form has no token
+    assert site.call("POST", "/admin/login/", data=form).status_code == 403
 
 
 def test_an_info_security_file_may_be_larger_than_other_forms(site):
@@ -299,11 +311,11 @@ SLOW = [
     f"POST {BPM} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{{",
     "POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nusername=",
     f"POST {BBOSS} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-]  # what a caller has sent before it falls silent
+]  # what a caller sends before it stops sending
 
 
 def test_slow_callers_hold_no_thread(site):
-    """More callers than threads. Bodies come without an end, and heads too."""
+    """There are more slow callers than threads. Some send a body that never ends, and others headers that never end."""
     with contextlib.ExitStack() as stack:
         for begin in SLOW * 4:
             site.connect(stack).sendall(begin.encode())
@@ -312,14 +324,14 @@ def test_slow_callers_hold_no_thread(site):
 
 
 def test_silent_callers_are_hung_up_on(site):
-    """The waits of the file are too long for a test, so they are read."""
+    """The time limits are too long for a test, so the test only reads them from the configuration."""
     text = (ROOT / "deploy/nginx.conf").read_text()
     assert re.search(r"^ *client_body_timeout +30s;$", text, re.MULTILINE)
     assert re.search(r"^ *proxy_request_buffering +on;$", text, re.MULTILINE)
 
 
 def error_of(answer: requests.Response) -> tuple[int, list[str]]:
-    """(HTTP status, members) of an answer to a system that reads."""
+    """Returns (HTTP status, members) of an answer to a system that uses the read API."""
     assert answer.headers["Content-Type"].startswith("application/json")
     return answer.status_code, list(answer.json())
 

@@ -27,7 +27,7 @@ NOTHING_WRONG = {"sum by (kind) (increase(desk_database_errors_total[1h]))"}
 
 
 def test_each_panel_shows_something(tmp_path):
-    """BBOSS's only token ends soon, so that an alarm fires too."""
+    """BBOSS's only token ends soon, so that an alarm fires and its panel shows something too."""
     with ProcessDesk(tmp_path, BBOSS_ACCESS_TOKENS=SOON) as desk:
         prometheus = Prometheus(desk, every=1)
         desk.start_worker()
@@ -49,7 +49,9 @@ def test_each_panel_shows_something(tmp_path):
         wanted = {expr for expr in exprs if expr not in NOTHING_WRONG}
 
         def all_show():
-            """Orders go on meanwhile: a rate is drawn of what happens between two scrapes."""
+            """Posts another order, because a rate needs calls between two scrapes. Returns whether all panels have
+            shown something.
+            """
             order()
             wanted.difference_update([expr for expr in wanted if _values(prometheus, expr)])
             return not wanted
@@ -62,5 +64,5 @@ def test_each_panel_shows_something(tmp_path):
 
 
 def _values(prometheus: Prometheus, expr: str) -> list[float]:
-    """Returns the values that a panel draws. NaN is no value."""
+    """Returns the values that a panel draws, without NaN."""
     return [value for row in prometheus.query(expr) if (value := float(row["value"][1])) == value]

@@ -1,4 +1,4 @@
-"""The units that back up and prune by themselves: their lines are run, with a stand-in for Python."""
+"""The systemd units that back up and prune regularly. The test runs their lines with a program in place of Python."""
 
 import os
 import re
@@ -15,7 +15,9 @@ OLD = 15 * 86400
 
 
 def run_unit(name: str, folder) -> list[str]:
-    """Runs the lines of a unit below `folder` as systemd would. Gives what manage.py was called with."""
+    """Runs the lines of a unit as systemd would, with all paths inside `folder`. Returns the arguments of each call of
+    manage.py.
+    """
     python = folder / "srv/ibs/app/venv/bin/python"
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\necho "$@"\n')

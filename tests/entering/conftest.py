@@ -1,4 +1,4 @@
-"""Staff, and what the big-data side answers them."""
+"""Fixtures for entering trials: members of staff, and a folder of its own for the file of entered numbers."""
 
 import pytest
 
@@ -14,17 +14,19 @@ def clerk(member):  # noqa: F811
 
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path):
-    """ATTACHMENT_DIR, which is made when the first number is written into it."""
+    """Sets ATTACHMENT_DIR to a folder that does not exist yet. It is made when the first number is written."""
     settings.ATTACHMENT_DIR = tmp_path / "files" / "attachments"
 
 
 @pytest.fixture
 def apart():
-    """The test's workbooks are read by the process with limits, as in production."""
+    """A test with this fixture reads workbooks in the separate process with limits, as in production."""
 
 
 @pytest.fixture(autouse=True)
 def read_here(request, monkeypatch):
-    """Other tests' workbooks are harmless, and each such process takes a quarter of a second."""
+    """Reads workbooks in the test's own process unless the test uses `apart`. These workbooks are harmless, and each
+    separate process takes a quarter of a second.
+    """
     if "apart" not in request.fixturenames:
         monkeypatch.setattr(workbook, "ask", lambda verb, file, most, **how: answer(verb, file, most))

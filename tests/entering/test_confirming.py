@@ -1,4 +1,6 @@
-"""A person must see warnings before a trial is entered: domains in use, another name. And the customer's look-up."""
+"""A person must confirm warnings before a trial is entered: a domain that is in use, or another name of the customer.
+Also tests the look-up of a customer.
+"""
 
 import pytest
 from django.core.management import call_command
@@ -18,7 +20,7 @@ CUSTOMER, NAME = FORM["EnterpriseID"], FORM["EnterpriseName"]
 
 
 def in_use(number, domain, *, kind="2", **about):
-    """An order that bills a domain, or has it on trial."""
+    """Makes an order with a live record of the domain: billed (`kind` 2) or on trial (`kind` 1)."""
     about = {"state": "active", "enterprise_id": "210A9", "attribution_id": "BJ"} | about
     order = factories.OrderFactory(number=number, **about)
     factories.BillingRecordFactory(order=order, info_type=kind, domain=domain, domain_key=domain, state="live")
@@ -46,7 +48,7 @@ def test_nothing_is_entered_before_the_warnings_are_confirmed(clerk):
     ]
     assert "A7" in answer.content.decode()
     assert answer.context["form"]["OperTel"].value() == FORM["OperTel"]
-    in_use("A8", "b.example.com")  # meanwhile
+    in_use("A8", "b.example.com")  # another order begins to bill the domain between the two requests
     answer = clerk.post(URL, form | confirmed(answer))
     assert len(said(answer)) == 4
     assert not Order.objects.filter(number="T1").exists()
@@ -56,7 +58,8 @@ def test_nothing_is_entered_before_the_warnings_are_confirmed(clerk):
 
 def test_a_trial_entered_by_hand_renames_nobody(clerk, client, member):
     post_order(client, contents.trial("B1") | {"EnterpriseID": CUSTOMER, "EnterpriseName": "北京示例科技有限公司"})
-    post_order(client, contents.trial("B2") | {"EnterpriseID": CUSTOMER, "EnterpriseName": NAME})  # the same day
+    # received on the same day as the first one
+    post_order(client, contents.trial("B2") | {"EnterpriseID": CUSTOMER, "EnterpriseName": NAME})
     index()
     form = FORM | {"EnterpriseName": "示例", "ProvContent": "new.example.com"}
     answer = clerk.post(URL, form)
@@ -89,7 +92,7 @@ def test_others_orders_show_in_no_warning_and_no_look_up(member):
     taken = beijing.post(URL, FORM | {"customer": CUSTOMER}).context["looked_up"]
     assert {str(page) for page in pages} == {str((taken, None))}
     assert "没有这个企业编号或名称" in looked.content.decode()
-    assert beijing.post(URL, FORM).status_code == 302  # no warning either
+    assert beijing.post(URL, FORM).status_code == 302  # entering it causes no warning either
 
 
 def test_a_customer_is_looked_up_by_number_or_name_and_filled_in(clerk):
@@ -129,7 +132,7 @@ def test_a_workbook_s_warnings_are_named_by_cell_and_confirmed_once(clerk):
     assert Order.objects.count() == 1
     assert clerk.post(address, confirmed(page), follow=True).context["upload"].imported_at
     assert Order.objects.count() == 4
-    assert clerk.get(review(clerk, row("T1"))).context["report"].warnings == []  # it is there already
+    assert clerk.get(review(clerk, row("T1"))).context["report"].warnings == []  # the trial exists already
 
 
 def test_the_command_says_the_warnings_and_goes_on(tmp_path, capsys):

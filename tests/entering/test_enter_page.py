@@ -1,4 +1,4 @@
-"""The form for a single trial: HTTP in, an order with its steps out, or what is wrong beside each field."""
+"""The form for a single trial makes an order with its steps, or shows beside each field what is wrong."""
 
 import pytest
 from django.urls import reverse
@@ -96,7 +96,7 @@ def test_the_host_of_a_pasted_url_is_taken_and_shown(clerk, pasted, hosts):
     for page in (wrong, answer):
         assert "已取为域名：" in page.content.decode()
         assert f"→ {hosts[0]}" in page.content.decode()
-    if hosts[-1] == "2":  # what is left of an address with a comma is named, not dropped
+    if hosts[-1] == "2":  # the rest of an address with a comma is reported and not dropped
         assert "域名 2 只有一级名称" in str(answer.context["form"].errors["ProvContent"])
     else:
         assert [domain.name for domain in Order.objects.get().domains.all()] == hosts
@@ -122,7 +122,9 @@ def test_the_form_begins_with_the_customer_and_each_field_is_in_one_group(clerk)
 
 
 def test_codes_that_bboss_sends_can_be_chosen_and_the_form_asks_little(clerk):
-    """A value that people typed before there were choices is none of them."""
+    """The form offers codes that orders have, and makes few queries. A value that is no code, as people typed before
+    there were choices, is not offered.
+    """
     factories.TrialFactory(prod_type="7", billing_method="包月", enterprise_id="210A1")
     assert queries(clerk, URL) <= 10
     fields = clerk.get(URL).context["form"].fields

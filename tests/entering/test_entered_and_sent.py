@@ -1,4 +1,6 @@
-"""BBOSS's message for a number that staff entered by hand (contract 3.10): 00000, kept; staff see what differs."""
+"""BBOSS sends a message for a number that staff entered by hand (contract 3.10). It is answered 00000 and kept, and
+staff see the differences.
+"""
 
 import io
 
@@ -18,7 +20,7 @@ SAME = {"CpID": "", "UserID": "", "OperUser": "", "OperTel": "", "OperMail": "",
 
 @pytest.fixture
 def entered(tmp_path):
-    """A trial that somebody entered."""
+    """A trial that a person has entered."""
     file = tmp_path / "a.xlsx"
     file.write_bytes(workbook(row("T1", ProvContent="a.example.com", OperTel="13700000000")))
     call_command("import_trials", str(file), stdout=io.StringIO())

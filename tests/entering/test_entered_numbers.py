@@ -1,4 +1,6 @@
-"""The numbers of trials that staff enter outlive a restore of the database: a file beside the info-security files."""
+"""The numbers of trials that staff enter survive a restore of the database. They are kept in a file beside the
+info-security files.
+"""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -41,7 +43,7 @@ def test_a_number_is_written_with_day_and_actor_and_nothing_else(member):
 
 
 def test_it_is_written_before_the_commit(importing, monkeypatch):
-    """As long as it isn't on disk, the trial is none."""
+    """The number is written to disk before the transaction commits. If writing fails, the trial is not entered."""
     numbers_file().parent.mkdir(parents=True)
     seen = []
 
@@ -61,7 +63,7 @@ def test_all_rows_of_a_workbook_are_written_at_once(importing, monkeypatch):
     monkeypatch.setattr(line_file.os, "fsync", synced.append)
     importing(*(row(f"T{number}") for number in range(20)))
     assert sorted(noted()) == sorted(f"T{number}" for number in range(20))
-    assert len(synced) <= 3  # the file, its folder, and the folder above where it was made
+    assert len(synced) <= 3  # the file, its folder, and the folder in which that one was made
 
 
 def test_what_enters_nothing_writes_nothing(importing):
@@ -114,7 +116,7 @@ def test_several_processes_write_beside_each_other(settings):
 def test_a_torn_line_spoils_no_other():
     note_numbers(["T1"], by="staff:wang", now=AT)
     with numbers_file().open("ab") as file:
-        file.write(b"100A2309")  # the power failed
+        file.write(b"100A2309")  # the line of a write that a power failure cut off
     assert noted() == ["T1"]
     note_numbers(["T2"], by="staff:li  na\n", now=AT)
     assert [(one.number, one.by) for one in read_numbers()] == [("T1", "staff:wang"), ("T2", "staff:li na")]

@@ -1,4 +1,6 @@
-"""`import_trials FILE.xlsx [--dry-run] [--annotated OUT.xlsx]` (contract 5): a file in, orders and steps out."""
+"""`import_trials FILE.xlsx [--dry-run] [--annotated OUT.xlsx]` (contract 5) reads a workbook and makes orders with
+their steps.
+"""
 
 import contextlib
 import datetime
@@ -25,7 +27,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 @pytest.fixture
 def give(tmp_path):
-    """`give(data, "--dry-run")`: what the command printed for this file, and its error."""
+    """Returns a function. `give(data, "--dry-run")` returns the lines that the command prints for this file, and its
+    error.
+    """
 
     def run(data, *arguments):
         path, out = tmp_path / "试用单.xlsx", io.StringIO()
@@ -40,7 +44,7 @@ def give(tmp_path):
 
 
 def wrong(give, *rows, **more):
-    """Returns the messages about the cells of a file from which nothing is imported."""
+    """Imports the rows, asserts that nothing is imported, and returns the messages about the cells."""
     lines, error = give(workbook(*rows, **more))
     assert error
     assert not Order.objects.exists()
@@ -144,7 +148,9 @@ DAYS = ["2023-09-05", "2023-9-5", "2023/9/5", "2023/09/05", "2023.9.5", "2023年
 
 @pytest.mark.parametrize("day", DAYS)
 def test_a_day_may_be_written_as_people_write_it(give, day):
-    """It is the same day in whatever form, so the same row again changes nothing. BBOSS's messages have one form."""
+    """A day in any form is the same day, so importing the same row again changes nothing. BBOSS's messages may use
+    only one form.
+    """
     give(workbook(row("T1", BizStart="20230905", BizEnd="20231205")))
     lines, error = give(workbook(row("T1", BizStart=day, BizEnd="2023-12-5")))
     assert (lines[-1], error) == ("0 trials entered by command:wang, 1 were known", "")
@@ -306,7 +312,7 @@ def test_the_annotated_copy_marks_each_wrong_cell(give, tmp_path):
 
 @pytest.mark.parametrize("argument, said", [("missing.xlsx", None), ("/", None), ("/dev/zero", "5 MB")])
 def test_a_file_that_cannot_be_read_is_one_line(argument, said):
-    """Only the beginning is read of a file without an end."""
+    """The command reads only the beginning of a file, even if the file has no end."""
     with pytest.raises(CommandError, match=said) as error:
         call_command("import_trials", argument)
     assert "\n" not in str(error.value)
@@ -320,7 +326,9 @@ def test_a_restored_desk_takes_nothing(give, monkeypatch):
 
 
 def test_the_start_day_counts_as_for_bboss(give, client):
-    """The order is the same as if BBOSS had sent it, but for its number and what says where it came from."""
+    """An entered trial becomes the same order as if BBOSS had sent it. Only its number and the facts about its origin
+    differ.
+    """
     content = contents.trial("B1") | {"CpID": "", "UserID": "", "OperUser": "", "OperTel": "", "OperMail": ""}
     post_order(client, content)
     give(workbook(row("T1", ProvContent="a.example.com", EnterpriseName="北京示例科技")))

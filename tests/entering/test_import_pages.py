@@ -1,4 +1,6 @@
-"""The pages to import trials: upload, look, confirm. HTTP in; orders, their steps and files out."""
+"""The pages that import trials: a person uploads a workbook, checks it, and confirms. The result is orders with steps
+and files.
+"""
 
 import datetime
 import io
@@ -29,7 +31,7 @@ RIGHT_TEL = row()[TITLES.index("经办人电话")]
 
 
 def another_clerk(letters=None):
-    """The client of one more clerk, beside those of `member`, which share one."""
+    """Returns the client of a further clerk. `member` has only one client for all its people."""
     client = Client()
     client.force_login(colleague(letters=letters))
     return client
@@ -40,12 +42,12 @@ def upload(client, data, name="试用单.xlsx"):
 
 
 def review(client, *rows):
-    """Uploads these rows; the address of the page that shows them."""
+    """Uploads a workbook with these rows, and returns the address of the page that shows them."""
     return upload(client, workbook(*rows))["Location"]
 
 
 def verdicts(client, address):
-    """{row: (verdict, [cells])} as the page shows them."""
+    """Returns {row: (verdict, [cells])} as the page shows them."""
     rows = client.get(address).context["rows"]
     return {row.row: (row.verdict, [fault.cell for fault in row.faults]) for row, *_ in rows}
 
@@ -60,8 +62,8 @@ def test_an_upload_enters_nothing_and_shows_each_row(clerk):
     assert "企业名称：未填写" in text
     for chip in ('chip-green">可以录入<', 'chip-red">有误<', 'chip-amber">录入后挂起<'):
         assert chip in text
-    assert "归属未知" in text  # T3 will be held
-    assert "录入 2 条" not in text  # all or none
+    assert "归属未知" in text  # the warning that T3 will be held
+    assert "录入 2 条" not in text  # a workbook is entered as a whole or not at all
 
 
 def test_the_review_shows_domains_start_and_volume_wrong_rows_first(clerk):
@@ -87,7 +89,7 @@ def test_the_review_shows_domains_start_and_volume_wrong_rows_first(clerk):
         assert said in text
     assert "13812345678" not in str(TrialUpload.objects.get().report)
     TrialUpload.objects.update(report={name: TrialUpload.objects.get().report[name] for name in ("rows", "faults")})
-    assert clerk.get(address).status_code == 200  # a report of 1.12.0
+    assert clerk.get(address).status_code == 200  # a report as version 1.12.0 stored it
 
 
 @pytest.mark.usefixtures("apart")
@@ -109,14 +111,16 @@ def test_confirming_enters_all_once_with_the_person_s_name_and_the_file_is_not_k
     assert (bytes(kept.data), kept.trials, kept.imported_at) == (b"", 2, timezone.now())
     assert "已经导入过" in clerk.post(address, follow=True).content.decode()
     assert Order.objects.count() == 2
-    again = clerk.get(review(clerk, row("T1"), row("T2")))  # the same file is recognised
+    again = clerk.get(review(clerk, row("T1"), row("T2")))  # the same rows are recognised
     assert again.context["counts"] == {"new": 0, "known": 2, "wrong": 0}
     assert "已存在" in again.content.decode()
     assert '<button type="submit" class="button">' not in again.content.decode()
 
 
 def test_confirming_checks_anew(clerk):
-    """Somebody entered the number meanwhile with other content: nothing of the file is entered."""
+    """Somebody else enters the number with other content before the confirmation. Then nothing of the workbook is
+    entered.
+    """
     address = review(clerk, row("T1"), row("T2"))
     factories.TrialFactory(number="T2")
     answer = clerk.post(address, follow=True)
@@ -146,7 +150,9 @@ def test_what_dies_in_the_middle_leaves_nothing_half(clerk, monkeypatch):
 
 
 def test_one_check_at_a_time_a_person_and_two_in_all(monkeypatch):
-    """Each holds a thread of the web. A finished check holds no place."""
+    """Each check occupies a thread of the web process, so a person may have one check at a time, and the desk two. A
+    finished check no longer counts.
+    """
     first, second, third = (another_clerk() for _ in range(3))
     meanwhile, told, read = iter([[first, second], [third]]), [], trial_uploads.read_workbook
 
@@ -158,7 +164,7 @@ def test_one_check_at_a_time_a_person_and_two_in_all(monkeypatch):
     assert upload(first, workbook(row("T1"))).status_code == 302
     said = [str(answer.context["form"].errors) if answer.status_code == 200 else answer.status_code for answer in told]
     assert "您的另一个文件正在检查" in said[0]
-    assert said[2] == 302  # the second person's
+    assert said[2] == 302  # the second person's upload
     assert "同事的文件正在检查" in said[1]
     assert upload(third, workbook(row("T3"))).status_code == 302
 
@@ -193,7 +199,7 @@ def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said)
 @pytest.mark.usefixtures("apart")
 @pytest.mark.whole
 def test_a_small_file_of_many_formats_is_refused(clerk, part, before, more, said):
-    """It packs a thousand to one."""
+    """A small file may unpack to a thousand times its size."""
     answer = upload(clerk, with_more(workbook(row("T1")), part, before=before, more=more))
     assert said in str(answer.context["form"].errors["file"])
 
@@ -201,7 +207,9 @@ def test_a_small_file_of_many_formats_is_refused(clerk, part, before, more, said
 @pytest.mark.usefixtures("apart")
 @pytest.mark.whole
 def test_a_small_file_of_millions_of_merged_cells_is_refused(clerk, monkeypatch, tmp_path):
-    """The process that reads it has bounds of memory and processor time; here one second of it, not eight."""
+    """The process that reads a workbook has limits of memory and processor time. The test gives it one second instead
+    of eight.
+    """
     program, bound = tmp_path / "xlsx.py", "CPU_SECONDS, LAST_SECONDS = 8, 4"
     text = Path(xlsx.PROGRAM).read_text()
     assert bound in text
@@ -219,7 +227,9 @@ def test_a_file_of_some_thousand_formats_is_taken(clerk):
 
 
 def test_the_21st_workbook_of_a_person_within_a_day_is_refused(clerk, member):
-    """Imported or not. Of each replaced workbook only the count stays, until a day has passed."""
+    """Workbooks count whether they were imported or not. A workbook that was replaced is deleted, but counts until a
+    day has passed.
+    """
     done = review(clerk, row("T0"))
     assert clerk.post(done).status_code == 302
     maker, now = clerk.person, timezone.now()
@@ -306,10 +316,12 @@ def test_a_limited_person_enters_only_trials_of_their_attributions(member):
 
 
 def test_others_orders_answer_nothing():
-    """No verdict reveals that a number of another attribution exists, or what it contains."""
+    """The verdict about a row must not show that its number belongs to an order of another attribution, or what that
+    order contains.
+    """
     everybody, beijing = another_clerk(), another_clerk(letters=["BJ"])
     everybody.post(review(everybody, row("T1", EnterpriseID="210A1"), row("T2")))
-    Order.objects.filter(number="T2").update(attribution_id="SH")  # as staff may choose
+    Order.objects.filter(number="T2").update(attribution_id="SH")  # as if staff had chosen the attribution
     assert Order.objects.count() == 2
     told = []
     for number, tel in (("T1", RIGHT_TEL), ("T1", "13900000000"), ("T9", "13900000000")):
@@ -326,13 +338,13 @@ def test_the_right_to_an_attribution_counts_when_it_is_confirmed(member):
     clerk = member("业务人员")
     address = review(clerk, row("T1"))
     factories.limit_to(clerk.person, ["SH"])
-    clerk.force_login(clerk.person)  # the loss has ended the session
+    clerk.force_login(clerk.person)  # the session ended when the person lost the right
     clerk.post(address)
     assert not Order.objects.exists()
 
 
 def corrected(data, **texts):
-    """The copy with these cells put right, as a person would in Excel."""
+    """Returns the workbook with corrected cells, as a person would save it in Excel."""
     book = openpyxl.load_workbook(io.BytesIO(data))
     for cell, text in texts.items():
         book.active[cell] = text
@@ -358,7 +370,7 @@ def test_the_copy_can_be_put_right_and_uploaded(clerk):
     again = upload(clerk, copy)["Location"]
     assert verdicts(clerk, again) == told
     second = clerk.get(f"{again}annotated/").content
-    assert "N1" not in cells(second)  # our column is there once
+    assert "N1" not in cells(second)  # the desk's own column occurs once
     right = upload(clerk, corrected(second, C3="北京示例科技", G4="500"))["Location"]
     assert verdicts(clerk, right) == {2: ("new", []), 3: ("new", []), 4: ("new", [])}
     clerk.post(right)
@@ -366,7 +378,9 @@ def test_the_copy_can_be_put_right_and_uploaded(clerk):
 
 
 def test_a_copy_is_no_less_wrong_than_the_file(clerk):
-    """Excel's changes of a cell are not right because the cell is a text now."""
+    """Some cells are wrong because Excel changed their type. They must stay wrong in the copy with comments, although
+    they are text there.
+    """
     wrong = [
         row("T1", EnterpriseID="=1+1"),
         row("T2", EnterpriseName="#N/A"),
@@ -385,7 +399,7 @@ def test_a_copy_is_no_less_wrong_than_the_file(clerk):
         f"cell-{cell}": clerk.get(address).context["report"].rows[place].faults[0].in_cell
         for place, (_verdict, (cell,)) in enumerate(told.values())
     }
-    clerk.post(address, given | {"correct": "1"})  # nothing was typed
+    clerk.post(address, given | {"correct": "1"})  # the person typed nothing
     assert verdicts(clerk, address) == told
 
 
@@ -432,7 +446,7 @@ def test_the_template_can_be_filled_in_and_taken(clerk):
     header = [cell.value for cell in book.worksheets[0][1]]
     explained = {}
     for line in book.worksheets[1].iter_rows(values_only=True):
-        explained.setdefault(line[0], line)  # the choices of a column stand below, under its name once more
+        explained.setdefault(line[0], line)  # the choices of a column are listed below it, with its name repeated
     assert set(header) <= set(explained)
     assert explained["归属"][1:3] == ("Attribution", "否")
     assert "BJ" in explained
@@ -460,7 +474,8 @@ def test_the_template_names_a_limited_person_s_attributions_only(member):
 def test_what_nobody_confirms_is_not_kept(clerk, clock):
     review(clerk, row("T1"))
     address = review(clerk, row("T2"))
-    [gone] = TrialUpload.objects.exclude(pk=int(address.split("/")[-2]))  # the same person's new one takes its place
+    # the second upload of the same person has replaced it
+    [gone] = TrialUpload.objects.exclude(pk=int(address.split("/")[-2]))
     assert (bytes(gone.data), gone.report, gone.corrections) == (b"", {}, None)
     assert clerk.get(address.replace(address.split("/")[-2], str(gone.pk))).status_code == 404
     TrialUpload.objects.filter(pk=gone.pk).update(made_at=timezone.now() - datetime.timedelta(days=2))
@@ -477,7 +492,7 @@ def test_the_page_asks_no_more_for_many_rows(clerk, confirmed):
         address = review(clerk, *map(row, numbers))
         if confirmed:
             clerk.post(address)
-            clerk.get(address)  # it says so once
+            clerk.get(address)  # shows the message of success, which appears only once
         return queries(clerk, address)
 
     few = asked("T1")

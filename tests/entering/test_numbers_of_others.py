@@ -1,5 +1,6 @@
-"""A limited person learns of few numbers that they belong to orders of other attributions, and each try is in the trail
-(contract 2.4)."""
+"""A limited person can find out only about a few numbers that they belong to orders of other attributions. Each try is
+in the trail (contract 2.4).
+"""
 
 import pytest
 from django.core.management import call_command
@@ -36,7 +37,7 @@ def test_25_tries_in_a_row_are_bounded_and_each_is_a_row(others, clock):
     assert {field for field, _text in answers[MOST_FOREIGN:]} == {"__all__"}
     assert [one.data["numbers"] for one in tried()] == others[:MOST_FOREIGN]
     assert len({one.account_id for one in tried()} - {None}) == 1
-    assert said(beijing, "FREE") == answers[-1]  # nothing tells a number that is there from one that is not
+    assert said(beijing, "FREE") == answers[-1]  # the answer for a free number is the same as for a number in use
     assert not Order.objects.filter(number="FREE").exists()
     clock.shift(3601)
     assert beijing.post(ENTER, FORM | {"OrderNum": "FREE"}).status_code == 302
@@ -71,7 +72,9 @@ def test_a_workbook_of_guesses_tells_no_more(others, number, answered):
 
 
 def test_what_is_guessed_at_the_confirmation_is_noted_too(others):
-    """Orders of these numbers came between the look and the confirmation. Refused tries stay in the trail."""
+    """Orders of other attributions get these numbers between the check of the workbook and its confirmation. The
+    refused numbers are in the trail.
+    """
     beijing = another_clerk(letters=["BJ"])
     numbers = [f"T{n}" for n in range(MOST_FOREIGN + 1)]
     address = review(beijing, *(row(number) for number in numbers))

@@ -1,4 +1,4 @@
-"""Workbooks of trials, as people fill them in."""
+"""Makes workbooks of trials as people fill them in."""
 
 import io
 import zipfile
@@ -23,7 +23,7 @@ MEMBERS, TITLES = list(COLUMNS), list(COLUMNS.values())
 
 
 def row(number="T1", **more):
-    """A right row, in the order of MEMBERS; more: other values, None for an empty cell."""
+    """Returns a valid row, in the order of MEMBERS. `more` gives other values; None leaves a cell empty."""
     values = {
         "OrderNum": number,
         "EnterpriseID": "100A23100079275183",
@@ -39,7 +39,7 @@ def row(number="T1", **more):
 
 
 def workbook(*rows, header=TITLES, change=None) -> bytes:
-    """An xlsx file. `change(sheet)` does to its first sheet what else a test needs."""
+    """Returns an xlsx file with these rows. A test can change its first sheet further by `change(sheet)`."""
     book = openpyxl.Workbook()
     for values in (header, *rows):
         book.active.append(values)
@@ -51,7 +51,7 @@ def workbook(*rows, header=TITLES, change=None) -> bytes:
 
 
 def with_more(data: bytes, part: str, *, before: bytes, more: bytes) -> bytes:
-    """The same file with more XML in one of its parts."""
+    """Returns the same file with more XML in one of its parts, before the text `before`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
@@ -61,7 +61,7 @@ def with_more(data: bytes, part: str, *, before: bytes, more: bytes) -> bytes:
 
 
 def cells(data: bytes) -> dict[str, tuple]:
-    """{`C5`: (value, comment)} of the first sheet's cells with a value or a comment."""
+    """Returns {`C5`: (value, comment)} for the cells of the first sheet that have a value or a comment."""
     sheet = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0]
     return {
         cell.coordinate: (cell.value, cell.comment.text if cell.comment else "")

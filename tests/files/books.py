@@ -1,4 +1,6 @@
-"""Workbooks for tests: openpyxl makes the good ones; hostile ones are made from them part by part."""
+"""Makes workbooks for tests. openpyxl makes the good ones. Hostile ones are made by changing the parts of a good
+one.
+"""
 
 import io
 import pathlib
@@ -20,7 +22,7 @@ HEADING, DATA = '<row r="1"><c r="A1"><v>1</v></c></row>', '<row r="9"><c r="A9"
 
 
 def book(*rows: list) -> bytes:
-    """A workbook with these rows in its first sheet; a heading and one row of data unless given."""
+    """Returns a workbook with these rows in its first sheet. Without rows it has a heading and one row of data."""
     workbook = openpyxl.Workbook()
     for row in rows or (["域名", "备案号"], ["a.example.com", "京ICP备1号"]):
         workbook.active.append(row)
@@ -30,13 +32,13 @@ def book(*rows: list) -> bytes:
 
 
 def parts(data: bytes) -> dict[str, bytes]:
-    """A package's parts by name."""
+    """Returns the parts of a package (zip file) by name."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def packed(content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of these parts."""
+    """Returns a package of these parts."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method, compresslevel=1) as archive:
         for name, data in content.items():
@@ -45,17 +47,17 @@ def packed(content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
 
 
 def changed(more: dict[str, bytes]) -> bytes:
-    """The good workbook with parts added or replaced."""
+    """Returns the good workbook with some parts added or replaced."""
     return packed(parts(book()) | more)
 
 
 def sheet(rows: str, before: str = "") -> bytes:
-    """The good workbook whose first sheet holds these rows as XML."""
+    """Returns the good workbook with these rows, given as XML, in its first sheet."""
     return changed({SHEET: f"{before}<worksheet {MAIN}><sheetData>{rows}</sheetData></worksheet>".encode()})
 
 
 def shared(texts: list[str], rows: str) -> bytes:
-    """Rows that may point at these shared strings."""
+    """Returns the good workbook with these shared strings, and with rows (XML) that may refer to them."""
     items = "".join(f"<si><t xml:space='preserve'>{text}</t></si>" for text in texts)
     return changed(
         {
@@ -67,14 +69,16 @@ def shared(texts: list[str], rows: str) -> bytes:
 
 
 def macro_by_type() -> bytes:
-    """A workbook that claims to hold macros."""
+    """Returns a workbook whose content type is that of a workbook with macros."""
     types = parts(book())[TYPES]
     assert PLAIN_TYPE in types
     return changed({TYPES: types.replace(PLAIN_TYPE, MACRO_TYPE)})
 
 
 def edited_directory(data: bytes, edit: Callable[[bytearray, int], None]) -> bytes:
-    """A package whose zip directory was edited: `edit(all, offset)` for each entry's directory record."""
+    """Returns a package with an edited zip directory. `edit(all, offset)` is called for the directory record of each
+    entry.
+    """
     everything, place = bytearray(data), 0
     while (place := everything.find(b"PK\x01\x02", place)) >= 0:
         edit(everything, place)
@@ -88,19 +92,21 @@ def mark_encrypted(everything: bytearray, place: int) -> None:
 
 
 def claim_small(everything: bytearray, place: int) -> None:
-    """The directory says that the big part unpacks to one byte."""
+    """Makes the directory say that the big part unpacks to one byte."""
     size = int.from_bytes(everything[place + 24 : place + 28], "little")
     if size > 1_000_000:
         everything[place + 24 : place + 28] = (1).to_bytes(4, "little")
 
 
 def unsupported_method(everything: bytearray, place: int) -> None:
-    """Packed by a method that the format does not allow."""
+    """Sets a compression method that the format does not allow."""
     everything[place + 10 : place + 12] = (12).to_bytes(2, "little")
 
 
 def with_external_link() -> bytes:
-    """A workbook with a link to another file, as a formula that refers to another workbook makes it."""
+    """Returns a workbook with a link to another file, as Excel writes it for a formula that refers to another
+    workbook.
+    """
     found = parts(book())
     rels = "xl/_rels/workbook.xml.rels"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -131,7 +137,9 @@ def write(folder: pathlib.Path, name: str, data: bytes) -> pathlib.Path:
 
 
 def old_book(records: bytes = b"", *, name: str = "Workbook", size: int = 8192) -> bytes:
-    """An .xls: a compound file with a stream of `size` bytes, which begins with these records of a workbook."""
+    """Returns an .xls file: a compound file with a stream of `size` bytes, which begins with these records of a
+    workbook.
+    """
     end, free = 0xFFFFFFFE, 0xFFFFFFFF
     beginning, ending = struct.pack("<HHHHHHI", 0x0809, 12, 0x0600, 5, 0, 0, 0), struct.pack("<HH", 0x000A, 0)
     stream = (beginning + records + ending).ljust(size, b"\0")

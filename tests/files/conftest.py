@@ -1,4 +1,4 @@
-"""An attachment folder of its own for each test, and orders that are held for their files."""
+"""A separate attachment folder for each test, and orders that are held for their files."""
 
 import datetime
 import uuid
@@ -17,7 +17,7 @@ FILE = "{}_50004020027_20230920170126.xlsx"
 
 @pytest.fixture
 def folder(tmp_path, settings):
-    """ATTACHMENT_DIR, empty."""
+    """An empty folder as ATTACHMENT_DIR."""
     settings.ATTACHMENT_DIR = tmp_path / "attachments"
     settings.ATTACHMENT_DIR.mkdir()
     return settings.ATTACHMENT_DIR
@@ -25,7 +25,9 @@ def folder(tmp_path, settings):
 
 @pytest.fixture
 def held(db, folder):
-    """`held()`: an activation whose only file is missing; its next look is due at NOW + 5 minutes, billing waits."""
+    """Returns a function. `held()` makes an activation whose only file is missing. Its files are checked again at NOW
+    + 5 minutes, and billing waits.
+    """
     return _held_order
 
 
@@ -48,12 +50,14 @@ def _held_order(**fields) -> Order:
 
 
 def check_of(order: Order) -> Dispatch:
-    """The order's step that checks its files, as it is now."""
+    """Returns the order's step that checks its files, read anew."""
     return order.dispatches.get(step="check_files")
 
 
 def outcome_under_way(order: Order, **found: object) -> Outcome:
-    """A worker looks at the order's files; what it will say of them."""
+    """Puts the order's check under way, as if a worker had begun it, and returns the outcome that the worker will
+    record.
+    """
     check = check_of(order)
     check.state, check.lease_token = "sending", uuid.uuid4()
     check.save()
@@ -62,7 +66,7 @@ def outcome_under_way(order: Order, **found: object) -> Outcome:
 
 
 def receive(content: dict) -> Order:
-    """Takes an order in as the endpoint does, without the envelope."""
+    """Receives an order as the endpoint does, without the envelope."""
     message = InboundMessage(
         received_at=timezone.now(),
         trans_ido=content["OrderNum"],

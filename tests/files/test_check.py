@@ -1,4 +1,4 @@
-"""The check's verdicts on good, wrong and hostile files (contract 3.7)."""
+"""What the check finds in good, wrong and hostile files (contract 3.7)."""
 
 import errno
 import os
@@ -97,7 +97,7 @@ def test_contents(folder, make, code):
 
 
 def processor_seconds():
-    """That the probes took so far."""
+    """Returns the processor time that the checking processes have used so far, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -187,7 +187,7 @@ def test_the_folder_itself_may_be_a_link(folder, settings):
     assert code_of() == "right"
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])  # a pipe is not waited for
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])  # the check does not wait for data from the pipe
 def test_a_folder_or_a_pipe_of_that_name(folder, make):
     make(folder / NAME)
     assert code_of() == "not_xlsx"
@@ -207,7 +207,7 @@ def test_every_wrong_file_in_the_messages_order(folder):
 
 @pytest.fixture
 def endless(monkeypatch, tmp_path):
-    """A probe that never ends."""
+    """Replaces the program that reads a file by one that never ends."""
     program = tmp_path / "probe.py"
     program.write_text("while True: pass")
     monkeypatch.setattr(xlsx, "PROGRAM", program)
@@ -215,7 +215,9 @@ def endless(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("others, found", [({}, None), ({"busi_info": BUSI}, ["", "missing"])])
 def test_a_check_that_ran_out_of_our_time_says_nothing_about_the_file(folder, monkeypatch, endless, others, found):
-    """Beside a file that is wrong it is not judged; alone it is no finding at all."""
+    """If another file is wrong, the file that was not checked gets no finding. If there is no other file, the check
+    has no result at all.
+    """
     monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.2)
     books.write(folder, NAME, books.book())
     files = {"info_security": NAME} | others
@@ -257,7 +259,9 @@ def test_a_file_that_this_machine_can_t_open_now_is_not_missing(folder, monkeypa
 
 
 def test_a_file_that_takes_too_much_computing_is_too_large(folder, monkeypatch, tmp_path):
-    """It says so itself, so that a busy machine is told from a hostile file."""
+    """The program that reads the file reports by itself that its processor time is used up. So the desk can
+    distinguish a hostile file from a busy machine.
+    """
     program = tmp_path / "probe.py"
     text = (
         Path(xlsx.PROGRAM).read_text().replace("CPU_SECONDS, LAST_SECONDS = 8, 4", "CPU_SECONDS, LAST_SECONDS = 1, 9")
@@ -268,7 +272,7 @@ def test_a_file_that_takes_too_much_computing_is_too_large(folder, monkeypatch, 
 
 
 def test_at_most_two_files_are_opened_at_once(folder, monkeypatch):
-    """By the whole machine: the turns are locks in STATE_DIR, each with an open file of its own."""
+    """The limit is for the whole machine: two locks in STATE_DIR, each on an open file."""
     books.write(folder, NAME, books.book())
     now, most, guard = [0], [0], threading.Lock()
 

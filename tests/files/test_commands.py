@@ -1,4 +1,4 @@
-"""`check_attachments`, `waive` and `attribute`: what they do, say and refuse (contract 5)."""
+"""The commands `check_attachments`, `waive` and `attribute`: what they do, print and refuse (contract 5)."""
 
 import getpass
 from unittest.mock import Mock

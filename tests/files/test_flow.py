@@ -1,4 +1,6 @@
-"""Real delivery: the order is held before anything is sent; right files or a waiver let it go on (contract 3.7)."""
+"""Checks of files with real deliveries: the order is held before anything is sent, and goes on with right files or a
+waiver (contract 3.7).
+"""
 
 import pytest
 from django.core import mail
@@ -20,14 +22,14 @@ FLOWS = "/bpm/flows/start"
 
 
 def deliver():
-    """Delivers until nothing is due; in several rounds, since one step makes another due."""
+    """Delivers until nothing is due. This takes several rounds, because one step makes another one due."""
     while drain(seconds=None, linger=False).tried:
         pass
 
 
 @pytest.fixture
 def order(db, folder, sandbox):
-    """An activation whose file is missing and was checked once; its trial runs."""
+    """An activation of a running trial. Its file is missing and was checked once."""
     receive(TRIAL)
     deliver()
     sandbox.before = len(sandbox.calls())
@@ -61,7 +63,7 @@ def test_held_before_anything_is_sent_and_the_same_finding_again_is_told_once(or
 
 @pytest.mark.whole
 def test_other_findings_are_told_half_an_hour_later_in_one_mail(clock, order, folder):
-    """None of them ends the incident or opens one."""
+    """A different finding neither ends the incident nor opens another one."""
     first = Incident.objects.get()
     for data, code in ((books.book()[:3000], "not_xlsx"), (books.book(["域名"]), "empty")):
         clock.shift(60)
@@ -90,7 +92,9 @@ def test_nobody_is_told_of_findings_that_are_over(clock, order, folder):
 
 
 def test_another_finding_leaves_the_other_orders_where_they_are(order, folder):
-    """The incident is theirs too. The order goes to that of its new finding, with the time since when it is stopped."""
+    """Two orders share an incident. One of them gets a different finding and moves to that finding's incident, which
+    keeps the time since when the order is stopped. The other order stays.
+    """
     receive(TRIAL | {"OrderNum": "100T2"})
     deliver()
     other = activation(OrderNum="100A2", BizRequest="100T2", InfoSecurity=FILE.format("100A2"))
@@ -129,7 +133,7 @@ def test_an_uploaded_file_lets_it_go_on_if_the_check_says_so(order, sandbox):
 
 
 def test_a_name_that_bboss_sent_wrong_is_told_before_files_that_are_missing(db, folder, sandbox):
-    """No better file puts it right, so it is what the order is held for."""
+    """An upload can't correct a wrong name from BBOSS, so the order is held for the name first."""
     receive(TRIAL)
     deliver()
     wrong = NAME.replace("100A1_50004020027", "100A9_50004020030")
@@ -177,7 +181,7 @@ def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
 
 @pytest.fixture
 def busy(monkeypatch):
-    """A machine that is too busy to check files. `busy(False)`: it is no more."""
+    """Makes the machine too busy to check files, until `busy(False)`."""
 
     def be(so):
         ask = too_busy if so else xlsx.ask
@@ -191,7 +195,9 @@ def busy(monkeypatch):
 
 
 def test_a_check_that_ran_out_of_our_time_blames_nobody(clock, db, folder, sandbox, busy):
-    """Not held, no mail, tried again after a minute, as often as it takes; then the order goes on."""
+    """The order is not held and no mail is written. The check is repeated after a minute, as often as necessary, and
+    then the order goes on.
+    """
     receive(TRIAL)
     deliver()
     books.write(folder, NAME, books.book())
@@ -232,7 +238,9 @@ def test_an_hour_of_it_is_an_incident_of_the_desk_until_it_is_over(clock, db, fo
 
 
 def test_what_was_found_before_stands_and_is_told_once(clock, order, folder, busy):
-    """A held order is looked at again: that this could not be done now is neither a finding nor an end of one."""
+    """A held order can't be checked again because the machine is busy. This is no new finding, and it does not end the
+    earlier one.
+    """
     told = len(mail.outbox)
     books.write(folder, NAME, books.book())
     clock.shift(301)

@@ -1,4 +1,4 @@
-"""Files that end in .xls, where the profile of partners takes them (contract 7.1)."""
+"""Files that end in .xls, if the partners' profile accepts them (contract 7.1)."""
 
 import struct
 

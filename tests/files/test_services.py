@@ -1,4 +1,4 @@
-"""Waiving a finding, and checking again at once."""
+"""Waiving a finding about a file, and checking the files again at once."""
 
 import datetime
 

@@ -1,4 +1,6 @@
-"""Staff upload a file for a held order (contract 3.7): where it lies, who may, and that only the check frees it."""
+"""Staff upload a file for a held order (contract 3.7): where it is stored, who may upload, and that only the check
+lets the order go on.
+"""
 
 import datetime
 import hashlib
@@ -33,7 +35,7 @@ def address(order, field="info_security"):
 
 
 def upload(client, order, data, field="info_security", **more):
-    """Returns the page after the upload."""
+    """Uploads a file and returns the messages on the page."""
     file = SimpleUploadedFile("../../随便 起的名.doc", data)
     answer = client.post(address(order, field), {"file": file}, follow=True, **more)
     return " ".join(str(one) for one in answer.context["messages"])
@@ -52,7 +54,7 @@ def test_an_upload_lies_under_the_messages_name_and_is_looked_at_now(clerk, fold
     assert address(order) in clerk.get(page(order, "?tab=files")).content.decode()
     assert "已放入附件目录" in upload(clerk, order, RIGHT)
     assert lying(folder) == {order.info_security: RIGHT}
-    assert is_held(order)  # the check decides, not the upload
+    assert is_held(order)  # the order goes on only after the check
     assert check_of(order).next_try_at <= timezone.now()
     assert OrmQ.objects.count() == 1
     event = order.events.get(kind="file_uploaded")
@@ -62,7 +64,9 @@ def test_an_upload_lies_under_the_messages_name_and_is_looked_at_now(clerk, fold
 
 
 def test_each_file_that_was_replaced_is_kept(clerk, held, folder, order):
-    """Also where two come within a second, and where the old one is a link or a folder."""
+    """Each replaced file is kept, also if two uploads come within a second, and if the old file is a link or a
+    folder.
+    """
     for data in (OTHER, RIGHT, OTHER):
         upload(clerk, order, data)
     name = re.escape(order.info_security)
@@ -97,7 +101,7 @@ def test_what_can_t_be_right_changes_nothing(clerk, folder, data, words, order):
 
 
 def test_a_hundred_megabytes_are_refused_before_they_are_read(clerk, held, folder):
-    """21 MiB for this address, 16 for all others."""
+    """This address accepts 21 MiB, and all others accept 16."""
     order, size = held(), 100 * 1024 * 1024
     for url, length, words in ((address(order), size, "20 MB"), (page(order), 17 * 1024 * 1024, "16 MB")):
         answer = clerk.generic("POST", url, b"", CONTENT_LENGTH=length, content_type="multipart/form-data; boundary=x")
@@ -108,7 +112,7 @@ def test_a_hundred_megabytes_are_refused_before_they_are_read(clerk, held, folde
 
 
 def test_what_a_killed_process_left_is_removed_after_a_day(db, folder):
-    """Nobody else's file is touched, nor one that may still be written."""
+    """Files of others are not removed, and neither is a file that may still be being written."""
     old = (timezone.now() - datetime.timedelta(hours=25)).timestamp()
     for name in (".upload-old", ".upload-new", "100A1.xlsx.replaced-20230920170126"):
         (folder / name).write_bytes(RIGHT)
@@ -132,7 +136,7 @@ def test_without_a_file_or_with_a_full_disk(clerk, folder, settings, order):
 
 
 def test_a_check_of_the_old_file_does_not_count(clerk, folder, order):
-    """It says `all right` of bytes that nobody will ever see again."""
+    """The check began before the upload, so its result `all right` is about the old file."""
     outcome = outcome_under_way(order, result=Attempt.Outcome.OK)
     upload(clerk, order, OTHER)
     record_outcomes([outcome], now=timezone.now())
@@ -152,7 +156,7 @@ def test_a_check_of_the_old_file_does_not_count(clerk, folder, order):
     ],
 )
 def test_no_upload_cures_a_name_of_bboss(clerk, folder, name, order):
-    """The page says so before all else, and what can."""
+    """The page says at its top that BBOSS's name is wrong, and what can be done."""
     Order.objects.filter(pk=order.pk).update(info_security=name)
     assert "BBOSS" in upload(clerk, order, RIGHT)
     assert (list(folder.parent.rglob("*.xlsx")), is_held(order)) == ([], True)
@@ -174,7 +178,7 @@ def test_only_for_what_is_held_by_whoever_may(clerk, client, folder, order):
 
 
 def acts(client, order):
-    """The buttons of the toolbar: (address, whether it is the blue one)."""
+    """Returns the buttons of the toolbar: (address, whether it is the blue one)."""
     text = client.get(page(order)).content.decode()
     shown = re.search(r'<div class="order-tools">(.*?)</div>', text, re.DOTALL)
     links = re.findall(r'<a\s+class="button( quiet-button)?"\s+href="([^"]*)"', shown[1])
@@ -193,7 +197,7 @@ def test_uploading_is_the_first_act_of_who_may(client, held):
     waive.user_permissions.remove(Permission.objects.get(codename="view_orderfiles"))
     waive.user_permissions.add(Permission.objects.get(codename="upload_file"))
     client.force_login(waive)
-    assert acts(client, order) == [(waiving, True)]  # the tab is not there
+    assert acts(client, order) == [(waiving, True)]  # the page has no such tab
 
 
 def test_where_no_upload_helps_waiving_is_the_first_act(client, order):

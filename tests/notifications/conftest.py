@@ -5,7 +5,7 @@ from notifications.models import Contact
 
 @pytest.fixture
 def contact(db):
-    """`contact("BJ", "sa@example.com", role="copy")` adds one."""
+    """Returns a function. `contact("BJ", "sa@example.com", role="copy")` adds a contact."""
 
     def add(letters: str, mail: str, role: str = "sa", active: bool = True, name: str = "", tel: str = "1"):
         return Contact.objects.create(

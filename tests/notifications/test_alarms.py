@@ -1,4 +1,4 @@
-"""Alarms by mail: each once when it stands, and once when it is over, to the default contact alone."""
+"""Alarms by mail: one mail when an alarm has lasted, and one when it is over. They go only to the default contact."""
 
 import datetime
 
@@ -25,7 +25,7 @@ def site(settings):
 
 
 def look() -> list[str]:
-    """Runs the worker's check of every five minutes. Gives the subjects of the mails that follow."""
+    """Runs the check that the worker makes every five minutes. Returns the subjects of the mails that it writes."""
     beat("one")
     told = Mail.objects.count()
     tasks.look_at_files()
@@ -44,20 +44,22 @@ def test_an_alarm_is_mailed_once_and_once_when_it_is_over():
     open_breaker()
     assert look() == []
     Breaker.objects.all().delete()
-    assert (look(), OpenAlarm.objects.count()) == ([], 0)  # it was over before it was mailed
+    assert (look(), OpenAlarm.objects.count()) == ([], 0)  # the alarm was over before it was mailed
     open_breaker()
-    assert look() == []  # it may be over at once
+    assert look() == []  # a first check sends no mail, because the alarm may be over soon
     assert look() == ["【IBS 订单台】告警：对方已有一段时间没有应答，发往对方的调用暂时等待。"]
     open_breaker("bigdata")
     assert look() == []
-    assert len(look()) == 1  # of the other partner alone
+    assert len(look()) == 1  # about the second partner only
     Breaker.objects.all().delete()
     assert [subject.partition("：")[0] for subject in look()] == ["【IBS 订单台】告警已解除"] * 2
     assert (look(), OpenAlarm.objects.count()) == ([], 0)
 
 
 def test_one_that_is_over_before_it_could_be_mailed_is_one_mail(settings):
-    """It says both: since when, and until when. So does the mail of one that was told of before."""
+    """If an alarm is over before its mail is sent, only the mail about the end is sent. Such a mail always says when
+    the alarm began and ended.
+    """
     open_breaker()
     look(), look()
     Breaker.objects.all().delete()

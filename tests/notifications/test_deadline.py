@@ -1,4 +1,6 @@
-"""A mail server that drips can't hold a mail longer than its lease (contract 3.9, Leases and Mail)."""
+"""A mail server that answers very slowly can't occupy a mail for longer than its lease (contract 3.9, Leases and
+Mail).
+"""
 
 import socket
 import time
@@ -14,15 +16,16 @@ POLITE = {b"EHLO": b"250 drip", b"MAIL": b"250 OK", b"RCPT": b"250 OK", b"DATA":
 
 
 class DrippingServer(LoopbackServer):
-    """Answers as SMTP says, but from `word` on (`greeting`, `EHLO`, `DATA`, `.`, `TLS`) with a byte each tenth of a
-    second, for ten: every read of a client succeeds, no reply is ever complete."""
+    """An SMTP server that answers normally at first. From `word` on (`greeting`, `EHLO`, `DATA`, `.`, `TLS`) it sends
+    a byte each tenth of a second, for ten seconds. Every read of a client succeeds, but no reply is ever complete.
+    """
 
     def __init__(self, word: str):
         self.word = word.encode()
 
     def talk(self, client: socket.socket):
         if self.word == b"TLS":
-            client.sendall(b"\x16\x03\x03\x3f\xff")  # the start of a record of 16 KiB
+            client.sendall(b"\x16\x03\x03\x3f\xff")  # the start of a TLS record of 16 KiB
             self.say(client, b"TLS", b"")
         self.say(client, b"greeting", b"220 drip")
         lines = client.makefile("rb")
@@ -46,7 +49,9 @@ class DrippingServer(LoopbackServer):
 
 @pytest.fixture
 def send(settings):
-    """`send(word)`: a mail's outcome at a server that drips from this word on, with so many seconds for it."""
+    """Returns a function. `send(word)` returns the outcome of a mail at a server that is slow from this word on, with
+    a time limit of `seconds`.
+    """
 
     def at_server(word: str, *, seconds: float = 10):
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -66,7 +71,8 @@ def test_a_server_that_drips_is_left_at_the_time_out(send, word):
     took = time.monotonic() - began
     assert (outcome.result, outcome.code) == ("retry", "timeout")
     assert "longer than 1 s" in outcome.message
-    assert 0.9 <= took < 8  # the machine may be busy; the server drips for ten
+    # more than 1 s, because the machine may be busy; less than the ten seconds for which the server goes on
+    assert 0.9 <= took < 8
 
 
 def test_a_server_that_is_quick_gets_the_mail(send):
@@ -74,5 +80,5 @@ def test_a_server_that_is_quick_gets_the_mail(send):
 
 
 def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(send):
-    """The server drips its good-bye: it already has the mail."""
+    """The server is slow only at QUIT, when it already has the mail."""
     assert send("QUIT", seconds=1).result == "ok"

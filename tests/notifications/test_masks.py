@@ -1,4 +1,4 @@
-"""The mask of running text: what it hides, however it is written, and what must stay readable."""
+"""The mask of running text: what it hides in whatever spelling, and what must stay readable."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_a_phone_in_a_name_of_a_file_or_a_sentence(text):
 
 
 def numbers_of_the_cases():
-    """Every text of the cases that holds a digit and is no phone or mail of a person."""
+    """Returns every text of the acceptance cases that contains a digit and is not a person's phone or mail."""
 
     def texts(value, key=""):
         if isinstance(value, dict):

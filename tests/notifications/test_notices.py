@@ -1,4 +1,6 @@
-"""Mails to staff: written with what they tell, sent once under one Message-ID, and shown if they were given up."""
+"""Mails to staff: they are stored in the same transaction as what they report, sent once under one Message-ID, and
+shown if they were given up.
+"""
 
 import datetime
 import uuid
@@ -61,7 +63,9 @@ def state(row):
 
 @pytest.fixture
 def broken(monkeypatch):
-    """`broken(error, ...)`: the next sendings end so; then they are good."""
+    """Returns a function. After `broken(error, ...)` the next mails fail with these errors, one each. Later mails are
+    sent.
+    """
 
     def fail(*errors):
         left = list(errors)
@@ -123,7 +127,7 @@ def test_it_is_written_with_what_it_tells():
 
 
 def test_retries_follow_the_outbox_s_schedule_under_one_message_id(smtp, clock, settings):  # noqa: F811
-    settings.DISPATCH_RETRY_SECONDS = [10, 100]  # `smtp` has set others
+    settings.DISPATCH_RETRY_SECONDS = [10, 100]  # the fixture `smtp` has set other values
     smtp.answers = ["451 later", "451 later"]
     row = tell()
     send_mails()
@@ -231,7 +235,9 @@ def test_nobody_to_tell_makes_no_notice_and_an_account_that_may_not_log_in_is_no
 
 @pytest.mark.parametrize("lost", [{"is_active": False}, {"is_staff": False}, {"email": "new@example.com"}])
 def test_who_may_not_log_in_any_more_is_not_told_later(broken, smtp, clock, lost):  # noqa: F811
-    """The mail server was away meanwhile, or a person has it sent again. An address that nobody has goes too."""
+    """The mail server is away at first. Whoever may no longer log in when the mail is sent again does not get it. An
+    address that belongs to no account gets it.
+    """
     gone, row = tell("li@example.com", "Zhao@example.com"), Mail.objects.latest("pk")
     broken(later(), later())
     send_mails()
@@ -255,7 +261,7 @@ def test_an_outage_opens_the_breaker_and_uses_up_no_try(broken, clock, settings)
     settings.BREAKER_FAILURES = 4
     broken(*[later("connection")] * 400)
     rows = [tell(f"p{number}@example.com") for number in range(4)]
-    for _ in range(20):  # its tries would be used up within two minutes
+    for _ in range(20):  # without the circuit breaker, the tries would be used up within two minutes
         send_mails()
         clock.shift(20)
     assert {state(row) for row in rows} == {"retrying"}
@@ -275,7 +281,9 @@ def test_failures_in_a_row_count_from_their_first_not_from_a_mail_s_first_try(br
 
 
 def test_one_that_waits_can_be_sent_at_once(member, broken, clock):  # noqa: F811
-    """Also after the clock stood years ahead for a moment."""
+    """A mail that waits for a retry can be sent at once, also if the clock was years ahead for a moment and the retry
+    is therefore far away.
+    """
     row = tell()
     Mail.objects.update(next_try_at=timezone.now() + datetime.timedelta(days=3000))
     engineer = member("工程师")
@@ -316,11 +324,13 @@ def test_an_ending_that_can_not_be_made_stops_no_other_mail(monkeypatch, caplog)
 
 
 def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(clock):
-    """At most a second mail of the same Message-ID: a mail program shows it once."""
+    """A worker dies after it has sent a mail. At most a second mail with the same Message-ID follows, and a mail
+    program shows the two as one.
+    """
     row = tell()
     [work] = claim()
-    send_step(work)  # and then it dies, before it could say so
-    assert send_mails() == 0  # its lease has not run out
+    send_step(work)  # as if the worker died before it could store the result
+    assert send_mails() == 0  # the lease of the worker has not run out
     clock.shift(LEASE_OVER)
     assert send_mails() == 1
     assert [message.extra_headers["Message-ID"] for message in mail.outbox] == [row.message_id] * 2

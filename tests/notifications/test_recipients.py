@@ -1,4 +1,4 @@
-"""The contacts of an attribution, and who gets its mails."""
+"""Which contacts of an attribution get its mails."""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Rules of the table: who gets a mail in place of the SA contacts and copies, and which rule decides."""
+"""The table of mail rules: who gets a mail instead of the SA contacts and copies, and which rule applies if several
+do.
+"""
 
 import pytest
 from django.contrib.auth.models import Group

@@ -1,4 +1,6 @@
-"""A mail goes out over real SMTP, to each recipient alone; the server's answers decide who needs a retry."""
+"""A mail is sent over real SMTP to each recipient separately. The server's answers decide which recipients need a
+retry.
+"""
 
 import socket
 from unittest.mock import Mock
@@ -40,7 +42,8 @@ def test_each_recipient_gets_it_alone_and_a_repeat_carries_the_same_message_id(s
     assert [recipients for recipients, _ in server.got] == [["sa@example.com"], ["copy@example.com"]]
     for [recipient], message in server.got:
         assert message["To"] == recipient
-        assert message["Subject"].strip() == PAYLOAD["subject"]  # folded before its first word
+        # the header line is folded before the first word of the subject
+        assert message["Subject"].strip() == PAYLOAD["subject"]
         assert message["From"] == PAYLOAD["from"]
         assert message.get_content().replace("\r\n", "\n") == PAYLOAD["body"]
     send(PAYLOAD)

@@ -1,4 +1,4 @@
-"""A mail's text, and that it is written once."""
+"""The text of a mail, and that a mail is written once."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
 KINDS = [step for step in Dispatch.Step if step.startswith("mail_")]
-# The mail of a reconciliation is about no order: tests/flows/test_reconcile.py.
+# The mail about a reconciliation is not about an order: see tests/flows/test_reconcile.py.
 ABOUT_AN_ORDER = [kind for kind in KINDS if kind != Dispatch.Step.MAIL_RECONCILED]
 
 
@@ -36,7 +36,7 @@ def facts(**changes) -> MailFacts:
 
 @pytest.fixture
 def write(db):
-    """`write(kind, facts)`: a mail with its text."""
+    """Returns a function. `write(kind, facts)` returns a mail with its text."""
 
     def write(kind="mail_held", told=None, letters="BJ"):
         mail = Mail(kind=kind, message_id="<7@ibs-order-desk>")
@@ -51,7 +51,7 @@ def test_every_kind_of_mail_tells_all_that_is_known(write, kind):
     mail = write(kind)
     told = facts()
     assert told.order_number in mail.subject
-    assert told.enterprise_name not in mail.subject  # free text: anybody may have written it
+    assert told.enterprise_name not in mail.subject  # a free text, which anybody may have written
     for value in (told.order_number, told.kind_label, told.state_label, told.enterprise_name, told.attribution):
         assert value in mail.body
     for value in (*told.domains, "2023-09-30 00:00:00", told.cause, told.next_step, told.admin_path):
@@ -62,7 +62,9 @@ def test_every_kind_of_mail_tells_all_that_is_known(write, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_says_at_its_end_why_it_comes(write, contact, kind):
-    """All recipients read one text, so it names every rule that chose one of them."""
+    """The last line of a mail says why its recipients get it. All recipients read the same text, so it names each rule
+    that chose one of them.
+    """
     assert write(kind).body.splitlines()[-1] == "您收到此邮件，因为您是默认联系人。"
     contact("BJ", "sa@example.com")
     assert write(kind).body.splitlines()[-1] == "您收到此邮件，因为您是北京的 SA 联系人。"

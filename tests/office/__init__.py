@@ -1,1 +1,1 @@
-"""The office's exports and bulk runs."""
+"""Tests of exports, bulk runs and saved views."""

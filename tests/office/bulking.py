@@ -1,4 +1,4 @@
-"""Confirms acts on many rows as a person does, and says what came of them."""
+"""Confirms acts on many rows as a person does, and returns what happened to the rows."""
 
 from django.urls import reverse
 
@@ -17,13 +17,13 @@ def picked(*rows):
 
 
 def confirm(client, url, **form):
-    """Looks, then confirms what the page showed."""
+    """Opens the page, and confirms with the draft that it showed."""
     given = {"reason": NOTE, "draft": client.get(url).context["form"]["draft"].value()} | form
     return client.post(url, given)
 
 
 def begin(client, url, **form):
-    """Confirms it; the run."""
+    """Confirms the act on many rows, and returns its bulk run."""
     answer = confirm(client, url, **form)
     assert answer.status_code == 302, answer.context["form"].errors
     return BulkRun.objects.latest("pk")
@@ -48,6 +48,6 @@ def as_judge(client):
 
 
 def confirm_as_second(client, row):
-    """Looks at what a colleague has asked for, then confirms what the page showed."""
+    """Opens the page of what a colleague has asked for, and confirms what it showed."""
     told = client.get(of("change", row)).context["preview"].told
     return client.post(of("confirm", row), {"told": told})

@@ -1,4 +1,6 @@
-"""Exports in a folder of the test, read back; bulk runs that no request carries out."""
+"""Fixtures for exports and bulk runs. Exports are written to a folder of the test and read back. Bulk runs can be left
+to a worker.
+"""
 
 import csv
 import io
@@ -29,7 +31,7 @@ def staff(member):  # noqa: F811
 
 @pytest.fixture
 def owner(member):  # noqa: F811
-    """A clerk with a mail address. `owner.again()` signs them in anew after somebody else."""
+    """A clerk with a mail address. `owner.again()` logs them in again after the client has been somebody else."""
     client = member("业务人员")
     person = client.person
     person.email, person.display_name = "owner@example.com", "王五"
@@ -40,18 +42,18 @@ def owner(member):  # noqa: F811
 
 @pytest.fixture
 def row(owner):
-    """A scheduled export of the owner's."""
+    """A scheduled export that belongs to the owner."""
     return made(owner)
 
 
 @pytest.fixture
 def slow(monkeypatch):
-    """No bulk run is so short that a request carries it out."""
+    """No bulk run is short enough to be carried out within the request, so each waits for a worker."""
     monkeypatch.setattr(bulk_page, "MAX_ROWS_AT_ONCE", 0)
 
 
 def read_xlsx(file):
-    """The first sheet as a list of dicts by header."""
+    """Returns the rows of the first sheet as dicts by header."""
     header, *rows = openpyxl.load_workbook(file).active.iter_rows(values_only=True)
     return [dict(zip(header, row, strict=True)) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Common steps of the tests of scheduled exports: make one on its page, read pages, let time pass."""
+"""Common steps of the tests of scheduled exports: make one on its page, read pages, and let time pass."""
 
 from django.contrib.auth.models import Group
 from django.urls import reverse
@@ -35,7 +35,7 @@ def form(owner, view=None, **more):
 
 
 def made(owner, **more):
-    """A schedule that its owner has made on the page."""
+    """Returns a scheduled export that its owner has made on the page."""
     answer = owner.post(NEW, form(owner, **more))
     assert answer.status_code == 302, answer.context["form"].errors
     return ScheduledExport.objects.latest("pk")
@@ -50,7 +50,9 @@ def read(client, row):
 
 
 def pass_time(clock, moment):
-    """The clock goes to a moment, the sweep's parts for exports come by, and workers do what these have queued."""
+    """Sets the clock to the moment, runs the sweep's parts for exports, and carries out the tasks that these have
+    queued.
+    """
     clock.move_to(shanghai(moment))
     begin_due_exports(now=timezone.now())
     resume_exports(now=timezone.now())

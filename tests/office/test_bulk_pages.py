@@ -1,4 +1,6 @@
-"""Acts on many rows: which ones are meant, what would happen, what each act does, and trying the rest again."""
+"""Acts on many rows: which rows are chosen, what would happen, what each act does, and how to try the failed rows
+again.
+"""
 
 import datetime
 import re
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
 
 
-# --- which rows, and what would happen
+# --- which rows are chosen, and what would happen
 
 
 def test_three_ticked_orders_get_a_note_at_once(staff):
@@ -100,7 +102,9 @@ def test_attributions_that_a_second_person_confirms_are_not_chosen_in_bulk(staff
 
 
 def test_whom_it_is_handed_over_to_may_not_see_all_and_the_page_says_what_comes_of_these(staff):
-    """The person is chosen on the page that says what will happen."""
+    """The page that says what will happen also has the choice of the new owner. It warns that rows stay unchanged if
+    the new owner may not see them.
+    """
     order = make.OrderFactory(state="failed")
     assert "对方看不到的行保持不变。" in staff.get(new("own_orders", picked(order))).text
 
@@ -223,7 +227,7 @@ def test_the_page_says_what_became_of_resent_orders(staff):
     assert [row.order.pk for row in found.orders] == [again.pk, waiting.pk]
 
 
-# --- confirming, and trying the rest again
+# --- confirming, and trying the failed rows again
 
 
 def test_a_double_click_is_one_run(staff, slow):
@@ -252,7 +256,7 @@ def test_a_person_has_one_draft_and_an_hour_for_it(staff, clock):
     assert _refused(staff, second)
     assert notes(order) == [0]
     tasks.tidy()
-    left = BulkRun.objects.get()  # of the last look
+    left = BulkRun.objects.get()  # the draft of the last request to the page
     assert (left.pk > second, BulkItem.objects.exclude(run=left).count()) == (True, 0)
 
 
@@ -325,7 +329,9 @@ def test_all_that_fit_the_filter_of_which_paging_sorting_and_columns_are_no_part
 
 @pytest.mark.parametrize("named", ["pick={}", "every=1"])
 def test_an_order_that_leaves_rows_out_leaves_them_out_of_the_run(staff, named):
-    """Sorted by attempts or next try, the list has only orders with such a step; its button counts these."""
+    """Sorted by attempts or by next try, the list shows only orders that have a step with such a value. The button for
+    all rows counts these orders, and the run acts only on them.
+    """
     stopped, fine = failed(), make.OrderFactory()
     order = "&o=-attempts.-received"
     assert "全部 1 条订单" in staff.get(f"{ORDERS}?{order}").content.decode()
@@ -338,7 +344,9 @@ def test_an_order_that_leaves_rows_out_leaves_them_out_of_the_run(staff, named):
 
 
 def test_what_failed_in_the_list_is_what_the_list_shows(staff):
-    """Sorted by next try it shows no order whose step has failed for good."""
+    """Sorted by next try, the list does not show an order whose step has failed for good, so its link to resend does
+    not choose that order.
+    """
     failed()
     link = staff.get(f"{ORDERS}?o=next_try&kind__exact=activation").context["cl"].resend_query
     assert staff.get(new("resend", link.removeprefix("?"))).context["count"] == 0
@@ -346,7 +354,7 @@ def test_what_failed_in_the_list_is_what_the_list_shows(staff):
 
 @pytest.mark.parametrize("act", ["note", "resend"])
 def test_a_number_that_no_column_can_hold_is_an_unknown_list(staff, act):
-    """SQLite refuses it, and for PostgreSQL no row has it."""
+    """SQLite refuses such a number, and on PostgreSQL no row has it. Neither causes an error."""
     make.OrderFactory()
     for value in ("99999999999999999999", "9" * 400):
         address = new(act, f"every=1&incident={value}")
@@ -374,7 +382,9 @@ def test_nonsense_in_the_form_does_nothing(staff, form):
 
 
 def test_attributions_are_chosen_each_refusal_has_its_reason_and_the_failed_ones_are_tried_again(staff, member):
-    """A colleague who tries them again says why anew."""
+    """The failed rows can be tried again. The form then keeps the reason, but a colleague who tries them again has to
+    enter a new one.
+    """
     held, running, maker, phone = held_for_attribution(), billed(), staff.person, "13712345678"
     run = begin(staff, new("attribute", picked(held, running)), letters="SH", reason=phone)
     assert (make.fresh(held).attribution_id, outcomes(run)) == ("SH", ("done", 1, 1))

@@ -1,4 +1,6 @@
-"""Bulk runs in the background: once for each row, with the maker's rights, stopped and gone on with, and kept."""
+"""Bulk runs in the background: each row is handled once and with the maker's rights. A run can be stopped and
+continued, and is kept.
+"""
 
 import datetime
 import functools
@@ -41,13 +43,13 @@ DEAD = JOB_LEASE + datetime.timedelta(seconds=1)
 
 
 def begun(client, number=1):
-    """A run that notes so many orders, and these."""
+    """Returns a run that adds a note to `number` orders, and these orders."""
     orders = [make.OrderFactory() for _ in range(number)]
     return begin(client, new("note", picked(*orders))), orders
 
 
 def _owned(kind, owner):
-    """A row that somebody has to see to, with this owner."""
+    """Returns a failed order, or its incident or difference, with this owner."""
     order = make.OrderFactory(state="failed")
     rows = {
         "order": lambda: order,
@@ -123,7 +125,7 @@ def test_a_dead_worker_s_run_goes_on_where_it_was(staff, slow, clock):
     assert OrmQ.objects.count() == 1
     tasks.bulk(run.pk)
     assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
-    with pytest.raises(LeftError):  # the first process wakes up again, and its act is undone
+    with pytest.raises(LeftError):  # the first process goes on again, and its act is rolled back
         bulk_runs._carry_out_one(taken, lambda pk: _note(staff, pk, run), orders[1].pk)
     assert notes(*orders) == [1, 1, 1]
 
@@ -156,7 +158,9 @@ def test_a_fault_of_ours_is_one_row_s_outcome(staff, monkeypatch):
 
 @pytest.fixture
 def fails(monkeypatch):
-    """`fails(orders, times)`: so often the database fails when these rows are noted."""
+    """Returns a function. After `fails(orders, times)` the database fails `times` times for each of these orders when
+    the run adds its note.
+    """
 
     def failing(orders, times):
         monkeypatch.setitem(WAITS, "row_of_bulk_run", (0, 0))
@@ -213,7 +217,7 @@ def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, fails,
     assert (outcomes(run), notes(*orders)) == (("done", 2, 0), [1, 1])
 
 
-# --- rights, stopping, going on
+# --- rights, stopping, continuing
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,7 @@ def test_the_maker_s_attributions_at_that_moment_count(staff, slow):
     own, other = make.OrderFactory(), make.OrderFactory(attribution_id="SH")
     run = begin(staff, new("note", picked(own, other)))
     make.limit_to(staff.person, ["BJ"])
-    staff.force_login(staff.person)  # the loss has ended the session
+    staff.force_login(staff.person)  # the session ended when the person lost the attribution
     tasks.bulk(run.pk)
     assert (outcomes(run), notes(own, other)) == (("done", 1, 1), [1, 0])
     assert run.items.get(target=other.pk).why["code"] == "bulk_not_there"
@@ -360,7 +364,7 @@ def test_limited_staff_see_their_own_runs_only(member, slow):
     assert page(limited, own).status_code == 200
 
 
-# --- a restored database, a large run, an old one
+# --- a restored database, a large run, an old run
 
 
 @pytest.fixture
@@ -446,11 +450,11 @@ def test_a_history_leads_to_its_page(staff):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 200
     staff.person.groups.set(Group.objects.none())
-    staff.force_login(staff.person)  # the loss has ended the session
+    staff.force_login(staff.person)  # the session ended when the person lost the role
     assert staff.get(reverse("admin:orders_bulkrun_history", args=[run.pk])).status_code == 403
 
 
-# --- a noting that broke off
+# --- a run whose old rows are being removed
 
 
 def test_who_goes_on_while_old_rows_are_removed_is_refused(staff, slow, monkeypatch, clock):

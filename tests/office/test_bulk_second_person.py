@@ -1,4 +1,6 @@
-"""`bulk:N` of FOUR_EYES (contract 3.11): a person's rows of a day beyond N wait for a second person."""
+"""`bulk:N` of FOUR_EYES (contract 3.11): once a person's bulk runs of a day exceed N rows, a second person must
+confirm.
+"""
 
 import datetime
 
@@ -41,7 +43,9 @@ def test_so_many_rows_of_a_day_need_nobody_else(maker, orders):
 
 @pytest.mark.parametrize("letters", [None, ["BJ"]])
 def test_it_begins_once_a_second_person_confirms_it(settings, member, orders, letters):
-    """It acts on the rows that its maker sees then, so a limited account's takes no province of its own."""
+    """A confirmed run acts on the rows that its maker may see at that time. Therefore the run of a limited account has
+    no attribution of its own.
+    """
     settings.FOUR_EYES = {"bulk": 3}
     maker = member("业务人员", letters=letters)
     run = begin(maker, new("note", picked(*orders)))
@@ -58,7 +62,9 @@ def test_it_begins_once_a_second_person_confirms_it(settings, member, orders, le
 
 
 def test_who_confirms_reads_what_the_run_was_told_masked(maker, orders):
-    """To whom, and under which filter: it is the whole of what they answer for."""
+    """The second person reads the new owner and the filter, with people's data masked. That is all that they are
+    responsible for.
+    """
     to = colleague(display_name="李接手")
     run = begin(maker, new("own_orders", picked(*orders)), to=to.pk)
     BulkRun.objects.update(words=[["搜索", "13712345678"]])

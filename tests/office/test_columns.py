@@ -1,4 +1,4 @@
-"""Columns of the exported lists are chosen in the address, and people's data stay masked."""
+"""The columns of the exported lists are chosen in the address, and people's data stay masked."""
 
 import datetime
 
@@ -22,7 +22,7 @@ HOUR = datetime.timedelta(hours=1)
 
 
 def columns_on(answer):
-    """The names of the columns that a page shows; the boxes of acts on many rows are no column of the list."""
+    """Returns the names of the columns that a page shows, without the column of tick boxes for acts on many rows."""
     display = answer.context["cl"].list_display
     names = [one if isinstance(one, str) else one.__name__ for one in display]
     return [name for name in names if name != "tick"]
@@ -31,10 +31,11 @@ def columns_on(answer):
 def test_the_address_says_which_columns_are_shown_and_in_which_order_and_links_keep_them(admin_client):
     make.OrderFactory()
     answer = admin_client.get(ORDERS, {"columns": "number,received,state_chip", "o": "-received"})
-    assert columns_on(answer) == ["number", "state_chip", "received"]  # what counts comes first
+    # in the list's own order: the most important columns come first
+    assert columns_on(answer) == ["number", "state_chip", "received"]
     text = answer.content.decode()
-    assert "?columns=number%2Creceived%2Cstate_chip&amp;o=received" in text  # the heading turns the order round
-    assert 'name="columns" value="number,received,state_chip"' in text  # the search keeps them
+    assert "?columns=number%2Creceived%2Cstate_chip&amp;o=received" in text  # the heading's link reverses the order
+    assert 'name="columns" value="number,received,state_chip"' in text  # the search form keeps the columns
 
 
 def test_the_column_that_leads_to_the_page_always_stays(admin_client):
@@ -83,7 +84,7 @@ def test_nothing_chosen_are_the_usual_ones(admin_client, columns):
 
 @pytest.mark.parametrize("name", exported_lists())
 def test_every_column_of_every_list_can_be_shown_people_stay_masked_and_no_more_is_asked(admin_client, name):
-    """However long the list."""
+    """The number of queries does not grow with the number of rows."""
     people = {"oper_user": "欧阳三", "oper_tel": "13712345678", "oper_mail": "ops@example.com"}
     columns = columns_of(admin_of(name))
     page = (admin_client, f"{address_of_list(admin_of(name).model)}?columns={','.join(columns)}")
@@ -97,7 +98,7 @@ def test_every_column_of_every_list_can_be_shown_people_stay_masked_and_no_more_
     few = queries(*page, follow=True)
     for _ in range(3):
         of_order(make.OrderFactory(attribution_id="BJ"))
-    assert queries(*page, follow=True) <= few + 1  # names of actors, if the first row had none
+    assert queries(*page, follow=True) <= few + 1  # one for the names of actors, if the first row had none
 
 
 def test_other_lists_have_no_columns_to_choose(admin_client):
@@ -131,7 +132,9 @@ def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
 
 
 def test_the_export_keeps_every_filter(admin_client):
-    """`partner` begins with the name of the page's parameter."""
+    """The filter `partner` is exported too, although its name begins with `p`, the parameter for the number of the
+    page.
+    """
     text = admin_client.get(reverse("admin:orders_incident_changelist"), {"partner": "bpm"}).content.decode()
     assert "/admin/orders/export/new/incidents/?partner=bpm" in text
 
@@ -145,7 +148,8 @@ def test_in_this_state_since(admin_client):
     make.OrderFactory(number="not noted yet", received_at=now - 90 * HOUR)
     answer = admin_client.get(ORDERS, {"columns": "number,since", "o": "since"})
     rows, text = answer.context["cl"].result_list, answer.content.decode()
-    assert [row.number for row in rows] == ["not noted yet", "noted"]  # it has been so since before it was noted
+    # an order without a noted time has had its state since before times were noted
+    assert [row.number for row in rows] == ["not noted yet", "noted"]
     assert "3 小时前" in text
     assert '<td class="field-since">-</td>' in text
     newest = admin_client.get(ORDERS, {"o": "-since"}).context["cl"].result_list
@@ -191,7 +195,9 @@ def test_attempts_and_next_try(admin_client, admin_user):
 
 
 def test_a_next_try_that_waits_for_its_partner_is_not_in_the_past(admin_client):
-    """While a partner is paused or down, the time of a try passes. The order's page says the same."""
+    """While a partner is paused or its circuit breaker is open, the time of a step's next try passes. The lists then
+    show "soon", as the order's page does.
+    """
     stopped("waits", 2, timezone.now() - HOUR)
     for url in (f"{ORDERS}?columns=number,next_try", "/admin/orders/dispatch/"):
         cell = admin_client.get(url).content.decode().partition("field-next_try")[2].partition("</td>")[0]

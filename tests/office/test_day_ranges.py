@@ -1,4 +1,6 @@
-"""From–to on every list: a range of days in the address, two inputs in the filter's menu, a line where it is wrong."""
+"""Every list can be filtered by a range of days: in the address, and by two inputs in the filter's menu. A wrong range
+is explained in a line.
+"""
 
 import datetime
 
@@ -144,7 +146,7 @@ def days_of(model_admin):
 
 def test_every_exported_list_has_a_range_on_its_time(admin_user):
     of_order(make.OrderFactory(attribution_id="BJ"))
-    for name in exported_lists().keys() - {"bulk"} if WHOLE else ["orders"]:  # a row of a bulk run has no time
+    for name in exported_lists().keys() - {"bulk"} if WHOLE else ["orders"]:  # the rows of a bulk run have no time
         url, found = address_of_list(admin_of(name).model), days_of(admin_of(name))
         assert found, name
         for entry in found:

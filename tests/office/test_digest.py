@@ -1,4 +1,6 @@
-"""Each person is mailed what waits: once a workday, and at most once in 15 minutes what turned red and is nobody's."""
+"""Mails to each person about what waits: a digest once a workday, and at most every 15 minutes a mail about what
+turned red and has no owner.
+"""
 
 import datetime
 
@@ -29,13 +31,15 @@ OLD = "2023-09-11 09:00:00"
 
 
 def write():
-    """Does the sweep's work for these mails."""
+    """Writes the digests and the mails about what turned red, as the sweep does."""
     service.write_digests(now=timezone.now())
     service.write_red(now=timezone.now())
 
 
 def sweep():
-    """The sweep, and the drain for which the mails that it wrote have queued a wake-up."""
+    """Runs the sweep, and then the drain (the task that sends due steps and mails) that the sweep has queued for its
+    mails.
+    """
     tasks.sweep()
     assert OrmQ.objects.filter(key=WAKE_KEY).exists()
     tasks.drain()
@@ -48,7 +52,9 @@ def write_and_send():
 
 @pytest.fixture
 def at(clock):
-    """`at("2023-09-21 08:30:00")`: the mails that are written and sent at that moment, as [(to, subject, text)]."""
+    """Returns a function. `at("2023-09-21 08:30:00")` returns the mails that are written and sent at that moment, as
+    [(to, subject, text)].
+    """
 
     def look(moment, does=write_and_send):
         clock.move_to(shanghai(moment))
@@ -91,11 +97,11 @@ def test_one_mail_a_workday_says_what_waits(at):
     "moment, sent",
     [
         ("2023-09-21 08:29:59", 0),
-        ("2023-09-21 11:59:00", 1),  # the worker was down
+        ("2023-09-21 11:59:00", 1),  # later, as if the worker had been down
         ("2023-09-21 12:00:00", 0),
         ("2023-09-23 09:00:00", 0),  # a Saturday
-        ("2023-09-29 09:00:00", 0),  # a holiday that was entered
-        ("2023-10-02 09:00:00", 1),  # one that was not
+        ("2023-09-29 09:00:00", 0),  # a holiday that was entered in the calendar
+        ("2023-10-02 09:00:00", 1),  # a holiday that nobody entered
     ],
 )
 def test_it_is_written_from_half_past_eight_until_noon_of_a_workday(at, moment, sent):
@@ -144,7 +150,9 @@ def test_a_hundred_late_orders_are_one_mail_that_names_the_oldest(at):
 
 @pytest.mark.whole
 def test_many_late_orders_at_once_are_one_mail_a_person_and_no_more_queries(clock):
-    """Two thousand here; that each part is found by an index, tests/database/test_list_plans.py asks."""
+    """Each person gets one mail about two thousand late orders, and the number of queries stays the same.
+    tests/database/test_list_plans.py checks that each part uses an index.
+    """
     for name in ("li", "zhao"):
         colleague(f"{name}@example.com")
     held("FIRST", since="2023-09-11 08:00:00")
@@ -160,7 +168,7 @@ def test_many_late_orders_at_once_are_one_mail_a_person_and_no_more_queries(cloc
 
 
 def multiply(order, number):
-    """So many copies of an order."""
+    """Makes `number` copies of the order."""
     values = {field.attname: getattr(order, field.attname) for field in Order._meta.concrete_fields}
     rows = [values | {"id": None, "number": f"COPY{n}"} for n in range(number)]
     Order.objects.bulk_create(Order(**row) for row in rows)
@@ -202,10 +210,10 @@ def test_what_changes_before_it_is_sent_drops_it(at, clock, change):
 def test_what_turns_red_and_is_nobodys_is_told_at_most_once_in_15_minutes(at):
     user = colleague(role="工程师")
     failed("BEFORE", "2023-09-20 14:00:00")
-    assert at("2023-09-20 15:00:00") == []  # from now on
+    assert at("2023-09-20 15:00:00") == []  # mails are written only about what turns red from now on
     failed("A1", "2023-09-20 15:01:00")
     failed("OWNED", "2023-09-20 15:01:00", owner=user)
-    held("A2", since="2023-09-18 15:01:00")  # twice its limit is over at 15:01
+    held("A2", since="2023-09-18 15:01:00")  # reaches twice its limit at 15:01
     [(to, subject, text)] = at("2023-09-20 15:05:00", sweep)
     assert (to, subject) == ("li@example.com", "【IBS 订单台】2 项变为红色，且无人处理")
     assert ("A1" in text, "A2" in text, "OWNED" in text, "BEFORE" in text) == (True, True, False, False)
@@ -348,7 +356,7 @@ def test_a_deputy_s_digest_names_what_they_see_of_who_is_away(at):
 
 
 def asleep(until, **more):
-    order = make.OrderFactory(number="A1")  # needs nobody by itself
+    order = make.OrderFactory(number="A1")  # this order needs nobody without the incident
     return make.AffectedOrderFactory(order=order, incident__asleep_until=shanghai(until), **more).incident
 
 
@@ -356,7 +364,7 @@ def asleep(until, **more):
 def test_an_incident_that_sleeps_is_left_out_of_the_digest(at, owned):
     user = colleague(role="工程师")
     incident = asleep("2023-09-22 08:00:00", incident__owner=user if owned else None)
-    [(_to, subject, text)] = at(THURSDAY)  # its order needs somebody all the same
+    [(_to, subject, text)] = at(THURSDAY)  # the order needs somebody even so
     assert f"/incident/{incident.pk}/" not in text
     assert ("我的 0" in subject, "A1" in text) == (True, True)
     [(_to, subject, text)] = at("2023-09-22 08:30:00")
@@ -369,7 +377,8 @@ def test_an_incident_that_sleeps_is_no_red_mail_until_it_wakes(at):
     incident = asleep("2023-09-20 18:00:00", incident__first_at=shanghai("2023-09-20 15:01:00"))
     assert at("2023-09-20 15:05:00") == []
     failed("A2", "2023-09-20 16:00:00")
-    [(_to, subject, text)] = at("2023-09-20 16:05:00")  # what opened before this is told of
+    # from here on, everything that turned red before 16:05 counts as reported
+    [(_to, subject, text)] = at("2023-09-20 16:05:00")
     assert (subject, "/incident/" in text) == ("【IBS 订单台】1 项变为红色，且无人处理", False)
     assert at("2023-09-20 17:59:00") == at("2023-09-20 18:01:00", tasks.sweep) == []
     [(_to, subject, text)] = at("2023-09-20 18:05:00")

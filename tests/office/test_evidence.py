@@ -1,4 +1,6 @@
-"""All that is known of an order, in one archive: masked unless asked for, and never more than the person may see."""
+"""An archive with all that is known of an order. People's data are masked unless asked for, and it never contains more
+than the person may see.
+"""
 
 import hashlib
 import io
@@ -23,7 +25,7 @@ TOKEN, SIGN = "20991231235959" + "a" * 32, "DE132BD55A30C04864CFA3D445BD0209"
 
 @pytest.fixture
 def order(settings, tmp_path):
-    """An activation with people's data in all that others wrote, and a file."""
+    """An activation with a file, and with people's data in every text that partners or people wrote."""
     settings.ATTACHMENT_DIR = tmp_path / "attachments"
     settings.ATTACHMENT_DIR.mkdir()
     person = {"operUser": PEOPLE[1], "operTel": PEOPLE[0], "operMail": PEOPLE[2]}
@@ -48,7 +50,7 @@ def address(order):
 
 
 def opened(data):
-    """{name: bytes} of an archive whose manifest is right."""
+    """Returns the files of an archive as {name: bytes}, and asserts that its manifest is right."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(found.pop("manifest.json"))
@@ -108,7 +110,9 @@ def test_a_second_person_agrees_first_where_the_site_wants_it(member, order, set
 
 
 def test_the_command_asks_a_second_person_too(member, order, settings, tmp_path, capsys):
-    """Its file waits on the export's page; `--emergency` writes it at once, and tells."""
+    """The command asks for a second person, and the file waits on the page of exports. `--emergency` writes the file
+    at once and opens an incident.
+    """
     settings.FOUR_EYES, settings.SITE_URL = {"export_personal": 0}, "https://desk.example.com"
     clerk, out = member("业务人员").person, tmp_path / "x.zip"
     about = {"personal": True, "reason": "仲裁"}

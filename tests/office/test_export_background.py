@@ -1,4 +1,4 @@
-"""Exports that a worker writes: with progress, once, and again from nothing where a worker died."""
+"""Exports that a worker writes: with progress, once, and from the beginning if a worker died."""
 
 import datetime
 import itertools
@@ -30,7 +30,7 @@ DEAD = JOB_LEASE + datetime.timedelta(seconds=1)
 
 @pytest.fixture
 def waiting(staff):
-    """`waiting()`: an export of all orders that `staff` has asked for."""
+    """Returns a function. `waiting()` returns an export of all orders that `staff` has asked for."""
 
     def begin(**facts):
         usual = {"by": f"staff:{staff.person.username}", "list_name": "orders", "query": "", "columns": ["number"]}
@@ -57,14 +57,16 @@ def test_a_worker_writes_it_once_and_its_maker_fetches_it(staff, waiting, export
     found = read_xlsx(body(staff.get(reverse("admin:orders_export_download", args=[row.pk]))))
     assert {line["订单号"] for line in found} == numbers
     before = (export_dir / row.file).stat().st_mtime_ns
-    assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"  # a task may come twice
+    assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"  # a task may be delivered twice
     assert files(export_dir) == [row.file]
     assert (export_dir / row.file).stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("query", ["received=today", "received=month", "start=starting"])
 def test_words_for_days_mean_the_day_on_which_it_was_asked_for(staff, waiting, clock, query):
-    """A second person agrees, or the worker comes to it, a month later."""
+    """`today` and the like mean the day of the request, even if a second person agrees or the worker begins a month
+    later.
+    """
     day = timezone.localdate()
     asked_for = make.OrderFactory(state="active", received_at=timezone.now(), biz_start=day)
     row = waiting(query=query)
@@ -78,10 +80,10 @@ def test_words_for_days_mean_the_day_on_which_it_was_asked_for(staff, waiting, c
 def test_a_dead_worker_s_export_begins_again(waiting, export_dir, clock):
     make.OrderFactory()
     row = waiting()
-    assert claim_export(row.pk, now=timezone.now()).attempts == 1  # and then it dies
+    assert claim_export(row.pk, now=timezone.now()).attempts == 1  # as if the worker died afterwards
     export_dir.mkdir()
     (export_dir / f"export-{row.pk}-1.xlsx.part").write_bytes(b"half")
-    assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"  # its lease has not run out
+    assert tasks.export(row.pk) == f"export {row.pk}: nothing to do"  # the lease of the first attempt has not run out
     clock.shift(DEAD)
     resume_exports(now=timezone.now())
     assert OrmQ.objects.count() == 1
@@ -91,7 +93,9 @@ def test_a_dead_worker_s_export_begins_again(waiting, export_dir, clock):
 
 
 def test_who_was_only_slow_leaves_no_second_file(waiting, export_dir, clock):
-    """The first worker stands still while it writes, and another one takes over; then the first goes on."""
+    """The first worker stops for a while as it writes, and another one writes the file meanwhile. When the first one
+    goes on, it leaves no file.
+    """
     row = waiting()
     slow = claim_export(row.pk, now=timezone.now())
 
@@ -127,7 +131,7 @@ def test_the_next_is_queued_when_one_is_over(waiting, clock):
 def test_a_waiting_one_whose_task_was_lost_is_found_by_the_sweep(waiting, clock):
     waiting()
     resume_exports(now=timezone.now())
-    assert OrmQ.objects.count() == 0  # a request may be writing it itself
+    assert OrmQ.objects.count() == 0  # the request may still be writing the file itself
     clock.shift(jobs.WAIT_LIMIT + datetime.timedelta(seconds=1))
     resume_exports(now=timezone.now())
     assert OrmQ.objects.count() == 1
@@ -209,7 +213,9 @@ def test_the_maker_s_rights_at_that_moment_count(staff, waiting, lose, export_di
 def test_the_maker_s_attributions_at_that_moment_count_and_are_the_file_s_scope(
     staff, waiting, at_request, at_run, scope
 ):
-    """A download compares the maker's attributions with those that the rows were read with."""
+    """The rows are those of the maker's attributions when the worker writes. They are stored as the scope of the file,
+    and a download compares them with the maker's attributions at that time.
+    """
     for letters in ("SH", "GD"):
         make.OrderFactory(attribution_id=letters)
     row = waiting(scope=at_request)
@@ -218,7 +224,7 @@ def test_the_maker_s_attributions_at_that_moment_count_and_are_the_file_s_scope(
     tasks.export(row.pk)
     assert (state(row), row.written, row.scope) == ("done", 1 if at_run else 2, scope)
     make.limit_to(staff.person, ["BJ"])
-    staff.force_login(staff.person)  # the loss has ended the session
+    staff.force_login(staff.person)  # the session ended when the person lost attributions
     assert staff.get(reverse("admin:orders_export_download", args=[row.pk])).status_code == 403
 
 
@@ -266,11 +272,11 @@ def test_whoever_lost_the_lease_is_stopped_at_the_next_look(waiting):
         renew(row)
 
 
-# --- no message or body is read that no column shows
+# --- bodies of messages and mails are read only if a column shows them
 
 
 def large_reads(name, user, columns=None):
-    """The large columns that the export's queries name, once for each query."""
+    """Returns the names of the large columns that the export's queries read, one name for each query."""
     for _ in range(3):
         of_order(make.OrderFactory(attribution_id="BJ"))
     found = ExportedList(name, "", user)
@@ -282,7 +288,9 @@ def large_reads(name, user, columns=None):
 
 @pytest.mark.parametrize("name", exported_lists())
 def test_large_columns_are_read_only_where_a_column_shows_them(name, admin_user):
-    """A column that reads one without naming it would do so in a query for each row."""
+    """Each list declares which large columns its own columns need. An undeclared one would be read in a query for each
+    row.
+    """
     assert large_reads(name, admin_user) == (["body"] if name == "mails" else [])
 
 

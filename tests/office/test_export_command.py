@@ -1,4 +1,4 @@
-"""`export LIST OUT.xlsx`: what the page's filter shows, from a terminal (contract section 5)."""
+"""`export LIST OUT.xlsx` writes what the page shows under the same filter, from a terminal (contract section 5)."""
 
 import datetime
 import os
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def export(tmp_path, capsys):
-    """`export("orders", "--query", "...")`: the rows of the file."""
+    """Returns a function. `export("orders", "--query", "...")` returns the rows of the file."""
 
     def run(name, *arguments, suffix="xlsx"):
         out = tmp_path / f"out.{suffix}"
@@ -87,7 +87,8 @@ def test_two_at_once_leave_one_whole_file(tmp_path, monkeypatch):
 def test_search_and_order_are_the_list_s_own(export):
     numbers = [make.OrderFactory(number=f"X{n}", biz_start=datetime.date(2026, 11, n + 1)).number for n in range(3)]
     make.OrderFactory(number="Y1")
-    assert [row["订单号"] for row in export("orders", "--query", "q=X&o=7")] == numbers  # the start day's column
+    # by the column of the start day
+    assert [row["订单号"] for row in export("orders", "--query", "q=X&o=7")] == numbers
     assert [row["订单号"] for row in export("orders", "--query", "q=X&o=-7")] == numbers[::-1]
 
 

@@ -1,4 +1,4 @@
-"""The button on each list, the form, the file, and who may fetch it again."""
+"""The export button on each list, its form and its file, and who may download the file again."""
 
 import datetime
 import errno
@@ -34,7 +34,7 @@ def new(name, query=""):
 
 
 def exported(client, query="", name="orders", **form):
-    """The rows of the file that the form answers with."""
+    """Returns the rows of the file that the form returns."""
     response = client.post(new(name, query), FORM | form)
     assert response.status_code == 200
     return read_xlsx(body(response))
@@ -53,7 +53,9 @@ def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
 
 
 def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
-    """Days are days and numbers numbers, read with openpyxl: nobody has to convert a column before a pivot."""
+    """The cells of days are dates and those of numbers are numbers, as openpyxl reads them, so nobody has to convert a
+    column before making a pivot table.
+    """
     sent = timezone.now() - datetime.timedelta(days=3, hours=1)
     for day, flow in (("2026-11-03", "1"), ("2026-11-20", "2.5"), ("2026-12-01", "4"), ("2026-12-02", "很多")):
         order = make.OrderFactory(
@@ -135,13 +137,14 @@ def test_personal_data_need_the_tick_and_a_reason(member):
     assert (row["经办人"], row["经办人电话"]) == ("欧阳三", "13712345678")
     assert Export.objects.filter(personal=True, reason="月度回访").count() == 1
     assert OrderEvent.objects.filter(kind="personal_data_seen").count() == 1
-    [row] = exported(staff, personal="on", reason="x")  # the tick alone takes all columns with people
+    # the tick without a choice of columns includes all columns with people's data
+    [row] = exported(staff, personal="on", reason="x")
     assert row["经办人电话"] == "13712345678"
 
 
 @pytest.mark.parametrize("name", ["billing", "incidents", "differences", "customers"])
 def test_a_list_without_people_offers_no_tick_for_them(settings, name, staff):
-    """Else the file would count as one with people's data, and wait for a second person."""
+    """Otherwise the file would count as one with people's data, and would wait for a second person."""
     settings.EXPORT_SECOND_PERSON = True
     form = staff.get(new(name)).context["form"]
     assert "personal" not in form.fields
@@ -183,7 +186,7 @@ def test_rubbish_in_the_address_is_no_server_error(query, staff):
 
 
 def test_a_filter_that_the_list_does_not_know_leads_back_with_its_name(staff):
-    assert staff.get(new("users")).status_code == 404  # no such list
+    assert staff.get(new("users")).status_code == 404  # there is no list of this name
     answer = staff.get(new("orders", "state__exact=nosuch"), follow=True)
     assert answer.redirect_chain == [(reverse("admin:orders_order_changelist"), 302)]
     assert "筛选项 state__exact 没有取值 nosuch" in answer.content.decode()
@@ -221,7 +224,8 @@ def test_auditors_see_all_exports_others_their_own(member):
     assert listed(member("审计员")) == {mine, other}
     assert listed(member("审计员"), "?personal=yes") == {other}
     assert listed(member("审计员"), "?q=me") == {mine}
-    assert listed(member("审计员", letters=["BJ"])) == set()  # a filter may name orders
+    # a filter in the list of exports may name orders of any attribution
+    assert listed(member("审计员", letters=["BJ"])) == set()
     assert listed(member("业务人员")) == set()
     for row in (mine, other):
         page = member("审计员").get(of("change", row)).content.decode()
@@ -241,7 +245,7 @@ def test_who_lost_a_right_downloads_no_more(lose, staff):
     make.OrderFactory()
     exported(staff, personal="on", reason="x")
     lose(staff.person)
-    staff.force_login(staff.person)  # the loss has ended the session
+    staff.force_login(staff.person)  # the session ended when the person lost the right
     row = Export.objects.get()
     assert staff.get(of("download", row)).status_code == 403
     assert of("download", row) not in staff.get(of("change", row)).content.decode()
@@ -274,7 +278,7 @@ def test_a_file_is_kept_for_seven_days(clock, export_dir, staff):
     ],
 )
 def test_what_no_row_names_is_removed_after_a_day(export_dir, name):
-    """A process was killed, or the database was away, before the row named the file."""
+    """A process may be killed, or lose the database, after it has written a file and before the row names the file."""
     export_dir.mkdir()
     if name.endswith(".sheets"):
         (export_dir / name).mkdir()

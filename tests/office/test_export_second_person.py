@@ -1,4 +1,4 @@
-"""金库模式: where the site wants it, people's data leave the desk only with a second person's word."""
+"""金库模式: if the site requires it, people's data are exported only after a second person has agreed."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -53,7 +53,7 @@ def test_it_is_written_once_somebody_else_agrees(maker, member):
 
 def test_somebody_agrees_to_what_1_7_asked_for_and_to_a_limited_account_s_too(maker, member):
     asked(maker)
-    AskedAct.objects.all().delete()  # as in 1.7
+    AskedAct.objects.all().delete()  # version 1.7 made no such row
     asked(member("业务人员", letters=["BJ"]))
     second = member("审批主管")
     for row in Export.objects.all():
@@ -75,7 +75,9 @@ def test_a_refusal_needs_a_reason_that_its_maker_reads(maker, member):
 
 
 def test_nobody_agrees_to_their_own_under_another_name_either(maker, member):
-    """User names are read-only on the page; an older database may have been edited by hand."""
+    """A renamed account can't agree to its own export. User names are read-only on the page, but an older database may
+    have been changed by hand.
+    """
     one = member("业务人员", "审批主管")
     row = asked(one)
     assert 'name="agree"' not in one.get(of("change", row)).content.decode()
@@ -100,11 +102,11 @@ def test_what_an_account_asked_for_that_is_gone_has_no_second_person(maker, memb
         ({"role": "审批主管"}, True),
         ({"email": "x@y.cn"}, True),
         ({"display_name": "王敏"}, True),
-        ({"phone": "010-5550"}, False),  # it changes no log-in
+        ({"phone": "010-5550"}, False),  # a phone number gives no access to the account
     ],
 )
 def test_an_account_that_the_maker_gave_something_is_no_second_person(maker, member, given, close):
-    """For how long, and that it counts both ways: see tests/admin/test_four_eyes.py."""
+    """tests/admin/test_four_eyes.py checks how long this holds, and that it holds in both directions."""
     maker, other = member(), colleague(role="审批主管" if "role" not in given else "")
     User.objects.filter(pk=maker.person.pk).update(is_superuser=True)
     form = {"is_active": "on", "is_staff": "on", "display_name": other.display_name, "email": other.email} | given
@@ -144,7 +146,7 @@ def test_masked_exports_ask_nobody_nor_does_a_site_without_the_setting(maker, se
 
 
 def test_it_waits_among_all_acts_for_a_second_person_and_lapses(maker, member):
-    """EXPORT_SECOND_PERSON is `export_personal` of FOUR_EYES."""
+    """The setting EXPORT_SECOND_PERSON has the same effect as `export_personal` in FOUR_EYES."""
     row = asked(maker)
     act = AskedAct.objects.get()
     assert (act.act, act.target, act.asker_id) == ("export_personal", row.pk, maker.person.pk)

@@ -1,4 +1,6 @@
-"""A filter in words: what pages of views, exports, schedules and bulk runs say of the address that they keep."""
+"""A filter in words: how the pages of views, exports, schedules and bulk runs describe the list's address that they
+store.
+"""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -24,7 +26,7 @@ def staff(member):
 
 
 def test_each_part_is_said_as_the_list_says_it():
-    service = make.OrderFactory().service_type_id  # a web page
+    service = make.OrderFactory().service_type_id  # the service type 网页
     query = QUERY.replace("=03", f"={service}") + "&q=云帆&customer=E1&attribution__letters__exact=GD&o=1&columns=kind"
     assert query_words(admin_of("orders"), query) == [
         ("归属", "北京、广东"),
@@ -40,7 +42,9 @@ def test_each_part_is_said_as_the_list_says_it():
 
 @pytest.mark.parametrize("name", exported_lists())
 def test_every_filter_of_a_list_can_be_said(staff, name):
-    """Nobody asks then, so a filter that offers everybody other values says the one that is given."""
+    """The words are made without knowing who reads them. A filter that offers each person other values shows the value
+    as it is in the address.
+    """
     for said in map(said_as, admin_of(name).list_filter):
         for query in (f"{said}=1", f"{said}__isnull=True", f"{said}="):
             words = query_words(admin_of(name), query)
@@ -63,7 +67,7 @@ def test_a_province_is_said_by_its_name(staff, name):
 
 
 def test_many_filters_look_up_names_together(staff):
-    """And those of owners and roles."""
+    """The names of attributions, owners and roles are looked up together for all rows."""
     role = Group.objects.get(name="管理员")
     for _ in range(2):
         make.SavedViewFactory(owner=colleague(), role=role, list_name="orders", query=QUERY)

@@ -1,4 +1,6 @@
-"""The inbox: what concerns an account, once, and nothing of what it may not see any more (contract 3.13)."""
+"""The inbox shows each message to an account once, and shows nothing of what the account may no longer see (contract
+3.13).
+"""
 
 import datetime
 import re
@@ -25,7 +27,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def person(role="业务人员", **more):
-    """The client of somebody in a role."""
+    """Returns the client of a person in a role."""
     client, user = Client(), make.UserFactory(**more)
     user.groups.set(Group.objects.filter(name=role))
     client.force_login(user)
@@ -66,7 +68,7 @@ def test_what_is_handed_over_is_counted_and_read_by_opening(clock):
     assert unread(clerk) == 0
     assert "unread-count" not in shown(clerk)
     assert order.number in shown(clerk, "?part=all")
-    assert person().get(link).status_code == 404  # a colleague's
+    assert person().get(link).status_code == 404  # a colleague can't open the message
 
 
 def test_an_open_page_counts_what_comes_without_being_loaded_again(clock):
@@ -134,7 +136,7 @@ def test_who_may_confirm_is_asked(settings):
 def test_changes_of_owned_orders_are_told_once_by_the_sweep():
     clerk = person(username="lina")
     order, by = order_of(clerk.person), {"now": timezone.now()}
-    make.OrderEventFactory(order=order, kind="state", at=timezone.now() - 2 * DAY)  # before it was hers
+    make.OrderEventFactory(order=order, kind="state", at=timezone.now() - 2 * DAY)  # before she became the owner
     add_event(order, "state", by="worker", old="failed", new="in_progress", **by)
     add_event(order, "state", by=staff_actor(clerk.person), old="in_progress", new="failed", **by)
     add_event(order, "incident", by="system", code="code_400", **by)
@@ -187,7 +189,7 @@ def test_one_is_reminded_on_the_day_and_takes_it_back_before(clock):
     assert "2023-09-22" in page
     assert "催文件" in page
     later = Message.objects.latest("at")
-    assert person().post(INBOX, {"back": later.pk}).status_code == 302  # a colleague's stays
+    assert person().post(INBOX, {"back": later.pk}).status_code == 302  # a colleague can't take the reminder back
     assert clerk.post(INBOX, {"back": later.pk}).status_code == 302
     assert list(Message.objects.values_list("kind", flat=True)) == ["reminder"]
     assert OrderEvent.objects.filter(kind__startswith="reminder").count() == 3
@@ -196,7 +198,7 @@ def test_one_is_reminded_on_the_day_and_takes_it_back_before(clock):
     assert unread(clerk) == 1
     assert "催文件" in shown(clerk)
     assert clerk.post(INBOX, {"back": Message.objects.get().pk}).status_code == 302
-    assert unread(clerk) == 1  # its day has come
+    assert unread(clerk) == 1  # it stays, because its day has come
 
 
 def test_they_are_kept_for_90_days():
@@ -227,7 +229,9 @@ def watch(client, row, act="watch"):
 
 
 def changes(order):
-    """Something happens to the order; the sweep runs. Returns who is told, by name."""
+    """Changes the order's state and runs the sweep. Returns the user names of those who are told, with the kind of
+    message.
+    """
     event = add_event(order, "state", by="worker", now=timezone.now(), old="failed", new="in_progress")
     tasks.sweep()
     assert tell_watchers(now=timezone.now()) == 0
@@ -238,7 +242,8 @@ def test_who_watches_an_order_or_its_customer_hears_of_its_changes_once(clock):
     clerk, other, owner = person(username="li"), person(username="wang"), person(username="zhao")
     order, same, strange = (order_of(enterprise_id=number) for number in ("E1", "E1", "E2"))
     customer = make.CustomerFactory(enterprise_id="E1", last_order=order)
-    add_event(order, "state", by="worker", now=timezone.now(), old="failed", new="in_progress")  # before
+    # before anybody watched the order
+    add_event(order, "state", by="worker", now=timezone.now(), old="failed", new="in_progress")
     clock.shift(1)
     page = reverse("admin:orders_order_change", args=[order.pk])
     assert 'value="watch"' in clerk.get(page).text
@@ -268,7 +273,7 @@ def test_watching_ends_on_the_page_and_in_the_inbox(clock):
     assert order.number in shown(clerk)
     watch(clerk, order, "unwatch")
     [row] = Watch.objects.all()
-    assert person().post(INBOX, {"unwatch": row.pk}).status_code == 302  # a colleague's
+    assert person().post(INBOX, {"unwatch": row.pk}).status_code == 302  # a colleague can't end the watch
     assert Watch.objects.count() == 1
     assert clerk.post(INBOX, {"unwatch": row.pk})["Location"] == INBOX
     clock.shift(1)
@@ -299,7 +304,7 @@ def test_who_watches_hears_no_more_of_what_they_may_not_see(clock):
 def test_only_what_one_may_see_is_watched():
     order = order_of(enterprise_id="E1")
     make.CustomerFactory(enterprise_id="E1", last_order=order)
-    order_of(enterprise_id="", attribution_id="SH")  # an order without a customer, as one that waits for its trial
+    order_of(enterprise_id="", attribution_id="SH")  # an order without a customer, like one that waits for its trial
     far, none = person(letters=["SH"]), person(role="")
     assert watch(far, order).status_code == 404
     assert watch(none, order).status_code == 403

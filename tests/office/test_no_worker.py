@@ -1,4 +1,4 @@
-"""Pages of what waits for a worker say it where none lives, in the dashboard's words."""
+"""If no worker is alive, the pages about work that waits for a worker say so in the same words as the dashboard."""
 
 import datetime
 
@@ -78,7 +78,7 @@ def test_an_order_whose_step_is_due_does_not_say_that_a_worker_has_it(staff):
     text = staff.get(address).content.decode()
     assert f"<strong>{SILENT}</strong>；有后台程序运行后才会继续。" in text
     assert "刷新本页可看到结果" not in text
-    assert SILENT in staff.get(reverse("admin:index")).content.decode()  # the dashboard says the same
+    assert SILENT in staff.get(reverse("admin:index")).content.decode()  # the dashboard shows the same text
     worker_seen(ago=10)
     text = staff.get(address).content.decode()
     assert SILENT not in text

@@ -1,4 +1,4 @@
-"""Files, runs and the past belong to the person who made them, whoever goes by their user name later."""
+"""Files, runs and past acts belong to the account that made them, whoever has its user name later."""
 
 import datetime
 from types import SimpleNamespace
@@ -25,7 +25,9 @@ def of(model, page, row):
 
 @pytest.fixture
 def renamed(member):
-    """Somebody who exported and noted as li.lei, and was renamed in the database; a newcomer has the old name."""
+    """A person who made an export and a note as li.lei, and was renamed in the database afterwards. A new account has
+    the name li.lei.
+    """
     order = make.OrderFactory()
     client = member("业务人员")
     person = client.person
@@ -63,7 +65,9 @@ def test_a_newcomer_gets_no_file_no_run_and_no_past_of_who_had_the_name(renamed)
 
 
 def test_a_row_without_an_id_is_of_the_account_that_was_there_before(staff):
-    """As rows of the version before are."""
+    """A row without an account id, as the version before wrote them, belongs to the account of that name if that
+    existed already.
+    """
     later = make.UserFactory(date_joined=NOW + datetime.timedelta(days=1), display_name="李磊")
     later.groups.set(staff.person.groups.all())
     for user, seen in ((staff.person, 1), (later, 0)):

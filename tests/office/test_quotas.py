@@ -1,4 +1,4 @@
-"""The limits of a person, and of a nearly full disk, for exports, uploads and bulk runs (contract 4).
+"""Limits for exports, uploads and bulk runs: of each person, and of a nearly full disk (contract 4).
 
 The limit of uploads a day is tested in tests/entering/test_import_pages.py.
 """
@@ -21,7 +21,7 @@ from tests.office.scheduling import colleague, of, pass_time
 pytestmark = pytest.mark.django_db
 EXPORT = reverse("admin:orders_export_new", args=["orders"])
 UPLOAD = reverse("admin:orders_order_import")
-FULL, ROOMY = 10**9, 0  # EXPORT_MIN_FREE_MB
+FULL, ROOMY = 10**9, 0  # values of EXPORT_MIN_FREE_MB
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_person_keeps_two_gigabytes_of_files(keeper):
     make.OrderFactory()
     make.ExportFactory(state="done", file="export-1-1.csv", size=2 * 1024**3, **made_by(keeper.person))
     assert "已达 2.0 GB" in export(keeper)
-    Export.objects.update(file="")  # it has expired
+    Export.objects.update(file="")  # as if the file had expired and been removed
     export(keeper)
     assert Export.objects.count() == 2
 
@@ -116,7 +116,9 @@ def test_a_stopped_run_waits_for_room_on_the_disk(keeper, settings):
 
 @pytest.mark.parametrize("full, said", [("runs", "已有 3 个批量操作未结束"), ("disk", "磁盘快满了")])
 def test_a_run_that_is_refused_at_its_confirmation_goes_on_waiting(keeper, settings, full, said):
-    """The second person reads why. The unfinished runs of the person who asked are counted."""
+    """A confirmation is refused with its reason while the person who asked has too many unfinished runs or the disk is
+    full. The run waits on. The runs of the second person do not count.
+    """
     settings.FOUR_EYES = {"bulk": 1}
     run = begin(keeper, new("note", picked(make.OrderFactory(), make.OrderFactory())))
     row = AskedAct.objects.get()
@@ -190,7 +192,9 @@ def test_what_is_run_by_hand_is_refused_like_any_export(owner, row, settings, fu
 
 @pytest.mark.usefixtures("site")
 def test_slots_count_for_their_owner_and_are_refused_to_nobody(owner, clock, row):
-    """Nobody is there who could wait for one, or stop it."""
+    """An export that a schedule begins counts among its owner's unfinished exports. It is never refused itself,
+    because nobody is there who could wait, or stop another export.
+    """
     make.ExportFactory.create_batch(4, state="asked", file="", **made_by(owner.person))
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
@@ -201,7 +205,7 @@ def test_slots_count_for_their_owner_and_are_refused_to_nobody(owner, clock, row
     assert row.exports.count() == 2
 
 
-# --- files that a command writes itself: no quota, but the disk counts
+# --- files that a command writes itself have no quota, but are refused if the disk is full
 
 
 @pytest.mark.parametrize("command, what, name", [("export", "orders", "a.csv"), ("evidence", "A1", "a.zip")])

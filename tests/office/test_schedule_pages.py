@@ -1,4 +1,6 @@
-"""The pages of scheduled exports: made from one's own view, looked at beforehand, changed, switched; by their owner."""
+"""The pages of scheduled exports. An owner makes one from one of their own views, checks it first, changes it, and
+switches it off and on.
+"""
 
 import datetime
 
@@ -17,7 +19,7 @@ from tests.conftest import shanghai
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
-# The clock stands at Wednesday 2023-09-20 18:54:36.
+# The test's clock stands at Wednesday 2023-09-20 18:54:36.
 
 
 @pytest.mark.parametrize(
@@ -25,9 +27,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
     [
         ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
         ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
-        ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
+        ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # from Sunday to Monday
         ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
-        ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
+        ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the weekend
         ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
         ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
         ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
@@ -137,7 +139,7 @@ def test_what_is_gone_when_it_is_saved_is_named(owner, gone):
 
 
 def test_changing_it_keeps_a_slot_that_is_due(owner, clock, row):
-    clock.move_to(shanghai("2023-09-21 08:00:20"))  # and the sweep has not come by yet
+    clock.move_to(shanghai("2023-09-21 08:00:20"))  # the slot is due, but the sweep has not run yet
     answer = owner.post(of("edit", row), form(owner, view=row.view.pk, name="另一个名字"))
     assert answer.status_code == 302
     assert (make.fresh(row).name, row.next_run_at) == ("另一个名字", shanghai("2023-09-21 08:00:00"))
@@ -184,7 +186,7 @@ def test_rubbish_in_the_address_is_no_server_error(owner, query):
 
 
 def test_without_a_view_the_page_says_how_to_get_one_and_what_is_wrong_with_others(owner):
-    """One that is not one's own is not taken, and one that does not work any more is told at once."""
+    """A view of somebody else is refused. A view that no longer works is refused with the reason."""
     assert "还没有保存的视图" in owner.get(NEW).content.decode()
     assert owner.post(NEW, form(owner, view=make.SavedViewFactory().pk)).status_code == 200
     view = make.SavedViewFactory(owner=owner.person, query="gone=1")

@@ -1,4 +1,4 @@
-"""The sweep begins scheduled exports: in parts, one after another, whatever the clock and a single row do."""
+"""The sweep begins scheduled exports in parts, one after another, even if the clock changes or a single row fails."""
 
 import pytest
 from django.utils import timezone
@@ -16,7 +16,7 @@ from tests.office.conftest import body, read_xlsx
 from tests.office.scheduling import made, of, pass_time
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
-# The clock stands at Wednesday 2023-09-20 18:54:36.
+# The test's clock stands at Wednesday 2023-09-20 18:54:36.
 
 
 def test_a_clock_that_was_years_ahead_silences_nothing(clock, row):
@@ -70,12 +70,12 @@ def test_a_clerk_s_own_export_goes_before_scheduled_ones(owner, clock):
     assert queued.task["args"] == (own.pk,)
 
 
-# --- `today` and the like mean the day of the slot, however late the sweep and the worker come
+# --- `today` and the like mean the day of the slot, however late the sweep and the worker run
 
 
 @pytest.fixture
 def orders():
-    """{day: the number of an order that came in at noon of this day}."""
+    """Makes an order at noon of each day. Returns {day: number of its order}."""
     days = ["2023-09-20", "2023-09-21", "2023-09-22", "2023-09-23", "2023-09-24", "2023-09-25"]
     return {day: make.OrderFactory(received_at=shanghai(f"{day} 12:00:00")).number for day in days}
 

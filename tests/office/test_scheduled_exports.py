@@ -1,4 +1,6 @@
-"""Scheduled exports: a saved view becomes a file at its times, with its owner's rights, and the recipients are told."""
+"""A scheduled export writes a saved view to a file at set times, with its owner's rights, and informs the
+recipients.
+"""
 
 import datetime
 import re
@@ -23,7 +25,7 @@ from tests.office.conftest import body, read_csv, read_xlsx
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read, work
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
-# The clock stands at Wednesday 2023-09-20 18:54:36.
+# The test's clock stands at Wednesday 2023-09-20 18:54:36.
 
 
 def test_from_the_form_to_the_file_and_the_mail(owner, clock):
@@ -59,7 +61,9 @@ def test_from_the_form_to_the_file_and_the_mail(owner, clock):
 
 
 def test_a_daily_file_of_numbers_and_states_is_a_view_with_two_columns(owner, clock):
-    """BBOSS's team asks for this file each morning."""
+    """The team of BBOSS asks for a file of order numbers and states each morning. A view with two columns provides
+    it.
+    """
     rows = {
         make.OrderFactory(state=state).number: word
         for state, word in {"active": "已开通", "failed": "失败", "trialing": "试用中"}.items()
@@ -88,7 +92,8 @@ def test_the_sweep_never_begins_a_slot_twice(owner, clock):
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     assert len(begin_due_exports(now=timezone.now())) == 1
     assert begin_due_exports(now=timezone.now()) == []
-    ScheduledExport.objects.update(next_run_at=shanghai("2023-09-21 08:00:00"))  # the clock was put back and set again
+    # as if the clock had been set back and forward again
+    ScheduledExport.objects.update(next_run_at=shanghai("2023-09-21 08:00:00"))
     assert begin_due_exports(now=timezone.now()) == []
     assert ScheduledExport.objects.get().next_run_at == shanghai("2023-09-22 08:00:00")
 
@@ -98,7 +103,7 @@ def test_a_worker_that_dies_over_it_leaves_nothing_undone(owner, clock, export_d
     made(owner)
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
-    assert exports.claim_export(Export.objects.get().pk, now=timezone.now())  # and then it dies
+    assert exports.claim_export(Export.objects.get().pk, now=timezone.now())  # as if the worker died afterwards
     clock.shift(JOB_LEASE + datetime.timedelta(seconds=1))
     tasks.sweep()
     work()
@@ -171,7 +176,9 @@ def test_a_failure_shows_what_to_do_and_a_file_begins_the_count_anew(owner, cloc
 
 
 def test_running_it_by_hand(owner, clock):
-    """Only its owner is told. A name is no more than a name: nobody's own words reach people as a subject."""
+    """Only the owner gets a mail. The subject does not contain the schedule's name, because nobody may send people a
+    subject of their own.
+    """
     make.OrderFactory(state="held", held_because="files")
     row = made(owner, recipients=[owner.person.pk, colleague().pk], name="密码已过期,请即登录 13712345678")
     answer = owner.post(of("run", row))
@@ -198,7 +205,9 @@ def test_failures_by_hand_do_not_count(owner, row):
 
 
 def test_recipients_without_the_rights_are_named_and_get_no_file(owner, clock):
-    """The file was made without a limit; a recipient of Beijing alone would see more than their own list shows."""
+    """The file contains the orders of all attributions. A recipient limited to Beijing would see more in it than in
+    the list.
+    """
     make.OrderFactory(state="held", held_because="files")
     short = colleague("bj@example.com", letters=["BJ"], display_name="京京")
     bare = colleague("bare@example.com", role="none", display_name="空空")
@@ -226,7 +235,9 @@ def test_a_recipient_with_the_same_limit_gets_the_file(owner, clock):
 
 
 def test_an_export_stays_its_maker_s_otherwise(owner, clock):
-    """Someone who is no recipient, or no longer one, neither sees nor fetches it."""
+    """Only the maker and the recipients can see and download the file. Whoever is removed from the recipients no
+    longer can.
+    """
     reader, other = colleague(), colleague("other@example.com")
     row = made(owner, recipients=[reader.pk])
     pass_time(clock, "2023-09-21 08:00:00")
@@ -332,7 +343,7 @@ def test_the_owner_s_account_counts_and_not_its_name(owner, clock):
     begin_due_exports(now=timezone.now())
     old = owner.person.username
     type(owner.person).objects.filter(pk=owner.person.pk).update(username="renamed")
-    UsedName.objects.all().delete()  # as where names were given again
+    UsedName.objects.all().delete()  # as in older databases, where names could be given again
     make.UserFactory(username=old, is_superuser=True)
     work()
     assert (Export.objects.get().written, Export.objects.get().scope) == (0, ["SH"])

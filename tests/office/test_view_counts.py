@@ -1,4 +1,4 @@
-"""The number of rows of each view: counted apart from the list, up to a limit, kept for a while."""
+"""The number of rows of each view is counted in a request of its own, up to a limit, and cached for a while."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -23,7 +23,7 @@ def test_counts_end_at_a_limit_and_are_kept_for_a_while(monkeypatch, staff):
     with CaptureQueriesContext(connection) as captured:
         assert staff.get(counts).json()[str(view.pk)] == "2"
     writes = [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
-    assert writes == []  # on SQLite a transaction would keep orders waiting
+    assert writes == []  # on SQLite a transaction that writes would make incoming orders wait
     make.OrderFactory(state="failed")
     assert staff.get(counts).json()[str(view.pk)] == "2"
     page = staff.get(ORDERS)
@@ -53,7 +53,7 @@ def test_a_view_with_a_number_that_no_column_can_hold_keeps_the_others_counts(na
 
 
 def test_many_views_make_the_list_no_slower(staff):
-    """The list asks for the views once, and counts nothing."""
+    """However many views there are, the list reads them in one query and counts nothing."""
     make.SavedViewFactory(owner=staff.person)
     queries(staff, ORDERS)
     few = queries(staff, ORDERS)
@@ -105,7 +105,7 @@ def test_counts_are_those_of_the_rows_that_the_person_may_see_now(staff):
     staff.person.limited = True
     staff.person.save()
     staff.person.attributions.set(["BJ"])
-    staff.force_login(staff.person)  # the loss has ended the session
+    staff.force_login(staff.person)  # the session ended when the person lost the right
     shown = {one.tab.key: one.count for one in staff.get(ORDERS).context["views"]["tabs"]}
     assert shown["needs"] == ""
     assert staff.get(f"{VIEWS}counts/orders/").json()["needs"] == "0"
@@ -116,7 +116,7 @@ def test_an_owner_may_always_stop_sharing_and_sees_with_whom(staff):
     other = Group.objects.create(name="others")
     staff.person.groups.set([other])
     staff.person.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "view_savedview"]))
-    staff.force_login(staff.person)  # the loss has ended the session
+    staff.force_login(staff.person)  # the session ended when the person lost the right
     text = staff.get(f"{VIEWS}{view.pk}/change/").content.decode()
     assert f'<option value="{view.role_id}" selected>' in text
     assert f'<option value="{other.pk}"' not in text

@@ -1,4 +1,6 @@
-"""Views of lists: ready-made, saved, shared; as tabs with their counts; each reader sees them with their own rights."""
+"""Views of lists are ready-made, saved or shared. They are tabs with counts, and each reader sees the rows of their
+own rights.
+"""
 
 import datetime
 from urllib.parse import parse_qsl, urlencode
@@ -36,7 +38,7 @@ BUSINESS, ADMINISTRATOR = "业务人员", "管理员"
 @pytest.fixture(autouse=True)
 def uncounted(monkeypatch):
     cache.clear()
-    monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", 600)  # a busy machine counts all of them too
+    monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", 600)  # so that a busy machine still counts all of them
 
 
 def save(client, name="我的失败单", query="state__exact=failed", of="orders", **more):
@@ -48,12 +50,14 @@ def lines(answer):
 
 
 def tabs(answer):
-    """{name: address} of the tabs that the page shows."""
+    """Returns {name: address} of the tabs that the page shows."""
     return {one.tab.name: one.tab.address for one in answer.context["views"]["tabs"]}
 
 
 def keep_shapes():
-    """As intake does with each trial, which these tests make without it."""
+    """Computes the target state of each trial. Intake does this otherwise, but these tests make their trials without
+    it.
+    """
     for trial in Order.objects.filter(kind="trial"):
         keep_shape(trial, fold(entries_of([trial.pk])[trial.pk]))
 
@@ -133,8 +137,8 @@ def test_a_bad_filter_is_refused_with_a_line(member, query, line):
 def test_a_second_view_of_a_name_is_refused(staff):
     save(staff)
     assert lines(save(staff, query="")) == ["您在这个列表已有名为“我的失败单”的视图。"]
-    save(staff, of="billing", query="")  # another list
-    make.SavedViewFactory(name="我的失败单")  # somebody else's
+    save(staff, of="billing", query="")  # on another list
+    make.SavedViewFactory(name="我的失败单")  # of another person
     assert SavedView.objects.count() == 3
     assert SavedView.objects.get(owner=staff.person, list_name="orders").query == "state__exact=failed"
 
@@ -161,7 +165,9 @@ def test_a_list_without_views_is_unknown(staff):
 
 @pytest.mark.parametrize("letters", [["BJ"], ["BJ", "GD"]])
 def test_a_view_of_every_list_is_a_tab_is_counted_and_keeps_to_what_its_maker_saw(member, letters):
-    """Under a colleague's account without a limit it shows what its name promises, not all provinces."""
+    """A view shows the rows of its maker's attributions, also to a colleague without a limit. So it shows what its
+    name promises.
+    """
     for of in ("BJ", "GD", "SH"):
         of_order(make.OrderFactory(attribution_id=of))
     for name in exported_lists() if WHOLE else ["orders"]:
@@ -179,7 +185,7 @@ def keeps_to_what_its_maker_saw(member, letters, name):
     assert maker.get(f"{VIEWS}counts/{name}/").json()[str(view.pk)] != ""
     address = address_of_list(admin_of(name).model)
     own = {row.pk for row in unrendered(maker.person, address).context_data["cl"].result_list}
-    SavedView.objects.update(query="", role=None)  # as a view from before
+    SavedView.objects.update(query="", role=None)  # without the attributions in its query, like a view from before
     maker.post(f"{VIEWS}{view.pk}/share/", {"role": Group.objects.get(name=ADMINISTRATOR).pk})
     view.refresh_from_db()
     free = member(ADMINISTRATOR)
@@ -250,7 +256,7 @@ def test_a_view_that_names_what_is_gone_opens_with_a_line(staff):
     assert answer.context["cl"].result_count == 1
     assert lines(answer) == ["以下列已不存在，已忽略：gone_column, 5", "以下条件不是本列表的筛选项，已忽略：gone"]
     assert answer.context["views"]["own"]
-    assert answer.context["views"]["changed"].name == view.name  # it can be kept as it is now
+    assert answer.context["views"]["changed"].name == view.name  # it can be saved as it opens now
     assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == ""
     assert staff.get(f"{VIEWS}{view.pk}/change/").status_code == 200
     assert staff.get(VIEWS).status_code == 200
@@ -448,7 +454,7 @@ def test_a_shared_view_is_a_tab_for_everybody_of_the_role(member):
     opened = staff.get(ORDERS + tabs(answer)["组里的"])
     assert active(opened) == ["组里的"]
     changed = staff.get(ORDERS, {"state__exact": "held", "view": view.pk})
-    assert f"{VIEWS}{view.pk}/update/" not in changed.content.decode()  # only its owner changes it
+    assert f"{VIEWS}{view.pk}/update/" not in changed.content.decode()  # only the owner of the view changes it
     assert staff.get(f"{VIEWS}{view.pk}/change/").status_code == 200
 
 
@@ -508,11 +514,11 @@ def test_an_id_that_was_guessed_tells_nothing(staff):
     assert (active(answer), answer.context["views"]["changed"]) == ([], None)
 
 
-# --- elsewhere
+# --- views outside of their list
 
 
 def test_a_saved_view_exports_what_it_shows(admin_user, staff):
-    """By its list's name, query and columns, as scheduled exports take it."""
+    """A view gives an export its list, query and columns. Scheduled exports use a view in the same way."""
     rows = [make.OrderFactory(number=str(n), biz_start=datetime.date(2026, 11, n + 1)) for n in range(3)]
     save(staff, query="o=start_day&columns=number,biz_end&kind__exact=activation")
     view = SavedView.objects.get()

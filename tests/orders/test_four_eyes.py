@@ -1,4 +1,4 @@
-"""FOUR_EYES is read (contract 4)."""
+"""How the setting FOUR_EYES is read (contract 4)."""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""Every state of an order yields a ladder that says where it stands. No database."""
+"""Every state of an order gives a ladder (the stages on the order's page) that shows how far the order is. No test
+here uses a database.
+"""
 
 import datetime
 
@@ -59,7 +61,7 @@ CANCEL_LATER = step("cancel_trial_billing", "waiting", gate="start", position=5)
 UNDONE = {"undo_since": NOW}
 GONE = [step("delete_billing", undo=True, records=[1, 2]), step("restore_trial_billing", undo=True, records=[3])]
 
-# id, order, steps, current stage, its tone, its action
+# for each row: id, order, steps, and of the current stage its name, tone and action
 TABLE = [
     ("trial under way", order(S.IN_PROGRESS, "trial"), [step("create_trial_billing", "due")], "billing", "blue", ""),
     ("trial running", order(S.TRIALING, "trial"), [step("create_trial_billing")], "live", "green", ""),
@@ -237,7 +239,7 @@ def test_bpm_deciding_twice_shows_on_the_approval():
 
 @pytest.mark.parametrize("attempts, note", [(0, "It was never begun"), (1, "It was under way when")])
 def test_a_closed_step_says_whether_it_was_begun(attempts, note):
-    """A call to BPM that is in the air when its order is taken back is closed, whatever its answer."""
+    """A call to BPM may be under way when its order is withdrawn. Its step is then closed, whatever the answer is."""
     steps = [*first_plan()[:2], step("start_bpm", "closed", position=4, attempts=attempts, done_at=None)]
     stage = by_key(ladder(order(S.WITHDRAWN, **UNDONE), steps))["bpm"]
     with override("en"):
@@ -245,7 +247,7 @@ def test_a_closed_step_says_whether_it_was_begun(attempts, note):
 
 
 def test_the_start_day_of_an_order_without_a_plan_is_the_one_it_names():
-    """Whether it lies ahead is decided when the order is planned."""
+    """The ladder shows the start day from the message. Only planning decides whether the day is in the future."""
     held = order(S.HELD, held_because=H.TRIAL_UNKNOWN, planned_at=None, biz_start=(NOW + 5 * DAY).date())
     assert stage_of(ladder(held, []), "start").result == date_format(held.biz_start, "n-j")
 
@@ -282,7 +284,9 @@ def test_a_trial_beside_a_stopped_change_is_not_shown_as_fine():
     ],
 )
 def test_what_is_not_fine_is_never_all_green(one, marks, tone):
-    """Whatever its stages know: orders.incidents.order_warnings decides it."""
+    """The warnings of orders.incidents.order_warnings decide whether an order is shown as fine, whatever its stages
+    show.
+    """
     here = current(ladder(one, first_plan(), marks=marks))
     assert here.tone == tone
     assert here.tone == "green" or str(here.cause.what)
@@ -291,7 +295,7 @@ def test_what_is_not_fine_is_never_all_green(one, marks, tone):
 def test_a_reject_that_staff_let_stand_is_not_red():
     one = order(S.ACTIVE, live_at=NOW, decision="reject", decided_at=NOW)
     assert stage_of(ladder(one, first_plan()), "approval").tone == "none"
-    one.undo_asked_at = NOW  # nobody has decided yet
+    one.undo_asked_at = NOW  # nobody has decided about the rejection yet
     assert stage_of(ladder(one, first_plan()), "approval").tone == "red"
 
 

@@ -1,4 +1,4 @@
-"""The effects of an order, row by row of the contract's table (3.2)."""
+"""The steps that an order causes, for each row of the contract's table (3.2)."""
 
 import datetime
 
@@ -54,7 +54,9 @@ def test_only_traffic_holds_up_nothing(facts):
 
 @pytest.mark.parametrize("facts", [row[1] for row in PLANS], ids=[row[0] for row in PLANS])
 def test_what_touches_the_trials_records_stands_in_its_line(facts):
-    """3.9 (2) One line per trial."""
+    """Each step that changes the trial's billing records runs one at a time with the others (contract 3.9, 2: One line
+    per trial).
+    """
     for step in build_plan(PlanFacts(**{"kind": "activation", **facts})):
         assert STEPS[step.step].serialised_per_trial == (step.step in {TRIAL, CANCEL, EXTEND})
 
@@ -85,5 +87,5 @@ def test_a_start_is_later_from_tomorrow_on_by_the_day_of_shanghai(day, start, no
     ],
 )
 def test_ten_years_later_29_february_becomes_the_28th(t, end):
-    utc = shanghai(t).astimezone(datetime.UTC)  # half past midnight in Shanghai is still the day before in UTC
+    utc = shanghai(t).astimezone(datetime.UTC)  # in UTC, half past midnight in Shanghai is still the day before
     assert in_ten_years(utc) == shanghai(end)

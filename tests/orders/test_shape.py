@@ -1,4 +1,4 @@
-"""A trial's meaning, from everything that shapes it (contract 3.9, 19)."""
+"""A trial's target state, computed from everything that affects it (contract 3.9, 19)."""
 
 import datetime
 from dataclasses import replace
@@ -20,7 +20,7 @@ def told(shape: Shape) -> tuple[list[str], str, datetime.date | None]:
 
 
 def live(domains: str, service: str = "1", end: int | None = 25) -> dict:
-    """Records that are there, by service and domain."""
+    """Returns live records by service and domain, with their end day."""
     return {(service, f"{one}.cn"): end and day(end) for one in domains}
 
 
@@ -113,7 +113,7 @@ def test_a_service_counts_only_if_every_domain_has_it():
 
 
 def test_what_a_domain_is_not_said_of_stays_as_it_was():
-    """A later list says of it again."""
+    """A change has no effect on the domains in `not_done`. They stay as they were until a later list of domains."""
     said = replace(WHOLE, not_done=frozenset({"b.cn", "c.cn"}))
     assert list(fold([TRIAL, said]).domains) == ["a.cn", "b.cn"]
     assert list(fold([TRIAL, said, ChangeRequest(number=2, domains=("a.cn",))]).domains) == ["a.cn"]

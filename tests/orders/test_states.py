@@ -1,4 +1,4 @@
-"""An order's state follows from its steps. Only some moves between states are allowed (contract 3.8)."""
+"""An order's state follows from its steps, and only some changes between states are allowed (contract 3.8)."""
 
 import datetime
 
@@ -23,7 +23,9 @@ TOMORROW = NOW + datetime.timedelta(days=1)
 
 
 def facts(*words: str) -> list[StepFacts]:
-    """`done`, `waiting@start`, `failed~` (blocks nothing)."""
+    """Returns the facts about steps from words: `done` is a state, `waiting@start` a state with a gate, and `failed~`
+    is a step that blocks nothing.
+    """
     steps = []
     for word in words:
         state, _, gate = word.rstrip("~").partition("@")
@@ -41,21 +43,22 @@ STATES = [
     ("trial", {"state": "converted"}, ["done"], "converted"),
     ("trial", {"state": "ended"}, ["done"], "ended"),
     ("trial", {"state": "compensating"}, ["failed"], "compensating"),
-    ("trial", {}, ["given_up"], "trialing"),  # giving up ends a trial by itself; the step blocks nothing
+    # the given-up step blocks nothing; what ends the trial is the act of giving up, not this rule
+    ("trial", {}, ["given_up"], "trialing"),
     ("change", {}, [], "applied"),
     ("change", {}, ["done", "waiting"], "in_progress"),
     ("change", {}, ["done", "done"], "applied"),
     ("change", {}, ["failed", "waiting"], "failed"),
     ("change", {}, ["given_up", "done"], "applied"),
     ("change", {"state": "withdrawn"}, ["done"], "withdrawn"),
-    # first, now
+    # first activation, which starts now
     ("activation", {"first": True}, ["due~", "waiting", "waiting"], "in_progress"),
     ("activation", {"first": True}, ["failed~", "done", "done", "sending"], "in_progress"),
     ("activation", {"first": True}, ["failed~", "done", "done", "done", "retrying~"], "active"),
     ("activation", {"first": True}, ["done", "failed"], "failed"),
     ("activation", {"first": True, "state": "rejected"}, ["done", "done"], "rejected"),
     ("activation", {"first": True}, ["given_up", "done"], "active"),
-    # first, later
+    # first activation, which starts later
     ("activation", {"first": True, "start_at": TOMORROW}, ["done", "retrying", "waiting@start"], "in_progress"),
     ("activation", {"first": True, "start_at": TOMORROW}, ["done", "done", "waiting@start"], "scheduled"),
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "waiting@start"], "scheduled"),
@@ -63,7 +66,7 @@ STATES = [
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "retrying@start"], "scheduled"),
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "failed@start"], "failed"),
     ("activation", {"first": True, "start_at": NOW}, ["done", "done", "done@start"], "active"),
-    # subsequent
+    # subsequent activation
     ("activation", {"first": False}, ["due", "waiting@approval"], "in_progress"),
     ("activation", {"first": False}, ["done", "waiting@approval"], "awaiting_approval"),
     ("activation", {"first": False, "decision": "pass"}, ["done", "waiting@approval"], "in_progress"),
@@ -71,10 +74,11 @@ STATES = [
     ("activation", {"first": False, "decision": "pass"}, ["done", "done@approval"], "active"),
     ("activation", {"first": False, "decision": "pass", "start_at": TOMORROW}, ["done", "done@approval"], "scheduled"),
     ("activation", {"first": False, "decision": "pass", "start_at": NOW}, ["done", "done@approval"], "active"),
-    ("activation", {"first": False}, ["done", "done"], "awaiting_approval"),  # billed at once
-    ("activation", {"first": False, "decision": "reject"}, ["done", "done@approval"], "active"),  # came too late
-    ("activation", {"first": False}, ["done", "due@approval"], "in_progress"),  # it has begun
-    # regardless of the steps
+    ("activation", {"first": False}, ["done", "done"], "awaiting_approval"),  # billed without waiting for the approval
+    # the rejection came too late
+    ("activation", {"first": False, "decision": "reject"}, ["done", "done@approval"], "active"),
+    ("activation", {"first": False}, ["done", "due@approval"], "in_progress"),  # billing after the approval has begun
+    # whatever the state of the steps
     ("activation", {"first": True, "held_because": "files"}, ["retrying", "waiting"], "held"),
     ("activation", {"first": True, "state": "compensating", "undo_since": NOW}, ["failed"], "compensating"),
     ("activation", {"first": True, "state": "rejected", "undo_since": NOW}, ["done", "closed"], "rejected"),
@@ -88,7 +92,7 @@ def test_the_state_of_an_order_is(kind, fields, steps, state):
     assert derive_state(order, facts(*steps), now=NOW) == state
 
 
-# Every allowed move, by kind and by the state it starts from; all others are forbidden.
+# Every allowed change, by kind and by the state before it. All others are forbidden.
 WAYS = {
     "trial": {
         "in_progress": "held failed trialing converted ended compensating withdrawn",
@@ -124,14 +128,15 @@ WAYS = {
 
 @pytest.mark.parametrize("kind, old", [(kind, old) for kind in WAYS for old in Order.State.values])
 def test_there_are_these_ways_and_no_others(kind, old):
-    """States that no order of the kind has allow no moves."""
+    """Exactly the changes in WAYS are allowed. A state that no order of the kind can have allows none."""
     assert {new for new in Order.State.values if may_move(kind, old, new)} == set(WAYS[kind].get(old, "").split())
 
 
 @pytest.mark.parametrize("kind", Order.Kind.values)
 def test_nothing_comes_back_from_withdrawn_and_nothing_moves_to_itself(kind):
     back = {state for state in Order.State.values if may_move(kind, "withdrawn", state)}
-    assert back == ({"converted"} if kind == "trial" else set())  # staff let an activation of it proceed
+    # when staff let an activation of a withdrawn trial proceed
+    assert back == ({"converted"} if kind == "trial" else set())
     assert not any(may_move(kind, state, state) for state in Order.State.values)
     assert set(MOVES[kind]) | {new for news in MOVES[kind].values() for new in news} <= set(Order.State.values)
 

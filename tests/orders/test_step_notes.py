@@ -1,4 +1,4 @@
-"""The notes of a step: names, and the keys under which they are kept."""
+"""The notes of a step: their names in the code, and the keys under which they are stored."""
 
 import datetime
 

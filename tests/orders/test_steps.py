@@ -1,4 +1,4 @@
-"""The table of steps: every name of a step, or of a mail, has its words; every step has a row and is carried out."""
+"""The table of steps: each name of a step or of a mail has a label, and each step has a row and code that runs it."""
 
 import pytest
 from django.utils.translation import override
@@ -43,7 +43,7 @@ def test_what_undoes_a_step_is_a_step(kind):
 
 
 def test_the_sets_that_the_contract_names():
-    """Contract 3.5 (keys), 3.9 Compensation's reach."""
+    """The sets of steps in contract 3.5 (idempotency keys) and 3.9 (Compensation's reach)."""
     assert named(derived_key=True) == [
         Step.CREATE_TRIAL,
         Step.CANCEL_TRIAL,

@@ -1,4 +1,4 @@
-"""Files of tables: text stays text, sheets have a limit, and nothing that comes in makes the file unreadable."""
+"""Files of tables: text stays text, sheets have a limited length, and no value makes the file unreadable."""
 
 import csv
 import datetime
@@ -35,7 +35,7 @@ def test_numbers_days_and_times_stay_what_they_are(tmp_path):
 
 
 def test_it_can_be_used_at_once(tmp_path):
-    """Columns are as wide as what they hold, the bold header filters the rows, and the second sheet explains them."""
+    """Columns are as wide as their content, the bold header has filters, and the second sheet explains the columns."""
     rows = [["长" * 10, 7, WHEN], ["x" * 500, None, None], *([n] * 3 for n in range(5))]
     file = tmp_path / "t.xlsx"
     write_xlsx(file, ["客户", "数量", "时间"], iter(rows), title="订单", per_sheet=4, notes=lambda n: [["行数", n]])
@@ -46,7 +46,8 @@ def test_it_can_be_used_at_once(tmp_path):
         sheet = book[name]
         assert (sheet.auto_filter.ref, sheet.freeze_panes) == (f"A1:{last}", "A2")
         assert [cell.font.bold for row in sheet["A1:C2"] for cell in row] == [True] * 3 + [False] * 3
-        assert [int(sheet.column_dimensions[letter].width) for letter in "ABC"] == [60, 8, 22]  # and the cell's margin
+        # with the margin of a cell
+        assert [int(sheet.column_dimensions[letter].width) for letter in "ABC"] == [60, 8, 22]
 
 
 @pytest.mark.parametrize("rows, sheets", [(0, [0]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
@@ -98,7 +99,9 @@ def test_csv(tmp_path):
 
 
 def test_sheets_lie_beside_the_file_until_it_is_whole(tmp_path, monkeypatch):
-    """So a killed writer leaves nothing where nobody looks, and only one disk has to be large enough."""
+    """The parts of sheets are stored beside the file. So nothing of a killed process is left in another folder, and
+    only one disk has to be large enough.
+    """
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     monkeypatch.setattr(table_files, "MEASURED", 0)
     seen, sheets = [], ".t.xlsx.sheets"

@@ -7,7 +7,7 @@ import pytest
 from orders.limits.working_days import WorkingDays
 from orders.rules.local_time import SHANGHAI
 
-# Thursday 1 to Monday 5 October 2026: a holiday of two days, then a weekend of which Saturday is worked.
+# Thursday 1 to Monday 5 October 2026: a holiday of two days, then a weekend whose Saturday is a working day.
 DAYS = WorkingDays(
     {datetime.date(2026, 10, 1): False, datetime.date(2026, 10, 2): False, datetime.date(2026, 10, 3): True}
 )
@@ -35,10 +35,10 @@ def test_a_holiday_nobody_entered_is_a_working_day():
 @pytest.mark.parametrize(
     "since, hours, until",
     [
-        (at(30, 15, 9), 9, at(1)),  # to the end of the day
-        (at(30, 15, 9), 10, at(3, 1)),  # over the holiday
-        (at(1, 12), 1, at(3, 1)),  # from within it
-        (at(3, 1), 24, at(5, 1)),  # over the Sunday
+        (at(30, 15, 9), 9, at(1)),  # until the end of the day
+        (at(30, 15, 9), 10, at(3, 1)),  # across the holiday
+        (at(1, 12), 1, at(3, 1)),  # beginning during the holiday
+        (at(3, 1), 24, at(5, 1)),  # across the Sunday
         (at(30, 0, 9), 72, at(6)),
     ],
 )

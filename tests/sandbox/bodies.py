@@ -1,4 +1,4 @@
-"""Bodies that the partners accept, and a way to post them."""
+"""Bodies of calls that the partners accept, and a function that posts them."""
 
 import copy
 import itertools
@@ -26,18 +26,18 @@ DONE = {"code": 200, "message": "成功"}
 
 
 def records(*changes: dict) -> dict:
-    """A body with one record for each set of changes; a change to None leaves the member out."""
+    """Returns a body with one record for each set of changes. A change to None leaves the member out."""
     made = [{**RECORD, **change} for change in changes or ({},)]
     return {"productInfos": [{name: value for name, value in entry.items() if value is not None} for entry in made]}
 
 
 def names(record: dict) -> dict:
-    """The body that deletes a record."""
+    """Returns the body that deletes a record."""
     return {"productInfos": [{n: record[n] for n in ("jobId", "productId", "domain", "enterpriseId", "infoType")}]}
 
 
 def with_member(body: dict, path: tuple, value: object) -> dict:
-    """A copy with one member changed, or left out for Ellipsis."""
+    """Returns a copy of the body with one member changed. The value `...` leaves the member out."""
     made = copy.deepcopy(body)
     place = made
     for name in path[:-1]:
@@ -50,7 +50,7 @@ def with_member(body: dict, path: tuple, value: object) -> dict:
 
 
 def post(sandbox, path: str, body: object, *, key: str | None = None, timeout: float = 5) -> requests.Response:
-    """Posts a partner call under a key of its own, unless one is given."""
+    """Posts a call to a partner, with a new idempotency key unless one is given."""
     headers = {"Idempotency-Key": key or f"key-{next(KEYS)}", "X-Request-Id": "request-1"}
     given = {"data": body} if isinstance(body, bytes) else {"json": body}
     return requests.post(sandbox.url + path, headers=headers, timeout=timeout, **given)

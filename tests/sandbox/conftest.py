@@ -1,4 +1,4 @@
-"""The sandbox's answers over HTTP."""
+"""Starts the sandbox for tests of its answers over HTTP."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`POST /approve`: BPM's callback, signed, to this machine only (contract section 3.6)."""
+"""`POST /approve` makes the sandbox send BPM's signed callback, only to this machine (contract section 3.6)."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from tests.sandbox.bodies import START, post
 
 @pytest.fixture
 def desk(httpserver):
-    """Replaces the order desk, at `url`."""
+    """An HTTP server that takes the place of the order desk, at `url`."""
     answer = {"code": 200, "message": "成功"}
     httpserver.expect_request("/api/bpm/approvals", method="POST").respond_with_json(answer)
     httpserver.url = httpserver.url_for("/api/bpm/approvals")

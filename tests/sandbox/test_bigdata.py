@@ -1,4 +1,6 @@
-"""Big data over HTTP: create, cancel, delete, query, traffic; what it refuses (contract section 3.3)."""
+"""The sandbox's big-data side over HTTP: create, cancel, delete, query and traffic, and what it refuses (contract
+section 3.3).
+"""
 
 import json
 
@@ -114,7 +116,7 @@ def test_traffic_comes_encoded_twice(sandbox):
         '{"code":200,"message":"成功","result":[{"enterpriseId":"E","productId":"1","dat'
     )
     assert json.loads(answer["result"])["result"] == [{**trial, "dataflow": 0.0}]
-    sandbox.flow("T", 12.5, plain=True)  # it can be set, and be plain
+    sandbox.flow("T", 12.5, plain=True)  # the traffic can be set, and can be sent without the double encoding
     assert post(sandbox, FLOW, {"productInfos": [trial]}).json() == {**DONE, "result": [{**trial, "dataflow": 12.5}]}
 
 

@@ -1,4 +1,4 @@
-"""BPM over HTTP: both forms of starting a flow, and what it refuses (contract section 3.4)."""
+"""The sandbox's BPM over HTTP: both forms of starting a flow, and what it refuses (contract section 3.4)."""
 
 import pytest
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.processes
 
 
 class Process(Children):
-    """A started `sandbox` command; `url` is read from its line."""
+    """A process that runs the command `sandbox`. `url` is read from the line that it prints."""
 
     def __init__(self, folder: pathlib.Path, *words: str) -> None:
         super().__init__(folder)
@@ -30,7 +30,7 @@ class Process(Children):
         return self
 
     def end(self, number: int) -> tuple[int, str]:
-        """The exit code, and what it said beside its first line."""
+        """Ends the process by a signal. Returns its exit code, and its output after the first line."""
         self.process.send_signal(number)
         return self.process.wait(10), self.log("sandbox").partition("\n")[2]
 

@@ -1,4 +1,4 @@
-"""Each fault kind over HTTP, and the switches themselves."""
+"""Each kind of fault over HTTP, and the calls that switch faults on and off."""
 
 import threading
 import time

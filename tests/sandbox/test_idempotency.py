@@ -1,4 +1,4 @@
-"""One effect per key; the sandbox counts what breaks the rule (contract section 3.5)."""
+"""Each idempotency key has one effect, and the sandbox counts calls that break this rule (contract section 3.5)."""
 
 import threading
 
@@ -58,7 +58,9 @@ def test_a_key_whose_answer_was_lost_has_acted(sandbox):
 
 
 def test_of_two_at_once_under_one_key_the_first_to_act_has_it(sandbox):
-    """The slow call arrived first and acts last."""
+    """The slow call arrives first and is carried out last, so the key belongs to the other call and the slow one is
+    refused.
+    """
     sandbox.fault(PUT, "slow", seconds=0.3)
     slow = []
     thread = threading.Thread(target=lambda: slow.append(post(sandbox, PUT, records(), key="k")))

@@ -1,4 +1,4 @@
-"""The sandbox's page: switches and buttons that work without script, as a browser sends them."""
+"""The sandbox's page: its switches and buttons work without scripts, as a browser sends forms."""
 
 import re
 
@@ -13,7 +13,7 @@ BUTTON = re.compile(r'<button(?: name="(\w+)" value="(\w+)")?[^>]*>([^<]+)</butt
 
 
 def press(sandbox, action: str, button: str, **filled: str) -> str:
-    """Fills in the first form of this action and presses a button by its words; gives the resulting page."""
+    """Fills in the first form with this action and presses the button with this label. Returns the page after it."""
     page = requests.get(sandbox.url, timeout=5).text
     form = page.partition(f'<form method="post" action="{action}"')[2].partition("</form>")[0]
     data = {name or select: value or option for name, value, select, option in INPUT.findall(form)} | filled

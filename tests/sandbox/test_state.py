@@ -1,4 +1,4 @@
-"""The sandbox's state, calls and page; a state file outlives the sandbox."""
+"""The sandbox's state, its calls and its page. A state file survives the end of the sandbox."""
 
 import pytest
 import requests

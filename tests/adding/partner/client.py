@@ -1,4 +1,6 @@
-"""The call to a made-up licence server, with a customer's domains. Knows no database; the body is pure."""
+"""The call to a made-up licence server, with a customer's domains. It does not use the database, and the body is a
+pure function of its arguments.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +13,12 @@ from integrations.partners.calls import Call
 
 
 def licence(*, number: str, enterprise_name: str, domains: Sequence[str]) -> dict[str, Any]:
-    """The body: a licence for each domain of the order."""
+    """Returns the body, which asks for a licence for each domain of the order."""
     return {"customer": enterprise_name, "domains": list(domains), "order": number}
 
 
 def take_out(body: bytes, *, key: str, request_id: str) -> str:
-    """Asks for the licences with `body`; the answer. Raises PartnerError unless the server gave them."""
+    """Asks for the licences with `body`, and returns the answer. Raises PartnerError unless the server granted them."""
     call = Call("licence.take", settings.LICENCE_BASE_URL.rstrip("/") + "/licences")
     answer = post(call, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)

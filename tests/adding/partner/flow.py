@@ -1,4 +1,6 @@
-"""The licence server's steps on the way of an order. It runs in the copy of the checkout that has this partner."""
+"""Tests how an order's steps at the licence server are carried out. It runs in the copy of the checkout that has this
+partner.
+"""
 
 import io
 
@@ -22,7 +24,7 @@ def page(desk, admin_client, **asked) -> str:
 
 
 def stage(desk, admin_client):
-    """The stage of the licence server on the order's page."""
+    """Returns the stage of the licence server on the order's page."""
     url = reverse("admin:orders_order_change", args=[desk.order("A1").pk])
     return next(stage for stage, _way in admin_client.get(url).context["ladder"] if stage.key == "licence")
 

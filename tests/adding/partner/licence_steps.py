@@ -1,4 +1,4 @@
-"""The outbox's licence steps: the payload is read from the database, the call is made in a thread."""
+"""The outbox's steps for licences. The payload is made from the database, and the call is made in a thread."""
 
 import datetime
 
@@ -10,7 +10,7 @@ from orders.outbox.outcome import Work
 
 
 def build_licence(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The order's domains, with the customer's name."""
+    """Returns the payload, with the order's domains and the customer's name."""
     order = row.order
     body = licence(number=order.number, enterprise_name=order.enterprise_name, domains=domains[order.pk])
     return encode(body)

@@ -1,4 +1,4 @@
-"""The licence server: gives a licence for each domain."""
+"""The licence server of the sandbox, which gives a licence for each domain."""
 
 from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.store import Store
@@ -8,6 +8,6 @@ check_licence = members({"customer": filled_string, "domains": list_of(filled_st
 
 
 def give(store: Store, request: SandboxRequest, body: dict) -> dict:
-    """`POST /licences`."""
+    """Answers `POST /licences`."""
     check_licence("", body)
     return {"code": 200, "message": "成功", "result": {"licences": len(body["domains"])}}
